@@ -1,0 +1,30 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the nginx configuration of a host, and parse it on the controller."""
+
+from __future__ import annotations
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx import config
+
+
+class ActionModule(ActionBase):
+    """The documentation is in the module of the same name."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp=None, task_vars=None):
+        """Return the module's result, with the tree of each instance under "tree"."""
+        result = super().run(tmp, task_vars)
+        result.update(self._execute_module(task_vars=task_vars))
+        if result.get("failed"):
+            return result
+        try:
+            for instance in (result["nginx"]["value"] or {}).get("instances", ()):
+                instance["tree"] = config.load(instance).as_data()
+        except config.MissingLibrary as error:
+            raise AnsibleActionFail(str(error)) from error
+        return result

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge the bundles of all hosts, write report.json and print the verdict."""
+
+from __future__ import annotations
+
+import os
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.color import ANSIBLE_COLOR
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _fleet, _rules, _settings
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import document, gate, terminal
+
+
+class ActionModule(ActionBase):
+    """The documentation is in the module of the same name."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp=None, task_vars=None):
+        """Return {'changed': False, 'report': path, 'summary': {...}}; fail when the gate says so."""
+        result = super().run(tmp, task_vars)
+        _unused, settings = self.validate_argument_spec(
+            {
+                "report_dir": _settings.REPORT_DIR,
+                "hosts": {"type": "list", "elements": "str", "required": True},
+                "only": _settings.IDS,
+                "skip": _settings.IDS,
+                "fail_on": _settings.FAIL_ON,
+            }
+        )
+        known = [rule.id for rule in _rules.ALL]
+        try:
+            _settings.check_ids("bad_gateway_only", settings["only"], known)
+            _settings.check_ids("bad_gateway_skip", settings["skip"], known)
+            folder = _settings.report_folder(settings["report_dir"])
+        except _settings.BadSetting as error:
+            raise AnsibleActionFail(str(error)) from error
+        results = _fleet.judge(folder, settings["hosts"], tuple(settings["only"]), tuple(settings["skip"]))
+        file = os.path.join(folder, "report.json")
+        report = document.build(results)
+        _bundle.write_json(file, report, indent=2)
+        failed, decision = gate.decision(results, settings["fail_on"])
+        for style, line in terminal.render(results, file, decision):
+            self._display.display(line, color=_COLOURS.get(style) if ANSIBLE_COLOR else None)
+        result.update(changed=False, report=file, summary=report["summary"])
+        if failed:
+            result.update(failed=True, msg=decision)
+        return result
+
+
+_COLOURS = {"bad": "red", "warn": "yellow", "good": "green", "dim": "dark gray", "head": "bright blue"}

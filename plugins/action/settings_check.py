@@ -1,0 +1,44 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check the settings of a run on the controller, before any host is asked anything."""
+
+from __future__ import annotations
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _rules, _settings
+
+
+class ActionModule(ActionBase):
+    """The documentation is in the module of the same name."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp=None, task_vars=None):
+        """Return {'changed': False, 'report_dir': absolute path}, or fail with one sentence."""
+        result = super().run(tmp, task_vars)
+        _unused, settings = self.validate_argument_spec(
+            {
+                "report_dir": _settings.REPORT_DIR,
+                "since": _settings.SINCE,
+                "only": _settings.IDS,
+                "skip": _settings.IDS,
+                "fail_on": _settings.FAIL_ON,
+                **_settings.PROBE,
+            }
+        )
+        try:
+            _settings.check_names(list(task_vars or {}))
+            _settings.seconds(settings["since"])
+            known = [rule.id for rule in _rules.ALL]
+            _settings.check_ids("bad_gateway_only", settings["only"], known)
+            _settings.check_ids("bad_gateway_skip", settings["skip"], known)
+            _settings.check_probe(settings["probe_path"], settings["probe_timeout"])
+            folder = _settings.report_folder(settings["report_dir"])
+        except _settings.BadSetting as error:
+            raise AnsibleActionFail(str(error)) from error
+        result.update(changed=False, report_dir=folder)
+        return result

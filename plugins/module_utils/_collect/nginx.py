@@ -1,0 +1,338 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every nginx of a host: what runs, from which configuration, as whom, and whether that is valid.
+
+Running ones are found by their processes, stopped ones by their programs and units. OpenResty, Angie,
+Tengine and freenginx are nginx here. Files are read where the master reads them, in its mount namespace.
+
+Nothing is executed to learn the version and the build: both stand in the program file, since
+ngx_show_version_info() in nginx's core/nginx.c prints string constants. Paths follow
+ngx_process_options() there.
+
+This module is private to the collection.
+"""
+
+import base64
+import os
+import re
+import shlex
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_files
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_redact as redact
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_text as nginx_text
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _overlay
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
+
+KEY = "nginx"
+ASKED = "/proc, the program file, the configuration files, nginx -t in a private overlay"
+
+MAX_INSTANCES = 32
+MAX_WORKERS = 1024
+MAX_PROGRAM = 64 << 20
+LOAD_SECONDS = 20.0
+TEST_SECONDS = 20.0
+
+PROGRAMS = (
+    "/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/local/bin/nginx", "/usr/bin/nginx", "/usr/local/nginx/sbin/nginx", "/opt/nginx/sbin/nginx",
+    "/usr/local/openresty/nginx/sbin/nginx", "/opt/openresty/nginx/sbin/nginx", "/usr/sbin/angie", "/usr/local/angie/sbin/angie",
+    "/usr/local/tengine/sbin/nginx", "/opt/tengine/sbin/nginx", "/usr/local/freenginx/sbin/nginx",
+)
+UNITS = ("nginx.service", "openresty.service", "angie.service", "tengine.service", "freenginx.service")
+_NAMES = frozenset(("nginx", "openresty", "angie", "tengine", "freenginx"))
+
+_TITLE = re.compile(r"(?:nginx|openresty|angie|tengine|freenginx): (master|worker) process ?(.*)", re.DOTALL)
+_TITLE_OPTION = re.compile(r"(?:^| )-([cpge]) ?")
+_VERSION = re.compile(rb"[A-Za-z]{3,16} version: ([^\0\n]{1,200})\n")
+_ARGUMENTS = re.compile(rb"configure arguments:([^\0\n]*)\n")
+_SHOWN = ("Id", "LoadState", "ActiveState", "SubState", "Result", "UnitFileState", "ExecStart")
+_EXEC_START = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
+_SPECIAL_LOG = ("stderr", "syslog:", "memory:")
+
+
+def collect(host, redactor, processes, test=True):
+    """Return the `nginx` value of docs/architecture.md as a Partial; Unanswered (absent) without any nginx.
+
+    processes is what _processes.scan() found; test says whether each configuration is tested.
+    Beyond the contract a file has "error": {"text", "line"} | null, why nginx does not read on.
+    """
+    collector = _Collector(host, redactor, processes, test)
+    instances = collector.instances()
+    if not instances:
+        raise evidence.Unanswered(evidence.ABSENT, "no nginx: no process, no program in the usual places, no unit")
+    return evidence.Partial({"instances": instances}, collector.truncated, collector.hidden)
+
+
+def parse_options(words):
+    """Return {"c": ..., "p": ..., "g": ..., "e": ...} of the words after the program name."""
+    options, waiting = {}, None
+    for word in words:
+        if waiting:
+            options[waiting], waiting = word, None
+        elif word.startswith("-"):
+            # As ngx_get_options(): letters may be joined, "-tc FILE", "-p/prefix".
+            for index, letter in enumerate(word[1:], 2):
+                if letter in "cpges":
+                    if word[index:]:
+                        options[letter] = word[index:]
+                    else:
+                        waiting = letter
+                    break
+    return options
+
+
+def parse_title(rest):
+    """Return (argv, options) of what follows "master process" in a title, whose words are joined by spaces."""
+    options = {}
+    found = list(_TITLE_OPTION.finditer(rest))
+    for match, following in zip(found, found[1:] + [None]):
+        end = following.start() if following else len(rest)
+        options.setdefault(match.group(1), rest[match.end():end].strip())
+    program = rest[:found[0].start()] if found else rest
+    return [program.strip()] + [part for key, value in options.items() for part in ("-" + key, value)], options
+
+
+def read_build(raw):
+    """Return the value of `build` for the bytes of a program file. Raises Unanswered."""
+    version, arguments = _VERSION.search(raw), _ARGUMENTS.search(raw)
+    if version is None or arguments is None:
+        raise evidence.Unanswered(evidence.ERROR, "the program file does not say its version and build")
+    product, _slash, number = text.decode(version.group(1)).partition("/")
+    try:
+        words = shlex.split(text.decode(arguments.group(1)))
+    except ValueError:
+        words = text.decode(arguments.group(1)).split()
+    said = dict(word.partition("=")[::2] for word in words)
+    return {
+        "version": text.harmless(number, 100),
+        "product": text.harmless(product, 100),
+        "arguments": [text.harmless(word, 1000) for word in words],
+        "prefix": said.get("--prefix") or "/usr/local/nginx",
+        "conf_path": said.get("--conf-path") or "conf/nginx.conf",
+        "error_log_path": said.get("--error-log-path") or "logs/error.log",
+        "http_log_path": said.get("--http-log-path") or "logs/access.log",
+        "pid_path": said.get("--pid-path") or "logs/nginx.pid",
+        "user": said.get("--user") or "nobody",
+        "group": said.get("--group") or said.get("--user") or "nobody",
+    }
+
+
+class _Found:
+    """One nginx before it is looked into: its master (Process or None), program, argv and options, its unit."""
+
+    def __init__(self, master, program, argv, options, unit=None):
+        self.master = master
+        self.program = program
+        self.argv = argv
+        self.options = options
+        self.unit = unit
+
+
+class _Collector:
+    def __init__(self, host, redactor, processes, test):
+        self.host = host
+        self.redactor = redactor
+        self.processes = processes
+        self.test = test
+        self.truncated = processes.truncated
+        self.hidden = list(processes.hidden)
+        self.units = {}
+
+    def instances(self):
+        found = self._running()
+        self.units = self._show_units([one.master.unit for one in found])
+        found += self._stopped(found)
+        if len(found) > MAX_INSTANCES:
+            self.truncated = True
+            self.hidden.append("{0} nginx found, {1} looked into".format(len(found), MAX_INSTANCES))
+        shown, ids = [], set()
+        for one in found[:MAX_INSTANCES]:
+            instance = _Instance(self, one).show()
+            if instance["id"] in ids:
+                instance["id"] += " (pid {0})".format(one.master.pid) if one.master else " ({0})".format(one.program)
+            ids.add(instance["id"])
+            shown.append(instance)
+        return shown
+
+    def _running(self):
+        """Return the masters: what is titled so, and an nginx without a title that no nginx started."""
+        found = []
+        for process in self.processes:
+            title = _TITLE.match(process.argv[0]) if process.argv else None
+            if title and title.group(1) == "master":
+                argv, options = parse_title(" ".join([title.group(2)] + process.argv[1:]))
+            elif title is None and process.program() in _NAMES and not self._is_nginx(process.ppid):
+                argv, options = process.argv, parse_options(process.argv[1:])
+                if {"s", "t", "v"} & set(options):
+                    continue
+            else:
+                continue
+            found.append(_Found(process, process.exe or argv[0], argv, options))
+        return found
+
+    def _is_nginx(self, pid):
+        parent = self.processes.get(pid)
+        return parent is not None and parent.program() in _NAMES
+
+    def _stopped(self, running):
+        """Return what is installed and does not run, by its unit, or by its program when nothing runs at all."""
+        held = {one.master.unit for one in running}
+        found = []
+        for name, unit in sorted(self.units.items()):
+            if name not in held and unit["command"] and not self._runs_elsewhere(unit, running):
+                argv = unit["command"]
+                found.append(_Found(None, argv[0], argv, parse_options(argv[1:]), name))
+        if running or found:
+            return found
+        for program in PROGRAMS:
+            try:
+                if self.host.exists(program):
+                    found.append(_Found(None, program, [program], {}))
+            except evidence.Unanswered as error:
+                self.hidden.append(error.why)
+        seen = set()
+        return [one for one in found if not (self._real(one.program) in seen or seen.add(self._real(one.program)))]
+
+    def _real(self, program):
+        return os.path.realpath(self.host.path(program))
+
+    def _runs_elsewhere(self, unit, running):
+        """Return whether an nginx that runs outside of the unit is the one that the unit would start."""
+        wanted = parse_options(unit["command"][1:])
+        return any(
+            not one.master.container and self._real(one.program) == self._real(unit["command"][0])
+            and (one.options.get("c"), one.options.get("p")) == (wanted.get("c"), wanted.get("p"))
+            for one in running
+        )
+
+    def _show_units(self, names):
+        """Return {name: UNIT with "command"} of the loaded units among the usual names and names; {} without systemd."""
+        names = sorted(set(UNITS) | {name for name in names if name.endswith(".service") and not name.startswith("-")})
+        try:
+            if not self.host.exists("/run/systemd/system"):
+                return {}
+            out = self.host.run(["systemctl", "show", "--no-pager", "-p", ",".join(_SHOWN), "--"] + names, timeout=5)
+        except evidence.Unanswered as error:
+            self.hidden.append("units: {0}".format(error.why))
+            return {}
+        if out.rc != 0:
+            self.hidden.append("units: systemctl show ended with {0}: {1}".format(out.rc, text.harmless(text.decode(out.err), 200)))
+        units = {}
+        for block in text.decode(out.out).split("\n\n"):
+            said = dict(line.partition("=")[::2] for line in block.splitlines())
+            if said.get("LoadState") in ("loaded", "masked", "bad-setting", "error"):
+                units[said.get("Id", "")] = _unit(said)
+        return units
+
+
+def _unit(said):
+    command = _EXEC_START.search(said.get("ExecStart", ""))
+    words = parse_title(command.group(1)) if command else ([], {})
+    return {
+        "name": text.harmless(said.get("Id", ""), 256),
+        "active": said.get("ActiveState", ""),
+        "sub": said.get("SubState", ""),
+        "result": said.get("Result", ""),
+        "enabled": said.get("UnitFileState", ""),
+        "command": words[0],
+    }
+
+
+class _Instance:
+    """Looks into one nginx."""
+
+    def __init__(self, collector, found):
+        self.collector = collector
+        self.host = collector.host
+        self.redactor = collector.redactor
+        self.found = found
+        self.master = found.master
+        self.options = found.options
+        self.program = found.program
+        self.pid = None
+        self.own_root = False
+        if self.master is not None:
+            self._where()
+
+    def _where(self):
+        """Find out whether the master sees other files than we do."""
+        try:
+            self.own_root = not _inside.same_root(self.master.pid)
+        except evidence.Unanswered as error:
+            self.collector.hidden.append("the root of nginx: {0}".format(error.why))
+            return
+        if self.own_root or self.master.mnt != self.collector.processes.mnt:
+            self.pid = self.master.pid
+
+    def show(self):
+        build = evidence.ask(self.program, self._build)
+        said = build["value"] or {}
+        prefix, conf_path = self._paths(said)
+        loaded, parsed, why = self._load(conf_path)
+        main = _Configuration(loaded, parsed, self.options.get("g", ""))
+        redaction = redact.Redaction(self.redactor, redact.needed_variables(main.texts()))
+        unit = self.collector.units.get(self.found.unit or (self.master.unit if self.master else ""))
+        return {
+            "id": _shown(conf_path),
+            "running": self.master is not None,
+            "master": self._master(),
+            "workers": self._workers(),
+            "identity": self._identity(main, said),
+            "binary": _shown(self.program),
+            "build": build,
+            "conf_path": _shown(conf_path),
+            "prefix": _shown(prefix),
+            "files": self._files(main, redaction) or [_unread(conf_path, why)],
+            "includes": [_include(include) for include in loaded["includes"]],
+            "error_logs": main.error_logs(prefix, self.options.get("e") or said.get("error_log_path", ""), self.redactor),
+            "test": self._test(redaction),
+            "unit": None if unit is None else {key: unit[key] for key in ("name", "active", "sub", "result", "enabled")},
+        }
+
+    def _build(self):
+        if self.master is None:
+            raw, truncated = self.host.read(self.program, MAX_PROGRAM)
+        else:
+            raw, truncated = self.host.read("/proc/{0}/exe".format(self.master.pid), MAX_PROGRAM)
+        if truncated:
+            raise evidence.Unanswered(evidence.ERROR, "{0} is larger than {1} bytes".format(self.program, MAX_PROGRAM))
+        return read_build(raw)
+
+    def _paths(self, build):
+        """Return (prefix, path of the configuration file), absolute."""
+        prefix = self.options.get("p") or build.get("prefix", "/usr/local/nginx")
+        prefix = os.path.normpath(os.path.join(self._folder(), _raw(prefix)))
+        conf_path = self.options.get("c") or build.get("conf_path", "conf/nginx.conf")
+        return prefix, os.path.normpath(os.path.join(prefix, _raw(conf_path)))
+
+    def _folder(self):
+        if self.master is None:
+            return "/"
+        try:
+            return self.host.link("/proc/{0}/cwd".format(self.master.pid))
+        except evidence.Unanswered:
+            return "/"
+
+    def _load(self, conf_path):
+        """Return (what _nginx_files.load() gives, {path: Text}, why there is nothing)."""
+        parsed = {}
+        folder = os.path.dirname(conf_path)
+        try:
+            if self.pid is None:
+                return _nginx_files.load(self.host, conf_path, folder, parsed), parsed, None
+            loaded = _inside.call(_load_there, (conf_path, folder), pid=self.pid, timeout=LOAD_SECONDS)
+        except evidence.Unanswered as error:
+            return {"files": [], "includes": [], "truncated": False, "hidden": [], "users": {}, "groups": {}}, {}, error
+        finally:
+            self._note(locals().get("loaded"))
+        for file in loaded["files"]:
+            if file["status"] == evidence.OK:
+                parsed[file["path"]] = nginx_text.read(base64.b64decode(file["data"]))
+        return loaded, parsed, None
+
+    def _note(self, loaded):
+        return loaded

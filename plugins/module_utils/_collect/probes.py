@@ -1,0 +1,545 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a backend answers to nginx: connects as nginx would, where nginx is, and asks once.
+
+Each target gets one connection and one GET or HEAD without a body, in the protocol of the pass. Only
+when that fails, short further tries find out what the endpoint speaks: greetings, and HEAD / where a
+protocol has none (uWSGI answers a ping only where its ping plugin is built in). Endpoints are asked
+side by side, the targets of one endpoint one after the other: a backend with a single worker must not
+look slow because of us. Redirects are not followed, bodies are not read, certificates are not
+verified (the point is to see them).
+
+header_bytes of a try is what nginx must fit into its *_buffer_size: see _wire. HTTP/2 has none.
+seconds count from the start of the try, connecting included, as $upstream_header_time does.
+
+This module is private to the collection.
+"""
+
+import errno
+import os
+import re
+import select
+import socket
+import time
+from concurrent.futures.thread import ThreadPoolExecutor
+
+try:
+    import ssl
+except ImportError:  # a Python built without OpenSSL
+    ssl = None
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _certificate as certificate
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside as inside
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _wire as wire
+
+KEY = "probes"
+
+SPEAKS = ("http", "https", "fastcgi", "uwsgi", "scgi", "grpc", "grpcs", "memcached")
+METHODS = ("GET", "HEAD")
+VERSIONS = ("1.0", "1.1")
+# connect: bound on one connect; try: on one further try; further: on all of one target; total: on everything
+LIMITS = {"connect": 5.0, "try": 2.0, "further": 6.0, "total": 90.0}
+MAX_TARGETS = 64
+MAX_THREADS = 16
+MAX_WAIT = 60.0
+MAX_VALUE = 16 * 1024
+
+_CONNECT_STATUS = {
+    errno.ECONNREFUSED: "refused", errno.ENOENT: "absent", errno.EACCES: "denied", errno.EPERM: "denied",
+    errno.ETIMEDOUT: "timeout", errno.ENETUNREACH: "unreachable", errno.EHOSTUNREACH: "unreachable", errno.EAGAIN: "full",
+}
+_FURTHER = {
+    "http": ("https", "https-sni", "fastcgi-ping", "uwsgi-ping", "uwsgi", "scgi", "http2"),
+    "https": ("https-sni", "http", "fastcgi-ping", "uwsgi-ping", "uwsgi"),
+    "https-sni": ("https", "http", "fastcgi-ping", "uwsgi-ping", "uwsgi"),
+    "fastcgi": ("fastcgi-ping", "http", "https", "uwsgi-ping", "uwsgi", "scgi"),
+    "fastcgi-ping": ("http", "https", "uwsgi-ping", "uwsgi", "scgi"),
+    "uwsgi": ("uwsgi-ping", "http", "https", "fastcgi-ping", "uwsgi"),
+    "scgi": ("http", "https", "fastcgi-ping", "uwsgi-ping", "uwsgi"),
+    "http2": ("http", "https", "https-sni"),
+    "memcached": ("http",),
+}
+_TLS_TRIES = ("https", "https-sni")
+_HELLOS = {
+    "fastcgi-ping": (wire.fastcgi_ping, wire.read_fastcgi_ping),
+    "uwsgi-ping": (wire.uwsgi_ping, wire.read_uwsgi_ping),
+    "http2": (wire.http2_hello, wire.read_http2),
+    "memcached": (wire.memcached_hello, wire.read_memcached),
+}
+_CONTROL = re.compile("[\x00-\x20\x7f]")
+_START = 64
+_HINT_BYTES = 2048
+
+
+class _Failed(Exception):
+    """A try that ended without the answer; status is one of the contract's."""
+
+    def __init__(self, status, why, code=None):
+        super().__init__(why)
+        self.status = status
+        self.why = why
+        self.code = code
+
+
+def collect(identity, targets, limits=None):
+    """Return the value of the Probes section of docs/architecture.md.
+
+    identity  {"pid": int or None, "uid": int or None, "gid": int, "groups": [int]}; None: as we are
+    targets   list of dict; what a target leaves out is filled in as _target() says
+    limits    seconds, see LIMITS
+
+    Raises Unanswered when nginx's namespaces or identity cannot be entered.
+    """
+    limits = dict(LIMITS, **(limits or {}))
+    hidden = []
+    asked = [_target(target) for target in targets[:MAX_TARGETS]]
+    if len(targets) > MAX_TARGETS:
+        hidden.append("{0} more endpoints were not probed: the limit is {1}".format(len(targets) - MAX_TARGETS, MAX_TARGETS))
+    ids = _ids(identity)
+    if ids is not None and os.geteuid() != 0 and ids["uid"] != os.geteuid():
+        # A socket file may answer differently to nginx: better not asked than asked as somebody else.
+        unix = [target for target in asked if target["endpoint"].startswith("unix:")]
+        asked = [target for target in asked if target not in unix]
+        hidden.append("probed as uid {0}: only root can act as uid {1}; {2} Unix sockets were not probed".format(os.geteuid(), ids["uid"], len(unix)))
+        ids = None
+    # Made here: behind a new root OpenSSL would read that root's configuration.
+    contexts = _contexts()
+    result = inside.call(_probe_all, (asked, limits, contexts), (identity or {}).get("pid"), ids, limits["total"] + limits["try"])
+    if len(result["probes"]) < len(asked):
+        hidden.append("{0} endpoints were not probed: the {1:g} s for all of them were over".format(len(asked) - len(result["probes"]), limits["total"]))
+    result["identity"]["pid"] = (identity or {}).get("pid")
+    return evidence.Partial(result, truncated=bool(hidden), hidden=hidden)
+
+
+def _ids(identity):
+    if not identity or identity.get("uid") is None:
+        return None
+    return {"uid": identity["uid"], "gid": identity["gid"], "groups": list(identity["groups"])}
+
+
+def _target(given):
+    """Return a target with every key. wait is in seconds, as proxy_read_timeout would bound it."""
+    target = {"id": "", "endpoint": "", "speak": "http", "host": "", "method": "GET", "path": "/", "sni": "", "params": {}, "wait": 5.0, "version": "1.0"}
+    target.update((key, value) for key, value in given.items() if value is not None)
+    target["host"] = target["host"] or "localhost"
+    target["wait"] = min(max(float(target["wait"]), 0.1), MAX_WAIT)
+    return target
+
+
+def _contexts():
+    """Return {protocol to negotiate or "": SSLContext}; {} when this Python has no TLS."""
+    if ssl is None:
+        return {}
+    contexts = {}
+    for protocol in ("", "h2"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        # As nginx: proxy_ssl_ciphers DEFAULT, and the oldest version that the library still has.
+        context.set_ciphers("DEFAULT")
+        if hasattr(ssl, "TLSVersion"):
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        if protocol:
+            context.set_alpn_protocols([protocol])
+        contexts[protocol] = context
+    return contexts
+
+
+def _probe_all(targets, limits, contexts):
+    """Probe all targets; runs in the child that is where nginx is."""
+    deadline = time.monotonic() + limits["total"]
+    places = {}
+    for position, target in enumerate(targets):
+        place = places.setdefault(target["endpoint"], ({}, []))
+        place[1].append((position, _Probe(target, limits, contexts, deadline, place[0])))
+    with ThreadPoolExecutor(MAX_THREADS) as pool:
+        lists = list(pool.map(lambda place: [(position, probe.run()) for position, probe in place[1]], places.values()))
+    done = sorted((pair for pairs in lists for pair in pairs if pair[1] is not None), key=lambda pair: pair[0])
+    identity = {"uid": os.geteuid(), "gid": os.getegid(), "groups": sorted(os.getgroups())}
+    return {"identity": identity, "probes": [probe for _position, probe in done]}
+
+
+class _Probe:
+    """One target: its connection, the try that the pass asks for, and the further ones.
+
+    known is shared by the targets of one endpoint: {what to try further: the tries}. They are made once.
+    """
+
+    def __init__(self, target, limits, contexts, deadline, known):
+        self.target = target
+        self.limits = limits
+        self.contexts = contexts
+        self.deadline = deadline
+        self.known = known
+        # The key is thrown away: the marks of backends' own words need not be compared.
+        self.redactor = text.Redactor(os.urandom(16).hex())
+
+    def run(self):
+        """Return the probe of the contract; None when the time was over before it could begin."""
+        if time.monotonic() >= self.deadline:
+            return None
+        probe = {"id": self.target["id"], "endpoint": text.harmless(self.target["endpoint"], 4096), "connect": None, "tries": []}
+        refusal = _refusal(self.target)
+        if refusal:
+            probe["connect"] = _connection("error", None, 0.0, refusal)
+            return probe
+        began = time.monotonic()
+        connection, probe["connect"] = _connect(self.target["endpoint"], self._until(min(self.limits["connect"], self.target["wait"])))
+        if connection is None:
+            return probe
+        first = self._first_speak()
+        tried, raw = self._try(first, connection, began, self._until(self.target["wait"]), self.target["method"], self.target["path"])
+        speaks = _further_speaks(first, tried, raw)
+        if speaks not in self.known:
+            self.known[speaks] = self._further(speaks)
+        probe["tries"] = [tried] + self.known[speaks]
+        return probe
+
+    def _until(self, seconds):
+        return min(self.deadline, time.monotonic() + seconds)
+
+    def _first_speak(self):
+        speak = self.target["speak"]
+        if speak in ("grpc", "grpcs"):
+            return "http2"
+        if speak == "https" and self.target["sni"]:
+            return "https-sni"
+        if speak == "fastcgi" and not self.target["params"].get("SCRIPT_FILENAME"):
+            return "fastcgi-ping"
+        return speak
+
+    def _further(self, speaks):
+        """Return tries, made until one of them is understood or the time for them is over."""
+        tries = []
+        end = self._until(self.limits["further"])
+        for speak in speaks:
+            if speak == "https-sni" and not self._server_name():
+                continue
+            began = time.monotonic()
+            deadline = min(end, began + self.limits["try"])
+            if deadline <= began:
+                break
+            connection, connect = _connect(self.target["endpoint"], deadline)
+            if connection is None:
+                status = "timeout" if connect["status"] == "timeout" else "error"
+                tries.append(_tried(speak, status, connect["seconds"], "connect: " + connect["why"]))
+                break
+            tried, _raw = self._try(speak, connection, began, deadline, "HEAD", "/")
+            tries.append(tried)
+            if tried["status"] == "ok":
+                break
+        return tries
+
+    def _try(self, speak, connection, began, deadline, method, path):
+        """Ask once over a fresh connection, close it, and return (try, the bytes that came)."""
+        tried = _tried(speak)
+        channel, raw = _Channel(connection, deadline), b""
+        try:
+            request, read = self._question(speak, method, path)
+            if speak in _TLS_TRIES or (speak == "http2" and self.target["speak"] == "grpcs"):
+                channel = self._tls(channel, speak)
+                tried["tls"] = channel.shake_hands()
+            channel.send(request)
+            raw, verdict = _read(channel, read)
+            tried["seconds"] = _since(began)
+            tried.update(status=verdict.status, code=verdict.code, header_bytes=verdict.header_bytes, why=verdict.why)
+            if speak == "http" and verdict.code == 400:
+                raw = _read_hint(channel, raw)
+        except _Failed as failure:
+            tried.update(status=failure.status, code=failure.code, why=failure.why, seconds=_since(began))
+            raw = channel.seen
+        except (OSError, ValueError) as error:
+            tried.update(status="error", why="{0}: {1}".format(type(error).__name__, error), seconds=_since(began))
+        finally:
+            connection.close()
+        tried["why"] = self._shown(tried["why"], 300)
+        tried["start"] = self._shown(text.decode(raw[:_START]), 4 * _START)
+        return tried, raw
+
+    def _shown(self, word, limit):
+        return text.harmless(self.redactor.text(word), limit)
+
+    def _tls(self, channel, speak):
+        if not self.contexts:
+            raise _Failed("error", "this Python has no ssl module")
+        named = speak == "https-sni" or (speak == "http2" and self.target["sni"])
+        return _TlsChannel(channel, self.contexts["h2" if speak == "http2" else ""], self._server_name() if named else "")
+
+    def _server_name(self):
+        """Return the name for TLS; "" when there is none: RFC 6066 allows no address."""
+        return _name_part(self.target["sni"]) or _name_part(self.target["host"])
+
+    def _question(self, speak, method, path):
+        """Return (bytes to send, reader of the answer)."""
+        target = self.target
+        if speak in ("http", "https", "https-sni"):
+            return wire.http_request(method, path, target["host"], target["version"]), wire.read_http
+        if speak in ("fastcgi", "uwsgi", "scgi"):
+            variables = wire.cgi_params(method, path, target["host"], target["params"])
+            if speak == "fastcgi":
+                return wire.fastcgi_request(variables), wire.read_fastcgi
+            return (wire.uwsgi_request if speak == "uwsgi" else wire.scgi_request)(variables), wire.read_cgi
+        ask, read = _HELLOS[speak]
+        return ask(), read
+
+
+class _Channel:
+    """A connected, non-blocking socket with a deadline; seen holds the first bytes that came."""
+
+    def __init__(self, connection, deadline):
+        self._connection = connection
+        self._deadline = deadline
+        self.seen = b""
+
+    def send(self, raw):
+        """Send all bytes; raises _Failed."""
+        while raw:
+            self._wait(select.POLLOUT)
+            try:
+                raw = raw[self._connection.send(raw):]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise self._lost(error)
+
+    def receive(self):
+        """Return some bytes, or b"" at the end; raises _Failed."""
+        while True:
+            self._wait(select.POLLIN)
+            try:
+                raw = self._connection.recv(65536)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise self._lost(error)
+            if len(self.seen) < wire.MAX_HEADER:
+                self.seen += raw
+            return raw
+
+    def limit(self, seconds):
+        """Bring the deadline nearer."""
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
+
+    def _wait(self, event):
+        poll = select.poll()
+        poll.register(self._connection, event)
+        left = self._deadline - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            raise _Failed("timeout", "no complete answer within the time; {0} bytes came".format(len(self.seen)))
+
+    @staticmethod
+    def _lost(error):
+        if error.errno in (errno.ECONNRESET, errno.EPIPE):
+            return _Failed("reset", "the backend reset the connection ({0}: {1})".format(error.errno, error.strerror))
+        return _Failed("error", "{0}: {1}".format(error.errno, error.strerror))
+
+
+class _TlsChannel:
+    """TLS over a _Channel. The records go through memory, so that a wrong answer can be looked at."""
+
+    def __init__(self, channel, context, name):
+        self._channel = channel
+        self._ended = False
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name or None)
+
+    @property
+    def seen(self):
+        """The first bytes that came, encrypted as they are."""
+        return self._channel.seen
+
+    def shake_hands(self):
+        """Return {"version", "cipher", "names", "not_after"}; raises _Failed."""
+        self._pump(self._tls.do_handshake)
+        names, not_after = certificate.describe(self._tls.getpeercert(True) or b"")
+        return {"version": self._tls.version(), "cipher": (self._tls.cipher() or ("",))[0], "names": names, "not_after": not_after}
+
+    def send(self, raw):
+        """Send all bytes; raises _Failed."""
+        while raw:
+            raw = raw[self._pump(lambda: self._tls.write(raw)):]
+
+    def receive(self):
+        """Return some bytes, or b"" at the end; raises _Failed."""
+        try:
+            return self._pump(lambda: self._tls.read(65536))
+        except _Failed as failure:
+            if failure.status == "closed":
+                return b""
+            raise
+
+    def _pump(self, operation):
+        """Do one operation, moving records to and fro for as long as it wants more of them."""
+        while True:
+            try:
+                result = operation()
+            except ssl.SSLWantReadError:
+                self._flush()
+                raw = self._channel.receive()
+                if raw:
+                    self._incoming.write(raw)
+                else:
+                    self._ended = True
+                    self._incoming.write_eof()
+            except ssl.SSLZeroReturnError:
+                raise _Failed("closed", "the backend ended the TLS session")
+            except ssl.SSLError as error:
+                raise self._failure(error.reason or str(error))
+            else:
+                self._flush()
+                return result
+
+    def _flush(self):
+        self._channel.send(self._outgoing.read())
+
+    def _failure(self, reason):
+        raw = self._channel.seen
+        alert = wire.tls_alert(raw, reason)
+        if alert:
+            return _Failed("tls-alert", "TLS alert {0} ({1})".format(*alert), alert[0])
+        if len(raw) > 1 and not wire.looks_like_tls(raw):
+            return _Failed("not-tls", "the answer is not TLS")
+        # Not by the reason: a Python older than its OpenSSL gives it a wrong name.
+        if self._ended:
+            return _Failed("closed", "the backend closed the connection in TLS")
+        return _Failed("error", "TLS: {0}".format(reason))
+
+
+def _refusal(target):
+    """Return why a target cannot be asked as given, or ""."""
+    words = [target["host"], target["sni"], target["method"], target["version"]]
+    if any(_CONTROL.search(word) for word in words):
+        return "a host, server name, method or version holds a space or control character"
+    if target["speak"] not in SPEAKS or target["method"] not in METHODS or target["version"] not in VERSIONS:
+        return "unknown protocol, method or version"
+    # A line break in a variable would become one in the backend's headers; SCGI ends its words with NUL.
+    pairs = [str(word) for pair in target["params"].items() for word in pair]
+    if any(character in word for word in pairs for character in "\0\r\n"):
+        return "a parameter holds a control character"
+    if sum(len(word) for word in pairs) + len(target["path"]) + len(target["host"]) > MAX_VALUE:
+        return "the request would be longer than {0} bytes".format(MAX_VALUE)
+    return ""
+
+
+def _connect(endpoint, deadline):
+    """Return (connected socket or None, connect of the contract)."""
+    began = time.monotonic()
+    connection = None
+    try:
+        family, address = _address(endpoint)
+        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        code = _connected(connection, address, deadline)
+    except _Failed as failure:
+        status, code, why = failure.status, None, failure.why
+    except (ValueError, OSError) as error:
+        # OSError without a number: Python itself refuses the address, for its length for example.
+        status, code, why = "error", getattr(error, "errno", None), str(error)
+    else:
+        if code == 0:
+            return connection, _connection("ok", None, _since(began), "")
+        status, why = _CONNECT_STATUS.get(code, "error"), os.strerror(code)
+        if code == errno.EAGAIN and family != socket.AF_UNIX:
+            # TCP: no free local port or no room in the route cache, connect(2); not the backend's queue.
+            status = "error"
+    if connection is not None:
+        connection.close()
+    return None, _connection(status, code, _since(began), text.harmless(why, 300))
+
+
+def _connected(connection, address, deadline):
+    """Return the errno of a connect, 0 when it succeeded; raises _Failed when the time is over first."""
+    code = connection.connect_ex(address)
+    if code == errno.EINPROGRESS:
+        poll = select.poll()
+        poll.register(connection, select.POLLOUT)
+        left = deadline - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            raise _Failed("timeout", "no answer within the time")
+        code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code == 0 and connection.family != socket.AF_UNIX and connection.getsockname() == connection.getpeername():
+        # Linux joins a socket to itself when the free local port that it is given is the one asked for.
+        return errno.ECONNREFUSED
+    return code
+
+
+def _address(endpoint):
+    """Return (family, address) of "127.0.0.1:3000", "[::1]:3000" or "unix:/run/x.sock"; no name is looked up."""
+    if endpoint.startswith("unix:"):
+        path = endpoint[len("unix:"):]
+        if not path.startswith("/") or "\0" in path:
+            raise ValueError("not an absolute path")
+        return socket.AF_UNIX, path
+    host, colon, port = endpoint.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if not (colon and re.match(r"[0-9]{1,5}\Z", port) and 0 < int(port) < 65536):
+        raise ValueError("not an address with a port")
+    try:
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        family, _type, _protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)[0]
+    except (socket.gaierror, UnicodeError):
+        raise ValueError("not an IP address")
+    return family, address
+
+
+def _read(channel, read):
+    """Return (bytes, Verdict) of an answer, read no further than its header needs."""
+    raw = b""
+    while True:
+        part = channel.receive()
+        if not part:
+            how = "in the middle of the response header" if raw else "without an answer"
+            return raw, wire.Verdict("closed", None, None, "the backend closed the connection {0}".format(how))
+        raw += part
+        verdict = read(raw)
+        if verdict is not None:
+            return raw, verdict
+        if len(raw) >= wire.MAX_HEADER:
+            return raw, wire.Verdict("invalid", None, len(raw), "the response header is longer than {0} bytes".format(wire.MAX_HEADER))
+
+
+def _read_hint(channel, raw):
+    """Return raw with the first words of the body of a 400, where a TLS server says what it is."""
+    channel.limit(0.3)
+    try:
+        while len(raw) < _HINT_BYTES and not wire.hints_at_tls(raw):
+            part = channel.receive()
+            if not part:
+                break
+            raw += part
+    except _Failed:
+        return raw
+    return raw
+
+
+def _name_part(host):
+    """Return the name in a Host value; "" for an address."""
+    name = re.sub(r":[0-9]*\Z", "", host)
+    return "" if ":" in name or re.match(r"[0-9.]*\Z", name) else name
+
+
+def _further_speaks(first, tried, raw):
+    """Return what to try after the first try of a target, raw being the bytes that came."""
+    if first == "http" and wire.hints_at_tls(raw):
+        return _TLS_TRIES
+    if first == "http" and len(raw) >= 9 and wire.read_http2(raw).status == "ok":
+        return ("http2",)
+    # An HTTP server takes a uwsgi or SCGI request for a bad one of its own.
+    if tried["status"] != "ok" or (first in ("uwsgi", "scgi") and tried["code"] == 400):
+        return _FURTHER[first]
+    return ()
+
+
+def _connection(status, code, seconds, why):
+    return {"status": status, "errno": code, "seconds": seconds, "why": why}
+
+
+def _tried(speak, status="error", seconds=0.0, why=""):
+    return {"speak": speak, "status": status, "code": None, "header_bytes": None, "seconds": seconds, "why": why, "start": "", "tls": None}
+
+
+def _since(began):
+    return round(time.monotonic() - began, 6)

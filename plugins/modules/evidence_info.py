@@ -1,0 +1,97 @@
+#!/usr/bin/python
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: evidence_info
+short_description: Ask a host everything that bears on its bad gateways
+version_added: 0.1.0
+description:
+  - Asks, in one visit, every passive question that the diagnosis of a bad gateway needs, and returns the answers. It changes nothing.
+  - One question that fails does not fail the others; each answer says for itself how it went.
+  - Secrets in configuration, logs and command lines are replaced by marks, and text from the host is made harmless, before it leaves the host.
+extends_documentation_fragment:
+  - webops.bad_gateway._attributes
+options:
+  since:
+    description: How far back the logs are read, in seconds.
+    type: float
+    default: 86400.0
+  log_limit:
+    description: How much of each log is read at most, in bytes from its end.
+    type: int
+    default: 16777216
+  test:
+    description:
+      - Whether the configuration is tested with C(nginx -t), in a private overlay of the host in which it can change nothing.
+    type: bool
+    default: true
+  mark_key:
+    description:
+      - Key of the marks that stand for secrets. Equal secrets have equal marks under one key. The default is a key made for this call.
+    type: str
+author:
+  - WebOps (@webops)
+seealso:
+  - module: webops.bad_gateway.nginx_config_info
+  - module: webops.bad_gateway.listeners_info
+  - module: webops.bad_gateway.error_log_info
+  - module: webops.bad_gateway.backends_info
+  - module: webops.bad_gateway.php_fpm_info
+  - module: webops.bad_gateway.selinux_info
+"""
+
+EXAMPLES = r"""
+- name: Ask everything
+  webops.bad_gateway.evidence_info:
+    since: 7200
+  register: evidence
+  become: true
+"""
+
+RETURN = r"""
+answers:
+  description:
+    - The answer to each question, by its name. An answer has a C(status) of V(ok), V(absent), V(denied), V(timeout) or V(error),
+      C(asked), C(value), C(why), C(truncated) and C(hidden).
+  type: dict
+  returned: always
+  contains:
+    host:
+      description: What the host is, its clock and its addresses.
+      type: dict
+      returned: always
+    nginx:
+      description: Each nginx, its processes, build, configuration files and configuration test.
+      type: dict
+      returned: always
+    names:
+      description: What the host names in the configuration resolve to.
+      type: dict
+      returned: always
+    paths:
+      description: The way to each Unix socket in the configuration, with owners, modes and ACLs.
+      type: dict
+      returned: always
+    listeners:
+      description: The listening sockets and who holds them.
+      type: dict
+      returned: always
+    error_log:
+      description: The records of the error logs, grouped.
+      type: dict
+      returned: always
+    php_fpm:
+      description: The PHP-FPM versions and pools.
+      type: dict
+      returned: always
+    backends:
+      description: Units, supervisor programs, PM2 apps and application processes.
+      type: dict
+      returned: always
+    selinux:
+      description: The SELinux mode and booleans.
+      type: dict
+      returned: always
+"""

@@ -1,0 +1,218 @@
+#!/usr/bin/python
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: what backends answer to nginx."""
+
+DOCUMENTATION = r"""
+module: probe_info
+short_description: Connect to backends as nginx would, and tell what they answer
+version_added: 1.0.0
+author:
+  - WebOps (@webops)
+description:
+  - Connects to each endpoint with the user, the groups, the network namespace, the mount namespace and the root directory of
+    an nginx worker, and sends one C(GET) or C(HEAD) in the protocol of the pass directive.
+  - Says how the connection went, whether the answer is one that nginx accepts, how long its header took and how many bytes
+    of C(*_buffer_size) it needs.
+  - When the endpoint does not understand the protocol, a few short further tries find out which one it speaks.
+  - Follows no redirect, sends no request body, reads no response body and verifies no certificate.
+  - The security label of nginx (SELinux, AppArmor) is not taken on.
+extends_documentation_fragment:
+  - webops.bad_gateway._attributes
+options:
+  identity:
+    description: Where and who the probes are. Left out, they are made as the user that runs the module.
+    type: dict
+    suboptions:
+      pid:
+        description: Process, usually an nginx worker, whose network namespace, mount namespace and root directory are entered.
+        type: int
+      uid:
+        description:
+          - User id to connect with. Only root can connect as another user.
+          - Not as root, the connections over TCP are made all the same, those to Unix sockets are not, and the answer says so.
+        type: int
+      gid:
+        description: Group id to connect with.
+        type: int
+      groups:
+        description: Supplementary group ids to connect with.
+        type: list
+        elements: int
+        default: []
+  targets:
+    description: What to ask. At most 64 are asked; the answer says how many are left.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      id:
+        description: Name of the target, given back in the answer.
+        type: str
+        required: true
+      endpoint:
+        description: Where to connect, such as V(127.0.0.1:3000), V([::1]:3000) or V(unix:/run/shop.sock). Names are not resolved.
+        type: str
+        required: true
+      speak:
+        description: Protocol that nginx would speak.
+        type: str
+        choices: [http, https, fastcgi, uwsgi, scgi, grpc, grpcs, memcached]
+        default: http
+      host:
+        description: Value of the C(Host) header. V(localhost) when empty.
+        type: str
+        default: ""
+      method:
+        description: Request method.
+        type: str
+        choices: [GET, HEAD]
+        default: GET
+      path:
+        description: Request target, with its query string. What is not allowed in one is percent-encoded.
+        type: str
+        default: /
+      version:
+        description: HTTP version of the request, as C(proxy_http_version) has it.
+        type: str
+        choices: ["1.0", "1.1"]
+        default: "1.0"
+      sni:
+        description: Server name to send in TLS; none when empty, as nginx without C(proxy_ssl_server_name).
+        type: str
+        default: ""
+      params:
+        description:
+          - Variables of a FastCGI, uwsgi or SCGI request, added to the usual ones.
+          - FastCGI without C(SCRIPT_FILENAME) is only asked whether it is there; nothing is run.
+        type: dict
+        default: {}
+      wait:
+        description: Seconds to wait for the whole response header, at most 60.
+        type: float
+        default: 5.0
+  connect_timeout:
+    description: Seconds to wait for one connection.
+    type: float
+    default: 5.0
+  total_timeout:
+    description: Seconds for everything. Targets whose turn has not come by then are left out, and the answer says so.
+    type: float
+    default: 90.0
+"""
+
+EXAMPLES = r"""
+- name: Ask the backend of the shop as an nginx worker would
+  webops.bad_gateway.probe_info:
+    identity:
+      pid: 812
+      uid: 33
+      gid: 33
+      groups: [33]
+    targets:
+      - id: shop
+        endpoint: 127.0.0.1:3000
+        host: shop.example
+        path: /health
+      - id: php
+        endpoint: unix:/run/php/php8.2-fpm.sock
+        speak: fastcgi
+  register: asked
+
+- name: Show how the connections went
+  ansible.builtin.debug:
+    msg: "{{ asked.probes.value.probes | items2dict(key_name='id', value_name='connect') }}"
+"""
+
+RETURN = r"""
+probes:
+  description: The answer. C(value) is null unless C(status) is V(ok).
+  returned: always
+  type: dict
+  contains:
+    status:
+      description: V(ok), V(absent), V(denied), V(timeout) or V(error).
+      type: str
+      returned: always
+    asked:
+      description: What was asked.
+      type: str
+      returned: always
+    why:
+      description: Why there is no value.
+      type: str
+      returned: always
+    truncated:
+      description: Whether some targets were not asked.
+      type: bool
+      returned: always
+    hidden:
+      description: Sentences about what was not asked, and why.
+      type: list
+      elements: str
+      returned: always
+    value:
+      description: The ids that the connections were really made with, and one entry for each target.
+      type: dict
+      returned: always
+      sample:
+        identity: {pid: 812, uid: 33, gid: 33, groups: [33]}
+        probes:
+          - id: shop
+            endpoint: 127.0.0.1:3000
+            connect: {status: ok, errno: null, seconds: 0.0002, why: ""}
+            tries:
+              - speak: http
+                status: ok
+                code: 200
+                header_bytes: 321
+                seconds: 0.012
+                why: ""
+                start: 'HTTP/1.1 200 OK\x0d\x0aContent-Type: text/html'
+                tls: null
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import probes
+
+_IDENTITY = {
+    "pid": {"type": "int"},
+    "uid": {"type": "int"},
+    "gid": {"type": "int"},
+    "groups": {"type": "list", "elements": "int", "default": []},
+}
+_TARGET = {
+    "id": {"type": "str", "required": True},
+    "endpoint": {"type": "str", "required": True},
+    "speak": {"type": "str", "choices": list(probes.SPEAKS), "default": "http"},
+    "host": {"type": "str", "default": ""},
+    "method": {"type": "str", "choices": list(probes.METHODS), "default": "GET"},
+    "path": {"type": "str", "default": "/"},
+    "version": {"type": "str", "choices": list(probes.VERSIONS), "default": "1.0"},
+    "sni": {"type": "str", "default": ""},
+    "params": {"type": "dict", "default": {}},
+    "wait": {"type": "float", "default": 5.0},
+}
+
+
+def main():
+    """Read the arguments, ask, and give the answer."""
+    module = AnsibleModule(
+        argument_spec={
+            "identity": {"type": "dict", "options": _IDENTITY, "required_together": [("uid", "gid")]},
+            "targets": {"type": "list", "elements": "dict", "required": True, "options": _TARGET},
+            "connect_timeout": {"type": "float", "default": probes.LIMITS["connect"]},
+            "total_timeout": {"type": "float", "default": probes.LIMITS["total"]},
+        },
+        supports_check_mode=True,
+    )
+    limits = {"connect": module.params["connect_timeout"], "total": module.params["total_timeout"]}
+    answer = evidence.ask("connections as nginx makes them", probes.collect, module.params["identity"], module.params["targets"], limits)
+    module.exit_json(changed=False, probes=answer)
+
+
+if __name__ == "__main__":
+    main()

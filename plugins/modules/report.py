@@ -1,0 +1,82 @@
+#!/usr/bin/python
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: report
+short_description: Judge the evidence of all hosts and report
+version_added: 0.1.0
+description:
+  - Reads the bundles that M(webops.bad_gateway.collect) wrote, finds the cause of each failing route, writes C(report.json) and prints a summary.
+  - Runs on the controller alone; no host is contacted.
+  - Fails when O(fail_on) says so, after the report is written.
+extends_documentation_fragment:
+  - webops.bad_gateway._attributes
+options:
+  report_dir:
+    description: Folder on the controller for the report and the evidence.
+    type: path
+    default: bad_gateway_report
+  hosts:
+    description: The hosts to report on. One without a bundle is reported as failed.
+    type: list
+    elements: str
+    required: true
+  only:
+    description: Look for these ids alone. Empty means all.
+    type: list
+    elements: str
+    default: []
+  skip:
+    description: Do not look for these ids.
+    type: list
+    elements: str
+    default: []
+  fail_on:
+    description:
+      - What makes the run fail.
+      - V(cause) fails when a route fails, and when a host could not be diagnosed.
+      - V(risk) fails for what will break later, too.
+    type: str
+    choices: [never, cause, risk]
+    default: never
+author:
+  - WebOps (@webops)
+"""
+
+EXAMPLES = r"""
+- name: Judge the evidence of all hosts
+  webops.bad_gateway.report:
+    hosts: "{{ ansible_play_hosts_all }}"
+    fail_on: cause
+  run_once: true
+"""
+
+RETURN = r"""
+report:
+  description: The file of the report.
+  type: path
+  returned: always
+summary:
+  description: How many hosts there are of each kind.
+  type: dict
+  returned: always
+  contains:
+    hosts:
+      description: All hosts.
+      type: int
+      returned: always
+    causes:
+      description: Causes found on them.
+      type: int
+      returned: always
+    risks:
+      description: Risks found on them.
+      type: int
+      returned: always
+    undiagnosed:
+      description: Hosts that could not be diagnosed.
+      type: int
+      returned: always
+"""

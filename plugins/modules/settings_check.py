@@ -1,0 +1,74 @@
+#!/usr/bin/python
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: settings_check
+short_description: Check the settings of a diagnosis before any host is asked
+version_added: 0.1.0
+description:
+  - Checks every C(bad_gateway_*) variable of a run on the controller and fails with one sentence that says what was set and what may be.
+  - A variable that begins with C(bad_gateway_) and that nothing reads is refused too, because it is most often a typing error.
+  - The report folder is made and tried. No host is contacted.
+extends_documentation_fragment:
+  - webops.bad_gateway._attributes
+options:
+  report_dir:
+    description: Folder on the controller for the report and the evidence.
+    type: path
+    default: bad_gateway_report
+  since:
+    description: How far back the logs are read, as a number with a unit (V(s), V(m), V(h), V(d), V(w)).
+    type: str
+    default: 24h
+  only:
+    description: Look for these ids alone. Empty means all.
+    type: list
+    elements: str
+    default: []
+  skip:
+    description: Do not look for these ids.
+    type: list
+    elements: str
+    default: []
+  fail_on:
+    description: What makes the run fail.
+    type: str
+    choices: [never, cause, risk]
+    default: never
+  probe:
+    description: Whether the endpoints in the configuration are connected to.
+    type: bool
+    default: true
+  probe_path:
+    description: The path to ask for; empty means one that fits each location.
+    type: str
+    default: ''
+  probe_method:
+    description: The method to ask with.
+    type: str
+    choices: [GET, HEAD]
+    default: GET
+  probe_timeout:
+    description: The longest wait for one answer, in seconds.
+    type: float
+    default: 10.0
+author:
+  - WebOps (@webops)
+"""
+
+EXAMPLES = r"""
+- name: Check what was asked for
+  webops.bad_gateway.settings_check:
+    only:
+      - backend-not-running
+  run_once: true
+"""
+
+RETURN = r"""
+report_dir:
+  description: The absolute path of the report folder.
+  type: str
+  returned: success
+"""

@@ -1,0 +1,88 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One host's evidence in a file, enough to judge the host again anywhere.
+
+The shape of a bundle is in docs/architecture.md. A bundle is redacted before it leaves its host;
+it still tells how a host is built, so its file is readable by its owner alone.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+
+COLLECTED = "collected"
+NO_NGINX = "no-nginx"
+UNREACHABLE = "unreachable"
+FAILED = "failed"
+
+
+def new(host: str, status: str, why: str = "", answers: dict | None = None, probes: dict | None = None) -> dict:
+    """Return a bundle; status is one of the four above."""
+    return {
+        "schema": evidence.SCHEMA,
+        "host": host,
+        "status": status,
+        "why": why,
+        "answers": answers or {},
+        "probes": probes or evidence.no_answer("probes", evidence.ABSENT, "no endpoint was probed"),
+    }
+
+
+def path(folder: str, host: str) -> str:
+    """Return the file of a host's bundle; a host's name never leaves the folder."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", host).lstrip(".")
+    if name != host or len(name) > 100:
+        name = f"{name[:100]}-{hashlib.sha256(host.encode()).hexdigest()[:8]}"
+    return os.path.join(folder, "bundles", f"{name}.json")
+
+
+def remove(folder: str, host: str) -> None:
+    """Forget what an earlier run saw, so that it cannot be taken for this one."""
+    try:
+        os.unlink(path(folder, host))
+    except FileNotFoundError:
+        pass
+
+
+def write(folder: str, bundle: dict) -> str:
+    """Write a bundle whole or not at all; return its file."""
+    file = path(folder, bundle["host"])
+    write_json(file, bundle)
+    return file
+
+
+def write_json(file: str, document: dict, indent: int | None = None) -> None:
+    """Write JSON whole or not at all, readable by its owner alone."""
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(file), prefix=".")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+            json.dump(document, stream, ensure_ascii=True, sort_keys=indent is None, indent=indent)
+            stream.write("\n")
+        os.replace(temporary, file)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def read(folder: str, host: str) -> dict:
+    """Return a host's bundle; one that is missing or broken becomes a failed one that says so."""
+    file = path(folder, host)
+    try:
+        with open(file, encoding="utf-8") as stream:
+            bundle = json.load(stream)
+    except FileNotFoundError:
+        return new(host, FAILED, "the run ended before this host gave any evidence")
+    except (OSError, ValueError) as error:
+        return new(host, FAILED, f"the evidence in {file} cannot be read: {error}")
+    if not isinstance(bundle, dict) or bundle.get("schema") != evidence.SCHEMA:
+        return new(host, FAILED, f"the evidence in {file} has a format that this version does not know")
+    return bundle

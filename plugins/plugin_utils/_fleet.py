@@ -1,0 +1,43 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All hosts of a run, judged together: the evidence of one explains what another sees of it.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _judge
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import HostResult
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+
+# Addresses that many hosts have: they name no host.
+_COMMON = ("127.", "::1", "fe80:", "172.17.0.1", "0.", "::")
+
+
+def judge(folder: str, hosts: list[str], only: tuple[str, ...] = (), skip: tuple[str, ...] = ()) -> list[HostResult]:
+    """Return the results of the hosts whose bundles are in a report folder."""
+    addresses: dict[str, str] = {}
+    for name in hosts:
+        for address in _addresses(_bundle.read(folder, name)):
+            # Two hosts with one address are not told apart by it.
+            addresses[address] = "" if address in addresses else name
+
+    @functools.lru_cache(maxsize=32)
+    def model(name: str) -> Host | None:
+        bundle = _bundle.read(folder, name)
+        return Host.of(bundle) if bundle["answers"] else None
+
+    def peer_at(address: str) -> Host | None:
+        name = addresses.get(address)
+        return model(name) if name else None
+
+    return [_judge.judge(_bundle.read(folder, name), only, skip, peer_at) for name in hosts]
+
+
+def _addresses(bundle: dict) -> list[str]:
+    value = ((bundle["answers"].get("host") or {}).get("value")) or {}
+    return [address for address in value.get("addresses") or () if not address.startswith(_COMMON)]

@@ -1,0 +1,187 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a bundle to what is wrong with its host.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _rules
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, HostResult, Unknown
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import CAUSE, PROVEN, Rule, route_of
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group, times
+
+# Questions to which "there is none on this host" is an answer that rules can work with.
+_NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "names", "paths", "selinux")
+_CERTAINTY = ("proven", "likely", "possible")
+_KIND = ("cause", "risk", "advice")
+# Which of two causes on one leg stands: what keeps nginx from the backend before what the backend then does.
+_FIRST = (
+    "nginx-not-running",
+    "config-invalid",
+    "reload-pending",
+    "backend-start-failing",
+    "backend-not-running",
+    "socket-directory-permission",
+    "socket-permission",
+    "tls-to-plain-backend",
+    "plain-to-tls-backend",
+    "response-header-too-big",
+    "upstream-timeout",
+)
+# Failures that end when the backend is back.
+_PASSING = ("connect-refused", "connect-no-socket", "connect-denied", "connect-timeout", "connect-unreachable", "no-live-upstreams")
+
+
+def judge(bundle: dict, only: tuple[str, ...] = (), skip: tuple[str, ...] = (), peer_at=None) -> HostResult:
+    """Return what is wrong with a host; only and skip are ids of rules, empty for all and none."""
+    name = bundle["host"]
+    if bundle["status"] != _bundle.COLLECTED:
+        return HostResult(name=name, status=bundle["status"], why=bundle["why"], nginx={}, findings=(), unknown=(), recovered=())
+    host = Host.of(bundle, peer_at) if peer_at else Host.of(bundle)
+    found, unknown = [], []
+    for rule in _rules.ALL:
+        if rule.id in skip or only and rule.id not in only:
+            continue
+        missing = _missing(host, rule)
+        unknown += missing
+        if not missing:
+            try:
+                found += list(rule.check(host))
+            except Exception as error:  # pylint: disable=broad-except
+                unknown.append(Unknown(rule.id, "", evidence.ERROR, f"this rule failed: {type(error).__name__}: {error}"))
+    findings = _ranked(host, _one_per_leg(_folded(found)))
+    recovered, unexplained = _rest(host, findings) if not only else ([], [])
+    unknown += unexplained + _gaps(host)
+    partial = bool(bundle["why"]) or any(item.status in (evidence.DENIED, evidence.TIMEOUT, evidence.ERROR) for item in unknown)
+    why = bundle["why"] or ("; ".join(sorted({item.why for item in unknown if item.status == evidence.DENIED})) if partial else "")
+    return HostResult(
+        name=name,
+        status="partial" if partial else "diagnosed",
+        why=why,
+        nginx=_nginx(host),
+        findings=tuple(findings),
+        unknown=tuple(unknown),
+        recovered=tuple(recovered),
+    )
+
+
+def _missing(host: Host, rule: Rule) -> list[Unknown]:
+    """Return the questions that a rule needs and that were not, or not wholly, answered."""
+    missing = []
+    for question in rule.needs:
+        if question == "nginx.test":
+            answers = [instance.test for instance in host.instances]
+        elif question in ("probes", "listeners", "paths", "php_fpm", "backends.units") and not host.legs:
+            answers = []
+        else:
+            answers = [host.answer(question)]
+        for answer in answers:
+            if answer["status"] == evidence.ABSENT and question in _NONE_IS_AN_ANSWER:
+                continue
+            if answer["status"] != evidence.OK:
+                missing.append(Unknown(rule.id, question, answer["status"], answer["why"]))
+            elif answer["truncated"] and question != "error_log":
+                missing.append(Unknown(rule.id, question, "truncated", "the answer was cut short, so that absence proves nothing"))
+    return missing
+
+
+def _folded(found: list[Finding]) -> list[Finding]:
+    """Fold the findings that say the same of several routes into the first."""
+    kept: dict[tuple, Finding] = {}
+    for finding in found:
+        key = (finding.id, finding.kind, finding.says)
+        first = kept.get(key)
+        if not first:
+            kept[key] = finding
+        elif finding.route and finding.route not in (first.route, *first.also):
+            kept[key] = dataclasses.replace(first, also=(*first.also, finding.route))
+    return list(kept.values())
+
+
+def _one_per_leg(found: list[Finding]) -> list[Finding]:
+    """Keep one cause for each route and endpoint; the others that the evidence allows become its alternatives."""
+    kept: dict[tuple, Finding] = {}
+    rest = []
+    for finding in sorted(found, key=_precedence):
+        if finding.kind != CAUSE or not finding.route:
+            rest.append(finding)
+            continue
+        key = tuple(finding.route.values())
+        first = kept.get(key)
+        if not first:
+            kept[key] = finding
+        elif first.certainty != PROVEN and finding.id not in first.alternatives and finding.id != first.id:
+            kept[key] = dataclasses.replace(first, alternatives=(*first.alternatives, finding.id))
+    return list(kept.values()) + rest
+
+
+def _precedence(finding: Finding) -> tuple:
+    return (_CERTAINTY.index(finding.certainty), _FIRST.index(finding.id) if finding.id in _FIRST else len(_FIRST))
+
+
+def _ranked(host: Host, findings: list[Finding]) -> list[Finding]:
+    """Number the findings: causes first, those of nginx as a whole before those of one route, the certain before the likely."""
+    failed = {str(leg.endpoint): sum(group["count"] for group in leg.errors) for leg in host.legs}
+
+    def order(finding: Finding) -> tuple:
+        count = failed.get(finding.route["endpoint"], 0) if finding.route else 0
+        return (_KIND.index(finding.kind), _CERTAINTY.index(finding.certainty), bool(finding.route), -count, _precedence(finding), str(finding.at), finding.says)
+
+    return [dataclasses.replace(finding, rank=rank) for rank, finding in enumerate(sorted(findings, key=order), 1)]
+
+
+def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]]:
+    """Return what is over, and what fails and is not explained by any finding."""
+    explained = {tuple(route.values()) for finding in findings for route in (finding.route, *finding.also) if route}
+    over, open_ends = {}, {}
+    for leg in host.legs:
+        if tuple(route_of(leg).values()) in explained:
+            continue
+        groups = [group for group in leg.errors if group.get("status") in (500, 502, 504)]
+        passed = [group for group in groups if leg.answers and group["class"] in _PASSING]
+        for group in groups:
+            said = show_group(group).shows
+            if group in passed:
+                over[said] = f"{leg.endpoint} answers again: {group['message']} {times(group['count'])}, last {clock(group['last'])}"
+            elif not any(finding.kind == CAUSE and not finding.route for finding in findings):
+                open_ends[said] = Unknown("unexplained", str(leg.endpoint), "open", f"{said}; no rule of this version explains it")
+        if not groups and _fails(leg):
+            why = leg.probe.connect["why"] if leg.connect != "ok" else leg.probe.asked.get("why") or leg.probe.asked.get("status")
+            open_ends[str(leg.endpoint)] = Unknown("unexplained", str(leg.endpoint), "open", f"the probe failed ({why}); no rule of this version explains it")
+    return sorted(over.values()), [open_ends[key] for key in sorted(open_ends)]
+
+
+def _fails(leg: Leg) -> bool:
+    return bool(leg.probe) and not leg.answers
+
+
+def _gaps(host: Host) -> list[Unknown]:
+    """Return the parts of the configuration that could not be read, and the routes whose target is not known."""
+    gaps = [Unknown("configuration", gap.path, gap.status, gap.why) for instance in host.instances for gap in instance.configuration.gaps]
+    targets = {route.key: Unknown("route", f"{route.directive} {route.written}", "unresolved", f"{route.at}: {route.unresolved}") for route in host.routes if route.unresolved}
+    return gaps + list(targets.values())
+
+
+def _nginx(host: Host) -> dict:
+    """Return what the report tells of the host's nginx."""
+    found = []
+    for instance in host.instances:
+        build = (instance.raw.get("build") or {}).get("value") or {}
+        found.append(
+            {
+                "configuration": instance.id,
+                "version": build.get("version", ""),
+                "product": build.get("product", ""),
+                "running": instance.running,
+                "worker_user": instance.identity.get("user", ""),
+                "routes": sum(route.instance == instance.id for route in host.routes),
+            }
+        )
+    return {"instances": found}

@@ -1,0 +1,284 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the backend of an endpoint is when nothing answers there.
+
+One endpoint without a listener has one cause. It is decided here, in one place, so that the rules
+for a stopped, failing, moved or hidden backend can never contradict each other:
+
+1. its owner says that it listens there, and is failing or stopped;
+2. the same port is open at another address, or the same socket path in another mount namespace;
+3. its owner runs and listens elsewhere;
+4. exactly one program that no route uses listens elsewhere and speaks what the pass speaks;
+5. a stopped or failing program that says nothing of where it listens fits by name;
+6. nobody is known.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, replace
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import owners
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg, Listener
+
+NOT_RUNNING = "backend-not-running"
+START_FAILING = "backend-start-failing"
+WRONG_PORT = "backend-wrong-port"
+WRONG_ADDRESS = "backend-wrong-address"
+KIND_MISMATCH = "endpoint-kind-mismatch"
+PATH_MISMATCH = "socket-path-mismatch"
+PRIVATE_TMP = "socket-private-tmp"
+
+PROVEN, LIKELY, POSSIBLE = "proven", "likely", "possible"
+
+# Programs that listen on most hosts and are nobody's web backend, by the kernel's name for them
+# (cut at 15 characters, comm in proc(5)).
+_PLUMBING = frozenset(
+    """agetty atd auditd avahi-daemon chronyd cockpit-ws containerd crond cron cupsd dbus-broker dbus-daemon dhclient dnsmasq
+    docker-proxy dockerd dovecot epmd exim exim4 fail2ban-server freshclam gssproxy haproxy init inetd kubelet lvmetad mariadbd
+    master memcached mongod multipathd mysqld named NetworkManager nginx nmbd node_exporter nscd ntpd ntpsec openvpn php-fpm
+    polkitd postgres postmaster prometheus rabbitmq-server redis-server redis-sentinel rpc.mountd rpc.statd rpcbind rsyslogd
+    sentinel slapd smbd snapd snmpd sshd sssd supervisord systemd systemd-journal systemd-logind systemd-network systemd-resolve
+    systemd-udevd systemd-userdbd unbound valkey-server vsftpd xinetd zabbix_agentd zabbix_agent2""".split()
+)
+_PRIVATE = ("/tmp/", "/var/tmp/")
+_DULL = frozenset("app apps backend conf default enabled etc http https lib localhost main nginx opt php run server service site sites sock srv upstream usr var web www".split())
+
+
+@dataclass(frozen=True)
+class Absence:
+    """Why nothing answers at the endpoint of a leg.
+
+    cause       one of the ids above
+    owner       the unit, pool, program or app that explains it, or None
+    elsewhere   the socket where the backend does listen, or None
+    others      further sockets or owners that would fit
+    seen_on     the host whose listeners and owners were looked at: the peer's own, where it is in the fleet
+    """
+
+    leg: Leg
+    cause: str
+    certainty: str
+    owner: owners.Owner | None = None
+    elsewhere: Listener | None = None
+    others: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
+    seen_on: Host | None = None
+
+
+def absences(host: Host, cause: str) -> list[Absence]:
+    """Return the legs of a host on which nothing answers for this cause."""
+    return [found for found in _all(host) if found.cause == cause]
+
+
+@functools.lru_cache(maxsize=8)
+def _all(host: Host) -> tuple[Absence, ...]:
+    return tuple(found for found in (explain(host, leg) for leg in host.legs) if found)
+
+
+def absent(leg: Leg) -> bool:
+    """Return whether nothing listens where a leg points; False when that is not known."""
+    if leg.connect == "ok" or leg.connect in ("denied", "timeout", "full"):
+        return False
+    if leg.endpoint.kind == "unix":
+        if leg.walk and leg.walk["status"] == "absent" or leg.connect == "absent":
+            return True
+        return bool(leg.walk) and leg.walk["status"] == "ok" and leg.connect in ("refused", "") and not leg.listeners
+    if leg.endpoint.kind != "tcp":
+        return False
+    return not leg.listeners if leg.local else leg.connect == "refused"
+
+
+def explain(host: Host, leg: Leg) -> Absence | None:
+    """Return why nothing answers on a leg, or None when something listens there or it is not known."""
+    if not absent(leg):
+        return None
+    if leg.local:
+        return _find(host, leg)
+    peer = host.peer_at(leg.endpoint.address)
+    if not peer or peer.answer("listeners")["status"] != evidence.OK:
+        return Absence(leg, NOT_RUNNING, LIKELY, alternatives=(WRONG_PORT, WRONG_ADDRESS, "firewall-blocked"))
+    if peer.listening_at(leg.endpoint, ""):
+        return None
+    # Seen from the peer there is no nginx of ours whose namespaces would matter.
+    found = _find(peer, replace(leg, instance=Instance({"id": leg.instance.id}, leg.instance.configuration)))
+    return replace(found, leg=leg, seen_on=peer)
+
+
+def _find(host: Host, leg: Leg) -> Absence:
+    found = _moved(host, leg) or _claimed(host, leg) or _elsewhere(host, leg) or _unclaimed(host, leg)
+    return replace(found, seen_on=host)
+
+
+def _moved(host: Host, leg: Leg) -> Absence | None:
+    """The same port at another address, or the same path in another mount namespace."""
+    if leg.endpoint.kind == "tcp":
+        same = [item for item in _reachable(host, leg) if item.endpoint.kind == "tcp" and item.endpoint.port == leg.endpoint.port]
+        if same:
+            return Absence(leg, WRONG_ADDRESS, PROVEN, host.owner_of(same[0]), same[0], tuple(item.label for item in same[1:]))
+        return None
+    for item in host.listeners:
+        hidden = item.endpoint == leg.endpoint and item.processes and leg.instance.mnt
+        if hidden and all(process.mnt and process.mnt != leg.instance.mnt for process in item.processes):
+            owner = host.owner_of(item)
+            if leg.endpoint.path.startswith(_PRIVATE) or (owner and owner.private_tmp):
+                return Absence(leg, PRIVATE_TMP, PROVEN, owner, item)
+    return None
+
+
+def _claimed(host: Host, leg: Leg) -> Absence | None:
+    """Somebody's own configuration says that it listens there."""
+    claiming = [owner for owner in host.owners if owner.claim_on(leg.endpoint)]
+    for state, cause in ((owners.FAILING, START_FAILING), (owners.STOPPED, NOT_RUNNING), (owners.STARTING, NOT_RUNNING)):
+        for owner in claiming:
+            if owner.state == state:
+                return Absence(leg, cause, PROVEN, owner, others=tuple(other.label for other in claiming if other is not owner))
+    for owner in claiming:
+        mine = [item for item in _reachable(host, leg) if _belongs(item, owner)]
+        if owner.state == owners.RUNNING and len(mine) == 1:
+            return Absence(leg, _moved_to(leg, mine[0]), PROVEN, owner, mine[0])
+    if claiming:
+        return Absence(leg, NOT_RUNNING, LIKELY, claiming[0], alternatives=(START_FAILING,))
+    return None
+
+
+def _elsewhere(host: Host, leg: Leg) -> Absence | None:
+    """A program that no route uses listens elsewhere, and speaks what the pass speaks."""
+    found = candidates(host, leg)
+    if not found:
+        return None
+    probed = {item: host.candidate_probe(reachable_as(item)) for item in found}
+    fitting = [item for item in found if not probed[item] or probed[item].asked.get("status") == "ok"]
+    if not fitting:
+        return None
+    named = [item for item in fitting if _akin(leg, _words_of(item))]
+    idle = [owner for owner in _idle(host) if _akin(leg, _words(owner.name, owner.at))]
+    chosen = named[0] if named else fitting[0]
+    certain = len(fitting) == 1 and bool(probed[chosen]) and not _idle(host)
+    if idle and not named:
+        return None
+    if len(fitting) == 1 or len(named) == 1:
+        certainty = PROVEN if certain else LIKELY
+    else:
+        certainty = POSSIBLE
+    return Absence(
+        leg,
+        _moved_to(leg, chosen),
+        certainty,
+        host.owner_of(chosen),
+        chosen,
+        tuple(item.label for item in fitting if item is not chosen),
+        () if certain else (NOT_RUNNING,),
+    )
+
+
+def _unclaimed(host: Host, leg: Leg) -> Absence:
+    """A stopped or failing program that does not say where it listens, or nobody at all."""
+    idle = _idle(host)
+    akin = [owner for owner in idle if _akin(leg, _words(owner.name, owner.at))]
+    picked = akin or idle
+    if len(picked) == 1:
+        cause = START_FAILING if picked[0].state == owners.FAILING else NOT_RUNNING
+        return Absence(leg, cause, LIKELY if akin else POSSIBLE, picked[0], alternatives=(WRONG_PORT,) if leg.endpoint.kind == "tcp" else (PATH_MISMATCH,))
+    return Absence(
+        leg,
+        NOT_RUNNING,
+        POSSIBLE if picked or host.answer("listeners")["hidden"] else LIKELY,
+        others=tuple(owner.label for owner in picked),
+        alternatives=(START_FAILING, WRONG_PORT if leg.endpoint.kind == "tcp" else PATH_MISMATCH),
+    )
+
+
+def candidates(host: Host, leg: Leg) -> list[Listener]:
+    """Return the sockets where the backend of a dead leg might be: none of the system's, none in use by another route."""
+    family = leg.route.family
+    used = {str(other.endpoint) for other in host.legs}
+    found = []
+    for item in _reachable(host, leg):
+        if family == "fastcgi":
+            # One PHP-FPM pool commonly serves many sites, so one in use is still a candidate.
+            fits = any(process.comm.startswith("php-fpm") for process in item.processes)
+        elif family == "uwsgi":
+            fits = any("uwsgi" in process.comm or "uwsgi" in process.exe for process in item.processes) and str(item.endpoint) not in used
+        else:
+            fits = _could_be_backend(host, item) and not any(item.accepts(other.endpoint) for other in host.legs)
+        if fits:
+            found.append(item)
+    same = [item for item in found if item.endpoint.kind == leg.endpoint.kind]
+    return _one_per_program(same or found)
+
+
+def _one_per_program(found: list[Listener]) -> list[Listener]:
+    """Return one socket for each program: 0.0.0.0:3000 and [::]:3000 of one process are one place."""
+    kept: dict[tuple, Listener] = {}
+    for item in sorted(found, key=lambda listener: (":" in listener.endpoint.address, str(listener.endpoint))):
+        kept.setdefault((item.endpoint.port, item.endpoint.path, tuple(process.pid for process in item.processes)), item)
+    return list(kept.values())
+
+
+def reachable_as(item: Listener) -> Endpoint:
+    """Return the endpoint under which nginx reaches a socket; a wildcard is reached on loopback."""
+    if item.endpoint.kind == "tcp" and item.endpoint.address in ("0.0.0.0", "::"):
+        address = "127.0.0.1" if item.endpoint.address == "0.0.0.0" or not item.v6only else "::1"
+        return replace(item.endpoint, address=address)
+    return item.endpoint
+
+
+def _reachable(host: Host, leg: Leg) -> list[Listener]:
+    """Return the sockets of other programs in nginx's own network namespace."""
+    net = leg.instance.net
+    return [
+        item
+        for item in host.listeners
+        if item.processes
+        and not any(process.comm.startswith("nginx") for process in item.processes)
+        and (not net or not item.net or item.net == net)
+        and not item.endpoint.path.startswith("@")
+    ]
+
+
+def _could_be_backend(host: Host, item: Listener) -> bool:
+    if any(process.comm in _PLUMBING or process.comm.startswith(("systemd", "php-fpm", "(")) for process in item.processes):
+        return False
+    if item.endpoint.kind == "tcp":
+        return True
+    return item.endpoint.path.startswith("/") and "/.pm2/" not in item.endpoint.path and host.owner_of(item) is not None
+
+
+def _belongs(item: Listener, owner: owners.Owner) -> bool:
+    return any(process.pid in owner.pids or (owner.unit and process.unit == owner.unit) for process in item.processes)
+
+
+def _moved_to(leg: Leg, item: Listener) -> str:
+    if item.endpoint.kind != leg.endpoint.kind:
+        return KIND_MISMATCH
+    return PATH_MISMATCH if leg.endpoint.kind == "unix" else WRONG_PORT
+
+
+def _idle(host: Host) -> list[owners.Owner]:
+    """Return the local administrator's own services that should run, do not, and say nothing of where they would listen."""
+    return [
+        owner
+        for owner in host.owners
+        if owner.custom and not owner.claims and (owner.state == owners.FAILING or owner.state == owners.STOPPED and owner.enabled)
+    ]
+
+
+def _akin(leg: Leg, words: set[str]) -> bool:
+    """Return whether a program's names and a route's names share a word that says something."""
+    route = leg.route
+    return bool(words & _words(route.group or "", route.location, route.at.file, leg.endpoint.path, *route.names))
+
+
+def _words_of(item: Listener) -> set[str]:
+    return set().union(*(_words(process.unit, *process.argv[:4]) for process in item.processes), _words(item.endpoint.path))
+
+
+def _words(*texts: str) -> set[str]:
+    return {word for text in texts for word in re.findall(r"[a-z0-9]{3,}", text.lower()) if word not in _DULL and not word.isdigit()}

@@ -1,0 +1,413 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One host as the rules see it: its routes, joined with everything that is known of their endpoints.
+
+A leg is one route to one endpoint. Rules ask legs; they never read an answer's raw shape.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import owners, routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx import config
+
+# The clocks that are compared are the kernel's start time of a process, in ticks of 10 ms, and a
+# file's time; a file written by the same command as the reload must not count as newer.
+_CLOCK_SLACK = 0.1
+
+_NOT_ASKED = evidence.no_answer("", evidence.ABSENT, "this was not asked")
+
+
+@dataclass(frozen=True)
+class Process:
+    """Who holds a listening socket."""
+
+    pid: int
+    comm: str
+    exe: str
+    argv: tuple[str, ...]
+    user: str
+    unit: str
+    mnt: str
+    started: float
+
+    @property
+    def label(self) -> str:
+        """Return "node (pid 12, shop.service)"."""
+        unit = f", {self.unit}" if self.unit else ""
+        return f"{self.comm} (pid {self.pid}{unit})"
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listening socket, in the network namespace net."""
+
+    endpoint: Endpoint
+    net: str
+    v6only: bool | None
+    accept_queue: int | None
+    backlog: int | None
+    processes: tuple[Process, ...]
+
+    def accepts(self, endpoint: Endpoint) -> bool:
+        """Return whether a connection to an endpoint reaches this socket (tcp(7), ipv6(7))."""
+        if self.endpoint.kind != endpoint.kind:
+            return False
+        if endpoint.kind == "unix":
+            return self.endpoint.path == endpoint.path
+        if self.endpoint.port != endpoint.port:
+            return False
+        if self.endpoint.address == endpoint.address:
+            return True
+        if self.endpoint.address == "0.0.0.0":
+            return ":" not in endpoint.address
+        return self.endpoint.address == "::" and (":" in endpoint.address or not self.v6only)
+
+    @property
+    def label(self) -> str:
+        """Return "127.0.0.1:3001 by node (pid 12, shop.service)"."""
+        return f"{self.endpoint} by {self.processes[0].label}" if self.processes else str(self.endpoint)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a connection to an endpoint showed, made as nginx would make it."""
+
+    endpoint: Endpoint
+    path: str
+    wait: float
+    connect: dict
+    tries: tuple[dict, ...]
+
+    @property
+    def asked(self) -> dict:
+        """Return the try that speaks as the pass does; {} when the connection failed."""
+        return self.tries[0] if self.tries else {}
+
+    def spoke(self, *protocols: str) -> dict:
+        """Return the first successful try in one of the protocols, or {}."""
+        for attempt in self.tries:
+            if attempt["status"] == "ok" and attempt["speak"] in protocols:
+                return attempt
+        return {}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One nginx of the host: its processes, its configuration, and whether the two agree."""
+
+    raw: dict
+    configuration: config.Configuration
+
+    @property
+    def id(self) -> str:
+        """Return the path of its configuration."""
+        return self.raw["id"]
+
+    @property
+    def running(self) -> bool:
+        """Return whether it has a master process."""
+        return bool(self.raw.get("running"))
+
+    @property
+    def identity(self) -> dict:
+        """Return the worker's ids: user, uid, gid, groups."""
+        return self.raw.get("identity") or {}
+
+    @property
+    def workers(self) -> list[dict]:
+        """Return the workers that take new requests."""
+        return [worker for worker in self.raw.get("workers") or () if not worker.get("shutting_down")]
+
+    @property
+    def net(self) -> str:
+        """Return its network namespace; "" when it does not run."""
+        return (self.raw.get("master") or {}).get("net") or ""
+
+    @property
+    def mnt(self) -> str:
+        """Return its mount namespace; "" when it does not run."""
+        return (self.raw.get("master") or {}).get("mnt") or ""
+
+    @property
+    def unit(self) -> dict:
+        """Return its systemd unit, or {}."""
+        return self.raw.get("unit") or {}
+
+    @property
+    def test(self) -> dict:
+        """Return the answer of the configuration test."""
+        return self.raw.get("test") or _NOT_ASKED
+
+    @cached_property
+    def loaded(self) -> float:
+        """Return when what runs was loaded: the start of its oldest serving worker; 0.0 when none runs."""
+        return min((worker["started"] for worker in self.workers), default=0.0)
+
+    @cached_property
+    def newer_files(self) -> tuple[str, ...]:
+        """Return the configuration files whose content changed after the workers started."""
+        return self._newer("mtime")
+
+    @cached_property
+    def touched_files(self) -> tuple[str, ...]:
+        """Return the files that were changed, moved or replaced after the workers started."""
+        return self._newer("ctime")
+
+    def _newer(self, clock: str) -> tuple[str, ...]:
+        if not self.loaded:
+            return ()
+        return tuple(file["path"] for file in self.raw.get("files") or () if (file.get(clock) or 0.0) > self.loaded + _CLOCK_SLACK)
+
+    @property
+    def reload_command(self) -> str:
+        """Return the command that tests the configuration and loads it."""
+        unit = self.unit.get("name")
+        return f"nginx -t && systemctl reload {unit}" if unit else "nginx -t && nginx -s reload"
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One route to one endpoint."""
+
+    route: routes.Route
+    endpoint: Endpoint
+    instance: Instance
+    peer: routes.Peer
+    probe: Probe | None
+    errors: tuple[dict, ...]
+    listeners: tuple[Listener, ...]
+    walk: dict | None
+    local: bool
+
+    @property
+    def connect(self) -> str:
+        """Return how the probe's connection went: "ok", "refused", ...; "" when there was none."""
+        return self.probe.connect["status"] if self.probe else ""
+
+    @property
+    def answers(self) -> bool:
+        """Return whether the endpoint answers now, in the protocol of the pass."""
+        return bool(self.probe) and self.connect == "ok" and self.probe.asked.get("status") == "ok"
+
+    @property
+    def pending(self) -> bool:
+        """Return whether the route stands in a file that the running workers have not read."""
+        return self.route.at.file in self.instance.newer_files
+
+    def logged(self, *classes: str) -> list[dict]:
+        """Return the log groups of these classes, the most frequent first."""
+        return sorted((group for group in self.errors if group["class"] in classes), key=lambda group: -group["count"])
+
+
+def _alone(_address: str) -> Host | None:
+    """The fleet of a host that is judged alone."""
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Host:
+    """A host and its evidence. Build it with Host.of().
+
+    peer_at(address) gives the model of the host of the fleet that has an address, or None.
+    """
+
+    name: str
+    bundle: dict
+    answers: dict
+    instances: tuple[Instance, ...]
+    owners: tuple[owners.Owner, ...]
+    listeners: tuple[Listener, ...]
+    peer_at: Callable[[str], Host | None] = _alone
+
+    @classmethod
+    def of(cls, bundle: dict, peer_at: Callable[[str], Host | None] = _alone) -> Host:
+        """Return the model of a bundle; a part whose question went unanswered is empty."""
+        answers = bundle["answers"]
+        raw = ((answers.get("nginx") or {}).get("value") or {}).get("instances") or ()
+        return cls(
+            name=bundle["host"],
+            bundle=bundle,
+            answers=answers,
+            instances=tuple(Instance(item, config.load(item)) for item in raw),
+            owners=owners.owners_of(answers),
+            listeners=tuple(_listeners((answers.get("listeners") or {}).get("value") or {})),
+            peer_at=peer_at,
+        )
+
+    def answer(self, question: str) -> dict:
+        """Return the answer to a question, such as "listeners" or "backends.units"."""
+        first, _dot, rest = question.partition(".")
+        found = self.bundle["probes"] if first == "probes" else self.answers.get(first) or _NOT_ASKED
+        if rest and found["status"] == evidence.OK:
+            return (found["value"] or {}).get(rest) or _NOT_ASKED
+        return found
+
+    @cached_property
+    def addresses(self) -> frozenset[str]:
+        """Return the addresses of the host."""
+        return frozenset((self.answer("host")["value"] or {}).get("addresses") or ())
+
+    @cached_property
+    def now(self) -> float:
+        """Return the host's clock when it was asked."""
+        return (self.answer("host")["value"] or {}).get("now") or 0.0
+
+    def is_local(self, endpoint: Endpoint) -> bool:
+        """Return whether an endpoint is on this host."""
+        if endpoint.kind == "unix":
+            return True
+        return endpoint.kind == "tcp" and (_is_loopback(endpoint.address) or endpoint.address in self.addresses)
+
+    def listening_at(self, endpoint: Endpoint, net: str) -> tuple[Listener, ...]:
+        """Return the sockets that take a connection to an endpoint, made in a network namespace."""
+        return tuple(item for item in self.listeners if item.accepts(endpoint) and (not net or not item.net or item.net == net))
+
+    @cached_property
+    def routes(self) -> tuple[routes.Route, ...]:
+        """Return the routes of every nginx of the host."""
+        names = self.answer("names")["value"] or {}
+        return tuple(route for instance in self.instances for route in routes.routes_of(instance.configuration, names))
+
+    @cached_property
+    def legs(self) -> tuple[Leg, ...]:
+        """Return every route to every endpoint; a peer that is marked "down" gets no request and has no leg."""
+        instances = {instance.id: instance for instance in self.instances}
+        found = []
+        for route in self.routes:
+            for peer in route.peers:
+                if not peer.down:
+                    found += [self._leg(route, peer, endpoint, instances[route.instance]) for endpoint in peer.endpoints]
+        return tuple(found)
+
+    def _leg(self, route: routes.Route, peer: routes.Peer, endpoint: Endpoint, instance: Instance) -> Leg:
+        return Leg(
+            route=route,
+            endpoint=endpoint,
+            instance=instance,
+            peer=peer,
+            probe=self._probes_by_route.get((route.key, str(endpoint))),
+            errors=tuple(self._errors_by_leg.get((route.key, str(endpoint)), ())),
+            listeners=self.listening_at(endpoint, instance.net),
+            walk=((self.answer("paths")["value"] or {}).get(endpoint.path) if endpoint.kind == "unix" else None),
+            local=self.is_local(endpoint),
+        )
+
+    @cached_property
+    def probes(self) -> dict[str, Probe]:
+        """Return the probes by the id of their target."""
+        targets = {target["id"]: target for target in self.bundle.get("targets") or ()}
+        made = (self.answer("probes")["value"] or {}).get("probes") or ()
+        return {
+            probe["id"]: Probe(
+                Endpoint.parse(probe["endpoint"]), targets[probe["id"]]["path"], targets[probe["id"]]["wait"], probe["connect"], tuple(probe["tries"])
+            )
+            for probe in made
+            if probe["id"] in targets
+        }
+
+    @cached_property
+    def _probes_by_route(self) -> dict[tuple[str, str], Probe]:
+        found = {}
+        for target in self.bundle.get("targets") or ():
+            probe = self.probes.get(target["id"])
+            for key in target["routes"] if probe else ():
+                found[(key, target["endpoint"])] = probe
+        return found
+
+    def candidate_probe(self, endpoint: Endpoint) -> Probe | None:
+        """Return the probe of a socket that no route names, or None when it was not made."""
+        for target in self.bundle.get("targets") or ():
+            if not target["routes"] and target["endpoint"] == str(endpoint):
+                return self.probes.get(target["id"])
+        return None
+
+    @cached_property
+    def groups(self) -> list[dict]:
+        """Return the groups of the error log."""
+        return (self.answer("error_log")["value"] or {}).get("groups") or []
+
+    @cached_property
+    def _matched(self) -> tuple[dict[tuple[str, str], list[dict]], list[dict]]:
+        """Return the log groups by (route key, endpoint), and those that fit no route on disk."""
+        by_leg: dict[tuple[str, str], list[dict]] = {}
+        foreign = []
+        for group in self.groups:
+            matches = routes.routes_for(self.routes, group.get("server") or "", tuple(group.get("paths") or ()), group.get("peer") or "")
+            for route in matches:
+                for endpoint in _endpoints_named(route, group.get("peer") or ""):
+                    by_leg.setdefault((route.key, str(endpoint)), []).append(group)
+            if not matches and group.get("peer"):
+                foreign.append(group)
+        return by_leg, foreign
+
+    @property
+    def _errors_by_leg(self) -> dict[tuple[str, str], list[dict]]:
+        return self._matched[0]
+
+    @property
+    def foreign_errors(self) -> list[dict]:
+        """Return the log groups whose upstream no route on disk names."""
+        return self._matched[1]
+
+    def owner_of(self, listener: Listener) -> owners.Owner | None:
+        """Return the unit, pool, program or app behind a listening socket, or None."""
+        pids = {process.pid for process in listener.processes}
+        units = {process.unit for process in listener.processes if process.unit}
+        for owner in self.owners:
+            if owner.claim_on(listener.endpoint) and owner.state == owners.RUNNING:
+                return owner
+        for owner in self.owners:
+            if pids & set(owner.pids) or (owner.kind == "systemd unit" and owner.name in units):
+                return owner
+        return None
+
+
+def _endpoints_named(route: routes.Route, peer: str) -> Iterator[Endpoint]:
+    """Return the endpoints of a route that a log's peer names; a group's name stands for all of them."""
+    every = [endpoint for item in route.peers for endpoint in item.endpoints]
+    exact = [endpoint for endpoint in every if str(endpoint) == peer]
+    return iter(exact or every)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _listeners(value: dict) -> Iterator[Listener]:
+    for item in value.get("tcp") or ():
+        endpoint = Endpoint.tcp(item["address"], item["port"])
+        yield Listener(endpoint, item.get("net") or "", item.get("v6only"), item.get("accept_queue"), item.get("backlog"), _processes(item))
+    for item in value.get("unix") or ():
+        endpoint = Endpoint.unix(item["path"])
+        yield Listener(endpoint, item.get("net") or "", None, item.get("accept_queue"), item.get("backlog"), _processes(item))
+
+
+def _processes(item: dict) -> tuple[Process, ...]:
+    return tuple(
+        Process(
+            pid=owner["pid"],
+            comm=owner["comm"],
+            exe=owner.get("exe") or "",
+            argv=tuple(owner.get("argv") or ()),
+            user=owner.get("user") or "",
+            unit=owner.get("unit") or "",
+            mnt=owner.get("mnt") or "",
+            started=owner.get("started") or 0.0,
+        )
+        for owner in item.get("owners") or ()
+    )
+
+

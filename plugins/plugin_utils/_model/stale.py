@@ -1,0 +1,53 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signs that what nginx runs is not what its files say.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+
+
+def failures(host: Host, instance: Instance) -> list[dict]:
+    """Return the log groups of failures that running workers met on an upstream which no file names.
+
+    A log record can be forged by a client, but its pid must then be that of a worker that runs now.
+    A route whose target is a name or a variable may go anywhere, so its records say nothing here.
+    """
+    pids = {worker["pid"] for worker in instance.raw.get("workers") or ()}
+    found = []
+    for group in host.foreign_errors:
+        if group.get("status") not in (500, 502, 504) or not pids & set(group.get("pids") or ()):
+            continue
+        if not any(_open_ended(route) for route in routes.routes_for(host.routes, group.get("server") or "", tuple(group.get("paths") or ()), "")):
+            found.append(group)
+    return sorted(found, key=lambda group: -group["count"])
+
+
+def _open_ended(route: routes.Route) -> bool:
+    return bool(route.unresolved) or any(peer.by_name for peer in route.peers)
+
+
+def unheld_listens(host: Host, instance: Instance) -> list[str]:
+    """Return the listen addresses in the files on which the running master has no socket."""
+    if host.answer("listeners")["hidden"]:
+        return []
+    pids = {instance.raw["master"]["pid"], *(worker["pid"] for worker in instance.raw.get("workers") or ())}
+    held = {_normal(str(item.endpoint)) for item in host.listeners if pids & {process.pid for process in item.processes}}
+    wanted = {listen for route in host.routes if route.instance == instance.id for listen in route.listens}
+    return sorted(listen for listen in wanted if _normal(listen) not in held) if held else []
+
+
+def _normal(listen: str) -> str:
+    return "*:" + listen[len("0.0.0.0:") :] if listen.startswith("0.0.0.0:") else listen
+
+
+def refused_reloads(host: Host, instance: Instance) -> list[dict]:
+    """Return the [emerg] records that the running master wrote after its workers were started."""
+    master = (instance.raw.get("master") or {}).get("pid")
+    records = (host.answer("error_log")["value"] or {}).get("configuration") or ()
+    return [record for record in records if record["level"] == "emerg" and (record["last"] or 0.0) > instance.loaded and master in (record.get("pids") or ())]

@@ -1,0 +1,112 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rule is.
+
+A rule is one file in _rules, named by its fault. Its docstring is the fault's manual page. Its
+check sees a Host and yields findings; it is run only when the host answered every question that
+the rule needs, so that a rule can neither guess nor stay silent for want of evidence.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
+
+PROVEN, LIKELY, POSSIBLE = "proven", "likely", "possible"
+CAUSE, RISK = "cause", "risk"
+SAFE, RISKY, MANUAL = "safe", "risky", "manual"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One fault that can be found.
+
+    id      the fault's id in reports, settings and documentation
+    title   the fault in one line
+    needs   the questions without whose answers nothing can be said
+    check   yields the findings on a host
+    """
+
+    id: str
+    title: str
+    needs: tuple[str, ...]
+    check: Callable[[Host], Iterable[Finding]]
+
+
+def on_leg(
+    host: Host,
+    rule: str,
+    leg: Leg,
+    certainty: str,
+    says: str,
+    evidence: Iterable[Evidence],
+    fix: Fix,
+    command: str = "",
+    alternatives: Iterable[str] = (),
+    at: Place | None = None,
+) -> Finding:
+    """Return a finding about one leg; at is where the fix belongs, by default where the endpoint is written."""
+    return Finding(
+        id=rule,
+        kind=CAUSE if strikes(host, leg) else RISK,
+        certainty=certainty,
+        rank=0,
+        route=route_of(leg),
+        at=at or leg.peer.at,
+        says=says,
+        evidence=tuple(evidence),
+        alternatives=tuple(alternatives),
+        fix=fix,
+        next=command,
+    )
+
+
+def strikes(host: Host, leg: Leg) -> bool:
+    """Return whether a fault on a leg fails requests now.
+
+    It does not yet when nginx is down, when the route stands in a file that the workers have not read
+    and the log shows no failure on its endpoint, or when nginx goes on to another peer that answers.
+    """
+    if not leg.instance.running:
+        return False
+    if leg.pending and not leg.errors and host.answer("error_log")["status"] == "ok":
+        return False
+    return "off" in leg.route.next_upstream or not any(other.answers for other in host.legs if other.route is leg.route and other is not leg and not leg.peer.backup)
+
+
+def on_instance(
+    rule: str, instance: Instance, kind: str, certainty: str, says: str, evidence: Iterable[Evidence], fix: Fix, command: str = "", at: Place | None = None
+) -> Finding:
+    """Return a finding about an nginx as a whole."""
+    return Finding(
+        id=rule,
+        kind=kind,
+        certainty=certainty,
+        rank=0,
+        route=None,
+        at=at or Place(instance.raw["conf_path"], 0),
+        says=says,
+        evidence=tuple(evidence),
+        alternatives=(),
+        fix=fix,
+        next=command,
+    )
+
+
+def route_of(leg: Leg) -> dict:
+    """Return the route of a leg as report.json has it."""
+    route = leg.route
+    return {
+        "listen": ", ".join(route.listens),
+        "server": route.server,
+        "location": route.location_label,
+        "pass": f"{route.directive} {route.written}",
+        "endpoint": str(leg.endpoint),
+    }

@@ -1,0 +1,57 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backend is meant to run, and does not manage to start.
+
+## What it is
+Nothing listens at the endpoint because the backend's manager tries to start it and it dies: a systemd
+unit that is failed or waits for its next start, a supervisor program in FATAL or BACKOFF, a PM2 app
+that is errored. nginx gets "connection refused" (111), or "no such file" (2), and answers 502.
+
+## How it is recognised
+No socket listens at the endpoint, and the owner whose own configuration names it is in such a state.
+The owner's last words are shown, because they say why.
+
+## Fix
+None that is automatic: starting it again fails again. Its last words say what to mend.
+
+## When it stays silent
+The owner runs, was stopped by somebody (backend-not-running), or died after it had served for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_absence
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each endpoint whose backend fails to start."""
+    for found in absence.absences(host, absence.START_FAILING):
+        leg, owner = found.leg, found.owner
+        evidence = show_absence(host, found)
+        evidence += [Evidence(f"last words of {owner.name}", quote(line)) for line in owner.lines[-5:]]
+        yield on_leg(
+            host,
+            RULE.id,
+            leg,
+            found.certainty,
+            f"Nothing listens on {leg.endpoint}: {owner.label} fails to start, it is {owner.says}.",
+            evidence,
+            Fix(remedy=None, safety=MANUAL, summary=f"Mend what its last words name, then start it: {owner.start}", diff=""),
+            owner.look,
+            found.alternatives,
+        )
+
+
+RULE = Rule(
+    id="backend-start-failing",
+    title="The backend is meant to run and fails to start",
+    needs=("nginx", "listeners", "php_fpm", "backends.units"),
+    check=check,
+)

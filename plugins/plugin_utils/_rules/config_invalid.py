@@ -1,0 +1,77 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The configuration on disk does not pass nginx's own test.
+
+## What it is
+A file has an error, so that nginx cannot start, or cannot load what was changed: a reload is refused in
+silence and the workers go on with the configuration from before.
+
+## How it is recognised
+nginx -t, run in a private overlay of the host where it can change nothing, fails; its message names file and
+line. It is a cause when nginx is down, or when requests fail on an upstream that the files on disk do not
+name any more; otherwise a risk: the next restart will fail.
+
+## Fix
+Mend the line that the message names. Manual.
+
+## When it stays silent
+The test passes, or could not be made: then it is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import stale
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import CAUSE, MANUAL, PROVEN, RISK, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_group
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each nginx whose configuration on disk is invalid."""
+    for instance in host.instances:
+        test = instance.test["value"]
+        if not test or test["valid"]:
+            continue
+        message = _decisive(test["messages"])
+        failing = stale.failures(host, instance)
+        evidence = [Evidence("nginx -t in a private overlay", quote(message["text"], 300))]
+        evidence += [Evidence("process table", "no master process runs")] if not instance.running else []
+        evidence += stale_evidence(instance) if instance.running else []
+        evidence += [show_group(group) for group in failing[:2]]
+        effect = "nginx cannot start" if not instance.running else "what is on disk cannot be loaded, and the workers go on with what was there before"
+        yield on_instance(
+            RULE.id,
+            instance,
+            CAUSE if failing or not instance.running else RISK,
+            PROVEN,
+            f"The configuration is invalid, so {effect}: {quote(message['text'], 200)}",
+            evidence,
+            Fix(remedy=None, safety=MANUAL, summary="Mend the line that the message names; then test and reload.", diff=""),
+            "nginx -t",
+            Place(message["file"], message["line"] or 0) if message.get("file") else None,
+        )
+
+
+def stale_evidence(instance: Instance) -> list[Evidence]:
+    """Show that files changed after the workers started."""
+    return [Evidence("file times", f"{file} is newer than the running workers") for file in instance.newer_files[:3]]
+
+
+def _decisive(messages: list[dict]) -> dict:
+    """Return the message that made the test fail: the first of the gravest level."""
+    order = ("emerg", "alert", "crit", "error")
+    graves = [message for level in order for message in messages if message["level"] == level]
+    return graves[0] if graves else {"text": "nginx -t failed without a message", "file": "", "line": 0}
+
+
+RULE = Rule(
+    id="config-invalid",
+    title="The configuration does not pass nginx's test",
+    needs=("nginx", "nginx.test"),
+    check=check,
+)

@@ -1,0 +1,70 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""nginx does not run.
+
+## What it is
+nginx is installed and configured, and no master process runs. Clients get "connection refused", or the 502
+of a load balancer in front.
+
+## How it is recognised
+The process table has no master of this configuration, and its configuration test passes. A unit that is
+enabled, or was running, says that it should run.
+
+## Fix
+Start it. Safe once the configuration tests clean; otherwise the cause is config-invalid.
+
+## When it stays silent
+A master runs for this configuration, or nginx is installed and nobody means it to run: its unit is disabled
+or masked and no other sign speaks for it. That is said as a risk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import CAUSE, LIKELY, PROVEN, RISK, SAFE, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each nginx that is down although its configuration is good."""
+    for instance in host.instances:
+        if instance.running or not (instance.test["value"] or {}).get("valid", True):
+            continue
+        unit = instance.unit
+        meant = unit.get("enabled") in ("enabled", "enabled-runtime", "alias", "linked") or unit.get("active") == "failed"
+        evidence = [Evidence("process table", f"no master process runs for {instance.id}")]
+        if unit:
+            evidence.append(Evidence(f"systemctl show {unit['name']}", quote(_state(unit))))
+        if instance.test["status"] == "ok":
+            evidence.append(Evidence("configuration test", "passes"))
+        yield on_instance(
+            RULE.id,
+            instance,
+            CAUSE if meant else RISK,
+            PROVEN if instance.test["status"] == "ok" else LIKELY,
+            f"nginx does not run ({instance.id})" + (f"; {unit['name']} is {_state(unit)}." if unit else "."),
+            evidence,
+            Fix(remedy="start_nginx", safety=SAFE, summary="Start nginx.", diff=""),
+            _start(instance),
+        )
+
+
+def _state(unit: dict) -> str:
+    result = f", result {unit['result']}" if unit.get("result") not in (None, "", "success") else ""
+    return f"{unit.get('active')} ({unit.get('sub')}){result}, {unit.get('enabled') or 'not enabled'}"
+
+
+def _start(instance: Instance) -> str:
+    return f"systemctl start {instance.unit['name']}" if instance.unit else "nginx"
+
+
+RULE = Rule(
+    id="nginx-not-running",
+    title="nginx does not run",
+    needs=("nginx",),
+    check=check,
+)

@@ -1,0 +1,81 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs is not what is on disk.
+
+## What it is
+Files were changed after the workers were started, and never loaded: nobody reloaded, or the reload was
+refused (nginx -t passes and nginx -s reload succeeds all the same when a new port is taken or a shared zone
+was redefined). Requests still go where the old configuration says.
+
+## How it is recognised
+The workers are older than a file, and either requests fail on an upstream that no file names any more, or the
+master does not hold a port that the files say it listens on. Then it is a cause, proven by the workers' age.
+With newer files alone it is a risk.
+
+## Fix
+Reload, when the test passes. Safe.
+
+## When it stays silent
+No file is newer than the workers; the test fails (config-invalid).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import stale
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import CAUSE, LIKELY, MANUAL, POSSIBLE, PROVEN, RISK, SAFE, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_group
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each nginx whose workers run another configuration than the one on disk."""
+    for instance in host.instances:
+        if not instance.running or not (instance.test["value"] or {}).get("valid", True):
+            continue
+        failing = stale.failures(host, instance)
+        unheld = stale.unheld_listens(host, instance)
+        refused = stale.refused_reloads(host, instance)
+        if not (instance.newer_files or (failing and instance.touched_files) or (unheld and refused)):
+            continue
+        files = instance.newer_files or instance.touched_files
+        evidence = [Evidence("workers", f"running since {clock(instance.loaded)}")]
+        evidence += [Evidence("file times", f"{file} was changed later") for file in files[:3]]
+        evidence += [Evidence("listening sockets", f"the master does not hold {listen}, which the files name") for listen in unheld[:3]]
+        evidence += [Evidence("error log", quote(f"[emerg] {record['text']}, last {clock(record['last'])}", 300)) for record in refused[:2]]
+        evidence += [show_group(group) for group in failing[:2]]
+        yield on_instance(
+            RULE.id,
+            instance,
+            CAUSE if failing else RISK,
+            PROVEN if instance.newer_files or unheld else LIKELY if failing else POSSIBLE,
+            _says(instance, failing, refused),
+            evidence,
+            _fix(instance, refused),
+            instance.reload_command,
+            Place(files[0], 0) if files else None,
+        )
+
+
+def _says(instance: Instance, failing: list[dict], refused: list[dict]) -> str:
+    why = "the last reload was refused" if refused else "it was changed after they were started and not loaded"
+    where = f" Requests still go to {', '.join(sorted({group['peer'] for group in failing})[:3])}, which no file names any more." if failing else ""
+    return f"The running workers do not use the configuration on disk: {why}.{where}"
+
+
+def _fix(instance: Instance, refused: list[dict]) -> Fix:
+    if refused:
+        return Fix(remedy=None, safety=MANUAL, summary="Remove what the refused reload names in the error log; then reload.", diff="")
+    return Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {instance.reload_command}", diff="")
+
+
+RULE = Rule(
+    id="reload-pending",
+    title="What runs is not what is on disk",
+    needs=("nginx", "listeners", "error_log"),
+    check=check,
+)

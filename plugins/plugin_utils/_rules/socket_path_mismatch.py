@@ -1,0 +1,57 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backend's Unix socket has another path than nginx uses.
+
+## What it is
+The socket that the pass names does not exist, and the backend listens on a socket elsewhere: PHP was
+upgraded from 8.1 to 8.2, a pool was renamed, a unit got a RuntimeDirectory. nginx gets "no such file or
+directory" (2), logged at [crit], and answers 502.
+
+## How it is recognised
+The path is missing in nginx's own mount namespace, and a pool or program that fits the pass listens on
+another path.
+
+## Fix
+Point the pass at the socket that is there. Safe when there is exactly one that fits, else risky.
+
+## When it stays silent
+The path exists; the pool that owns the path is stopped (backend-not-running); the same path is there in
+the backend's private /tmp (socket-private-tmp).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import PROVEN, RISKY, SAFE, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each missing socket whose backend listens on another one."""
+    for found in absence.absences(host, absence.PATH_MISMATCH):
+        leg, real = found.leg, found.elsewhere.endpoint
+        safety = SAFE if found.certainty == PROVEN and not found.others else RISKY
+        yield on_leg(
+            host,
+            RULE.id,
+            leg,
+            found.certainty,
+            f"nginx connects to {leg.endpoint}, where nothing listens; the backend listens on {found.elsewhere.label}.",
+            show_absence(host, found),
+            Fix(remedy="repoint_upstream", safety=safety, summary=f"Point {leg.peer.at} at {real} instead of {leg.endpoint}.", diff=""),
+            f"grep -n {leg.endpoint.quoted_path} {leg.peer.at.quoted_file}",
+            found.alternatives,
+        )
+
+
+RULE = Rule(
+    id="socket-path-mismatch",
+    title="The backend's socket has another path",
+    needs=("nginx", "listeners", "paths", "php_fpm", "backends.units"),
+    check=check,
+)

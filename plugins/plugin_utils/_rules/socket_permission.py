@@ -1,0 +1,73 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Unix socket's owner, group, mode or ACL denies the nginx worker.
+
+## What it is
+Connecting to a Unix socket needs write permission on it (unix(7)). The worker's user is not its owner, not
+in its group, and not in its ACL, or the mode does not give write. nginx gets "permission denied" (13),
+logged at [crit], and answers 502.
+
+## How it is recognised
+A connection made with the worker's own uid, gid and groups is denied, and the permissions of the socket,
+computed for these ids, deny writing while every directory above lets it through.
+
+## Fix
+PHP-FPM: listen.owner, listen.group and listen.mode of the pool, or listen.acl_users where ACLs are in use
+(they win over owner and group). Others: Group= and UMask= of the unit. Risky: it widens access. Never
+mode 0666.
+
+## When it stays silent
+The worker may write to the socket; a directory above denies it (socket-directory-permission); the
+permissions allow it and it is denied all the same (SELinux, AppArmor).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each socket that its own permissions close to the worker."""
+    for leg in host.legs:
+        denied = access.denial(leg)
+        if not denied or denied.directory:
+            continue
+        yield on_leg(
+            host,
+            RULE.id,
+            leg,
+            denied.certainty,
+            f"{denied.who} may not write to {leg.endpoint}: it is {denied.what}.",
+            [show_config(leg), Evidence(f"stat {denied.path}", denied.what), *show_probe(leg), *show_log(leg, "connect-denied")],
+            _fix(host, leg, denied),
+            f"namei -l {leg.endpoint.quoted_path}",
+        )
+
+
+def _fix(host: Host, leg: Leg, denied: access.Denial) -> Fix:
+    user = denied.user
+    for owner in host.owners:
+        claim = owner.claim_on(leg.endpoint)
+        if claim and owner.kind == "PHP-FPM pool":
+            how = f"In {owner.at.rpartition(':')[0]}, set listen.group to a group of {user} and listen.mode = 0660"
+            if denied.acl:
+                how = f"Add {user} to listen.acl_users in {owner.at.rpartition(':')[0]}, because an ACL makes PHP-FPM ignore listen.owner and listen.group"
+            return Fix(remedy="socket_access", safety=RISKY, summary=f"{how}; then reload {owner.unit or 'PHP-FPM'}.", diff="")
+        if claim and owner.unit:
+            return Fix(remedy="socket_access", safety=RISKY, summary=f"Give {owner.name} a Group= that {user} is in, and UMask=0007.", diff="")
+    return Fix(remedy="socket_access", safety=RISKY, summary=f"Let the backend make its socket with a group that {user} is in, and mode 0660.", diff="")
+
+
+RULE = Rule(
+    id="socket-permission",
+    title="The socket's permissions deny nginx",
+    needs=("nginx", "paths"),
+    check=check,
+)

@@ -1,0 +1,63 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""nginx speaks TLS to a port that does not.
+
+## What it is
+The pass says https:// (or grpcs://), and the backend answers in plain text. The handshake fails with "wrong
+version number" and the client gets a 502.
+
+## How it is recognised
+A TLS handshake with the endpoint, made as nginx makes it, does not get a TLS answer, and a plain request to
+the same endpoint is answered. Records of such a handshake in the log alone make it likely.
+
+## Fix
+Write http:// (grpc://). Risky: the traffic to the backend is then not encrypted.
+
+## When it stays silent
+The handshake succeeds, with or without a server name; the endpoint speaks neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import LIKELY, PROVEN, RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
+
+_PLAIN = {"https": ("http", "http"), "grpcs": ("grpc", "http2")}
+_FAILED = ("not-tls", "tls-alert", "closed", "reset", "timeout", "invalid", "error")
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each TLS pass whose endpoint speaks plain text."""
+    for leg in host.legs:
+        if leg.route.scheme not in _PLAIN:
+            continue
+        scheme, protocol = _PLAIN[leg.route.scheme]
+        asked = leg.probe.asked if leg.probe else {}
+        plain = leg.probe.spoke(protocol) if leg.probe else {}
+        proven = asked.get("status") in _FAILED and bool(plain) and not leg.probe.spoke("https", "https-sni")
+        if not proven and (leg.answers or not leg.logged("tls-wrong-version")):
+            continue
+        yield on_leg(
+            host,
+            RULE.id,
+            leg,
+            PROVEN if proven else LIKELY,
+            f"nginx speaks TLS to {leg.endpoint} ({leg.route.scheme}://), which answers in plain text.",
+            [show_config(leg), *show_probe(leg), *show_log(leg, "tls-wrong-version", "tls-closed")],
+            Fix(remedy="upstream_scheme", safety=RISKY, summary=f"Write {scheme}:// instead of {leg.route.scheme}:// at {leg.route.at}.", diff=""),
+            f"curl -sI http://{leg.endpoint}/" if leg.endpoint.kind == "tcp" else "",
+            at=leg.route.at,
+        )
+
+
+RULE = Rule(
+    id="tls-to-plain-backend",
+    title="nginx speaks TLS to a plain backend",
+    needs=("nginx", "probes"),
+    check=check,
+)

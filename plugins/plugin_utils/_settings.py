@@ -1,0 +1,101 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user may set, and what is said to one who set it wrongly.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+
+VARIABLES = (
+    "bad_gateway_apply",
+    "bad_gateway_bundles",
+    "bad_gateway_fail_on",
+    "bad_gateway_hosts",
+    "bad_gateway_only",
+    "bad_gateway_probe",
+    "bad_gateway_probe_method",
+    "bad_gateway_probe_path",
+    "bad_gateway_probe_timeout",
+    "bad_gateway_report_dir",
+    "bad_gateway_since",
+    "bad_gateway_skip",
+    "bad_gateway_url",
+)
+
+REPORT_DIR = {"type": "path", "default": "bad_gateway_report"}
+SINCE = {"type": "str", "default": "24h"}
+IDS = {"type": "list", "elements": "str", "default": []}
+FAIL_ON = {"type": "str", "choices": ["never", "cause", "risk"], "default": "never"}
+PROBE = {
+    "probe": {"type": "bool", "default": True},
+    "probe_path": {"type": "str", "default": ""},
+    "probe_method": {"type": "str", "choices": ["GET", "HEAD"], "default": "GET"},
+    "probe_timeout": {"type": "float", "default": 10.0},
+}
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONGEST_PROBE = 300.0
+
+
+class BadSetting(ValueError):
+    """A setting that cannot be used; its text says what was set, and what may be."""
+
+
+def seconds(written: str) -> float:
+    """Return the seconds that a window such as 90, 30m, 24h or 7d stands for."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", written.strip())
+    if not match or not float(match.group(1)):
+        raise BadSetting(
+            f"bad_gateway_since is {written!r}; it must be a number above zero with a unit: 90s, 30m, 24h, 7d or 2w."
+        )
+    return float(match.group(1)) * _UNITS[match.group(2) or "s"]
+
+
+def check_names(names: list[str]) -> None:
+    """Refuse a variable that begins as ours do and that nothing reads."""
+    for name in sorted(names):
+        if name.startswith("bad_gateway_") and name not in VARIABLES:
+            raise BadSetting(
+                f"{name} is not a variable of this collection.{_near(name, VARIABLES)} "
+                f"The variables are: {', '.join(VARIABLES)}."
+            )
+
+
+def check_ids(variable: str, ids: list[str], known: list[str]) -> None:
+    """Refuse an id that no rule has."""
+    for name in ids:
+        if name not in known:
+            raise BadSetting(f"{variable} names {name!r}, which is not an id.{_near(name, known)} The ids are: {', '.join(sorted(known))}.")
+
+
+def check_probe(path: str, timeout: float) -> None:
+    """Refuse a probe path that is not a path, and a timeout that no one would wait for."""
+    if path and (not path.startswith("/") or not re.fullmatch(r"[\x21-\x7e]+", path)):
+        raise BadSetting(f"bad_gateway_probe_path is {path!r}; it must begin with / and hold no space or control character.")
+    if not 0 < timeout <= _LONGEST_PROBE:
+        raise BadSetting(f"bad_gateway_probe_timeout is {timeout}; it must be above 0 and at most {_LONGEST_PROBE:.0f} seconds.")
+
+
+def report_folder(path: str) -> str:
+    """Return the absolute report folder, made when it is not there, after a trial write."""
+    folder = os.path.abspath(path)
+    trial = os.path.join(folder, f".write-test-{os.getpid()}")
+    try:
+        os.makedirs(os.path.join(folder, "bundles"), mode=0o700, exist_ok=True)
+        with open(trial, "w", encoding="utf-8"):
+            pass
+        os.unlink(trial)
+    except OSError as error:
+        raise BadSetting(f"bad_gateway_report_dir is {path!r}, and reports cannot be written there: {error.strerror} ({error.filename}).") from error
+    return folder
+
+
+def _near(name: str, known: list[str] | tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {near[0]}?" if near else ""

@@ -1,0 +1,101 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How rules show their evidence: the same thing in the same words, whichever rule shows it.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+
+
+def show_absence(host: Host, found: absence.Absence) -> list[Evidence]:
+    """Show that nothing listens on an endpoint, who should, and who listens elsewhere."""
+    leg = found.leg
+    place = f" on {found.seen_on.name}" if found.seen_on and found.seen_on is not host else ""
+    shown = [show_config(leg)]
+    if leg.endpoint.kind == "unix" and leg.walk and leg.walk["status"] == "absent":
+        shown.append(Evidence(f"path walk{place}", f"{leg.walk['missing'] or leg.endpoint.path} does not exist for nginx"))
+    elif found.seen_on:
+        shown.append(Evidence(f"listening sockets{place}", f"nothing listens on {leg.endpoint}"))
+    shown += show_probe(leg)
+    if found.owner:
+        claim = found.owner.claim_on(leg.endpoint)
+        if claim:
+            shown.append(Evidence(claim.source, f"{found.owner.label} is to listen on {claim.endpoint}"))
+        shown.append(Evidence(found.owner.source, f"{found.owner.label}: {found.owner.says}"))
+    if found.elsewhere:
+        shown.append(Evidence(f"listening sockets{place}", found.elsewhere.label))
+        candidate = (found.seen_on or host).candidate_probe(absence.reachable_as(found.elsewhere))
+        if candidate and candidate.asked:
+            shown.append(Evidence(f"probe of {candidate.endpoint}", f"{candidate.asked['speak']}: {show_try(candidate.asked)}"))
+    shown += [Evidence("would fit too", other) for other in found.others[:3]]
+    return shown + show_log(leg, "connect-refused", "connect-no-socket")
+
+
+def show_config(leg: Leg) -> Evidence:
+    """Show where the endpoint is written."""
+    return Evidence(str(leg.peer.at), f"{leg.peer.written if leg.route.group else leg.route.directive + ' ' + leg.route.written}")
+
+
+def show_probe(leg: Leg) -> list[Evidence]:
+    """Show how the connection went; nothing when none was made."""
+    if not leg.probe:
+        return []
+    connect = leg.probe.connect
+    if connect["status"] != "ok":
+        return [Evidence(_asked_as(leg), f"connect to {leg.endpoint}: {connect['why'] or connect['status']}")]
+    return [Evidence(_asked_as(leg), f"{attempt['speak']} to {leg.endpoint}: {show_try(attempt)}") for attempt in leg.probe.tries]
+
+
+def show_try(attempt: dict) -> str:
+    """Return what one try of a protocol gave, in words."""
+    if attempt["status"] == "ok":
+        parts = ["answered"]
+        if attempt.get("code"):
+            parts.append(f"{attempt['code']}")
+        if attempt.get("seconds") is not None:
+            parts.append(f"in {attempt['seconds']:.2f} s")
+        if attempt.get("header_bytes"):
+            parts.append(f"with a header of {attempt['header_bytes']} bytes")
+        return " ".join(parts)
+    return attempt.get("why") or attempt["status"]
+
+
+def _asked_as(leg: Leg) -> str:
+    user = leg.instance.identity.get("user") or leg.instance.identity.get("uid")
+    return f"probe as {user}"
+
+
+def show_log(leg: Leg, *classes: str) -> list[Evidence]:
+    """Show what the error log says of the leg in these classes."""
+    return [show_group(group) for group in leg.logged(*classes)[:2]]
+
+
+def show_group(group: dict) -> Evidence:
+    """Show one group of error log records."""
+    errno = f" ({group['errno']})" if group.get("errno") else ""
+    phase = f" while {group['phase']}" if group.get("phase") else ""
+    return Evidence("error log", f"{group['message']}{errno}{phase}: {times(group['count'])}, last {clock(group['last'])}")
+
+
+def times(count: int) -> str:
+    """Return "once" or "12 times"."""
+    return "once" if count == 1 else f"{count} times"
+
+
+def clock(seconds: float | None) -> str:
+    """Return a moment in UTC, to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds)) if seconds else "at an unknown time"
+
+
+def quote(said: str, limit: int = 160) -> str:
+    """Return a host's own words, on one harmless line."""
+    return text.harmless(said, limit)

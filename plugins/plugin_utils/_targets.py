@@ -1,0 +1,111 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the second visit to a host connects to: the endpoints that its configuration names.
+
+For an endpoint on which nothing listens, the sockets where its backend might be are asked too, in
+the protocol of the pass.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+
+# The schemes of a pass, in the words of the probe.
+_SPEAK = {
+    ("proxy", "http"): "http",
+    ("proxy", "https"): "https",
+    ("grpc", "grpc"): "grpc",
+    ("grpc", "grpcs"): "grpcs",
+}
+_PLAIN_FAMILIES = ("fastcgi", "uwsgi", "scgi", "memcached")
+_MOST = 64
+# A little longer than nginx would wait, to see that it is longer.
+_BEYOND = 0.5
+
+
+def batches(bundle: dict, path: str, method: str, longest: float) -> list[dict]:
+    """Return one batch for each nginx: its identity and its targets, as probe_info takes them.
+
+    path is what the user wants asked, or ""; longest bounds each wait, in seconds. The targets are
+    noted in the bundle too, with the routes that each stands for.
+    """
+    host = Host.of(bundle)
+    bundle["targets"] = []
+    found = []
+    for instance in host.instances:
+        targets: dict[str, dict] = {}
+        for leg in host.legs:
+            if leg.instance is instance:
+                _add(targets, leg, path, method, longest)
+        for leg in host.legs:
+            if leg.instance is instance and leg.local and absence.absent(leg):
+                _add_candidates(targets, host, leg, method)
+        kept = list(targets.values())[:_MOST]
+        bundle["targets"] += [{key: target[key] for key in ("id", "endpoint", "path", "wait", "routes")} for target in kept]
+        if kept:
+            identity = {key: instance.identity.get(key) for key in ("uid", "gid", "groups")}
+            identity["pid"] = (instance.workers or [instance.raw.get("master") or {}])[0].get("pid")
+            found.append({"identity": identity, "targets": [{key: value for key, value in target.items() if key != "routes"} for target in kept]})
+    return found
+
+
+def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: float) -> None:
+    speak = _speak(leg)
+    if not speak or leg.endpoint.kind not in ("tcp", "unix"):
+        return
+    route = leg.route
+    asked = route.upstream_uri(path if path and route.takes(path) else route.sample_path) or "/"
+    host = route.host_header(leg.endpoint)
+    timeout = route.value("read_timeout")
+    wait = min(longest, timeout.seconds + _BEYOND) if timeout and timeout.seconds else longest
+    name = "|".join((str(leg.endpoint), speak, host, asked, route.sni or "", f"{wait:g}"))
+    target = targets.setdefault(
+        name,
+        {
+            "id": f"{leg.instance.id}#{len(targets)}",
+            "endpoint": str(leg.endpoint),
+            "speak": speak,
+            "host": host,
+            "method": method,
+            "path": asked,
+            "sni": route.sni or "",
+            "params": route.params(asked) if speak in ("fastcgi", "uwsgi", "scgi") else {},
+            "wait": wait,
+            "routes": [],
+        },
+    )
+    if route.key not in target["routes"]:
+        target["routes"].append(route.key)
+
+
+def _add_candidates(targets: dict[str, dict], host: Host, leg: Leg, method: str) -> None:
+    speak = _speak(leg)
+    if not speak:
+        return
+    for item in absence.candidates(host, leg):
+        endpoint = str(absence.reachable_as(item))
+        targets.setdefault(
+            f"candidate|{endpoint}|{speak}",
+            {
+                "id": f"{leg.instance.id}#{len(targets)}",
+                "endpoint": endpoint,
+                "speak": speak,
+                "host": leg.route.host_header(leg.endpoint),
+                "method": method,
+                "path": "/",
+                "sni": "",
+                "params": {},
+                "wait": 2.0,
+                "routes": [],
+            },
+        )
+
+
+def _speak(leg: Leg) -> str:
+    if leg.route.family in _PLAIN_FAMILIES:
+        return leg.route.family
+    return _SPEAK.get((leg.route.family, leg.route.scheme), "")

@@ -1,0 +1,110 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image of the lab's hosts: a Debian with systemd, nginx and every kind of backend, built from Debian packages.
+
+The tag is a hash of the recipe, so that an image is built once and again only when the recipe changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+
+from lab_base import CACHE, HERE, LabError, attempt, run, say
+
+NAME = "bad-gateway-lab"
+SUITE = "bookworm"
+PACKAGES = (
+    "acl",
+    "curl",
+    "dbus",
+    "gunicorn",
+    "iproute2",
+    "nginx-light",
+    "nodejs",
+    "openssh-server",
+    "openssl",
+    "php8.2-fpm",
+    "procps",
+    "python3",
+    "supervisor",
+    "systemd",
+    "systemd-sysv",
+    "uwsgi-core",
+    "uwsgi-plugin-python3",
+)
+# No Debian package holds PM2.
+PM2 = "pm2@7.0.4"
+FINISH = HERE / "image" / "finish.sh"
+WAIT = HERE / "image" / "wait-for"
+
+
+def tag() -> str:
+    """Return the image's name with the hash of everything that it is made from."""
+    recipe = hashlib.sha256()
+    for part in (SUITE, " ".join(PACKAGES), PM2):
+        recipe.update(part.encode() + b"\0")
+    for file in (FINISH, WAIT):
+        recipe.update(file.read_bytes() + b"\0")
+    return f"{NAME}:{recipe.hexdigest()[:12]}"
+
+
+def mirrors() -> list[str]:
+    """Return the lines of this machine's own package sources for SUITE; none lets mmdebstrap take its default."""
+    if not shutil.which("apt-get"):
+        return []
+    form = "$(ORIGIN)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)"
+    code, output = attempt(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
+    lines = []
+    for line in output.splitlines() if code == 0 else []:
+        origin, codename, component, uri = (line.split("|") + [""] * 4)[:4]
+        if origin == "Debian" and component == "main" and codename.startswith(SUITE) and uri.startswith("http"):
+            lines.append(f"deb {uri} {codename} main")
+    return lines if any(f" {SUITE} " in line for line in lines) else []
+
+
+def fetch_pm2() -> str:
+    """Return the folder that holds PM2 and what it needs, fetched once from the npm registry."""
+    folder = CACHE / PM2
+    if not (folder / "node_modules" / "pm2" / "bin" / "pm2").exists():
+        if not shutil.which("npm"):
+            raise LabError("npm is needed once, to fetch PM2 for the lab's image. Install the package npm and try again.")
+        say(f"fetching {PM2} from the npm registry")
+        folder.mkdir(parents=True, exist_ok=True)
+        run(["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", PM2], timeout=300)
+    return str(folder)
+
+
+def build(image: str) -> None:
+    """Build the image. Raises LabError with the builder's last lines."""
+    modules = fetch_pm2()
+    root = CACHE / "root.tar"
+    root.unlink(missing_ok=True)
+    say(f"building the image {image} from Debian packages: about a minute, once")
+    begun = time.monotonic()
+    command = [
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--include={','.join(PACKAGES)}",
+        f"--customize-hook=sh -eu {FINISH} \"$1\" {modules} {WAIT}",
+        SUITE,
+        str(root),
+        *mirrors(),
+    ]
+    try:
+        run(command, timeout=900)
+        run(["docker", "import", "--change", 'CMD ["/lib/systemd/systemd"]', "--change", f"LABEL {NAME}=1", str(root), image], timeout=300)
+    finally:
+        root.unlink(missing_ok=True)
+    say(f"built in {time.monotonic() - begun:.0f} s")
+
+
+def ensure() -> str:
+    """Return the name of the image, building it when the engine does not have it."""
+    image = tag()
+    code, unused = attempt(["docker", "image", "inspect", "--format", "{{.Id}}", image])
+    if code != 0:
+        build(image)
+    return image

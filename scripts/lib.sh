@@ -64,3 +64,16 @@ fingerprint() {
     shift
     { printf '%s\n' "$word"; cat -- "$@"; } | sha256sum | cut -d ' ' -f 1
 }
+
+# with_engine COMMAND...: run what drives the container engine, as this user where that is allowed, else through sudo. What it made
+# in .cache as root is handed back, so that the user's own commands can go on with it.
+with_engine() {
+    local code=0
+    if [ "$(id -u)" -eq 0 ] || docker version >/dev/null 2>&1; then
+        "$@"
+        return
+    fi
+    as_root env "PATH=$PATH:/usr/sbin:/sbin" PYTHONDONTWRITEBYTECODE=1 "$@" || code=$?
+    as_root chown -R "$(id -u):$(id -g)" "$cache"
+    return "$code"
+}

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import os
+import time
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import ANSIBLE_COLOR
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _fleet, _rules, _settings
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _fleet, _rules, _settings, _version
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import document, gate, terminal
 
 
@@ -41,9 +41,8 @@ class ActionModule(ActionBase):
         except _settings.BadSetting as error:
             raise AnsibleActionFail(str(error)) from error
         results = _fleet.judge(folder, settings["hosts"], tuple(settings["only"]), tuple(settings["skip"]))
-        file = os.path.join(folder, "report.json")
-        report = document.build(results)
-        _bundle.write_json(file, report, indent=2)
+        report = document.build(results, _version.VERSION, time.time())
+        file = document.write(folder, report)
         failed, decision = gate.decision(results, settings["fail_on"])
         for style, line in terminal.render(results, file, decision):
             self._display.display(line, color=_COLOURS.get(style) if ANSIBLE_COLOR else None)

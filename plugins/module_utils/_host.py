@@ -48,6 +48,14 @@ class Host:
             raw = file.read(limit + 1)
         return raw[:limit], len(raw) > limit
 
+    def tail(self, path, limit=16 << 10):
+        """Return the last bytes of a regular file, at most limit; a line that was cut is left out."""
+        with self._open(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - limit))
+            raw = file.read(limit)
+        return raw.partition(b"\n")[2] if size > limit else raw
+
     def text(self, path, limit=1 << 20):
         """Return the text of a file that is small by nature; longer than limit is an error."""
         raw, truncated = self.read(path, limit)

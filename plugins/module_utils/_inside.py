@@ -13,6 +13,7 @@ This module is private to the collection.
 """
 
 import ctypes
+import encodings.idna  # noqa: F401  pylint: disable=unused-import  # sockets and TLS load it at the first name
 import json
 import os
 import select
@@ -68,7 +69,8 @@ def call(function, args=(), pid=None, identity=None, timeout=30.0):
     doors, root = ([], None) if pid is None else _doors(pid)
     try:
         _check_identity(identity)
-        _load_early()
+        if root is not None:
+            _load_early()
         return _result(_in_child(_Visit(function, args, doors, root, identity), timeout))
     finally:
         for descriptor, _flag in doors:
@@ -178,7 +180,6 @@ def _load_early():
     A library of a container must never run in a process of this host (CVE-2019-14271). The name
     service loads its libraries at first use; what is loaded already is not searched for again.
     """
-    "localhost".encode("idna")
     for service in _name_services():
         try:
             ctypes.CDLL("libnss_{0}.so.2".format(service))

@@ -31,9 +31,9 @@ _STAMP = rb"\d{4}/[01]\d/[0-3]\d [0-2]\d:[0-5]\d:[0-6]\d"
 RECORD_START = re.compile(_STAMP + rb" \[(?:emerg|alert|crit|error|warn|notice|info|debug)\] \d+#\d+: ")
 _RECORD = re.compile(
     r"(?P<stamp>[0-9]{4}/[01][0-9]/[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-6][0-9]) \[(?P<level>[a-z]+)\] (?P<pid>[0-9]{1,10})[0-9]*#[0-9]+: "
-    r"(?:\*(?P<connection>[0-9]+) )?(?P<rest>.*)\Z", re.DOTALL
+    r"(?:\*(?P<connection>[0-9]+) )?(?P<rest>.*)\Z", re.DOTALL | re.ASCII
 )
-_COMMAND_LINE = re.compile(r"nginx: \[(?P<level>emerg|alert|crit|error|warn|notice)\] (?P<rest>.*)\Z", re.DOTALL)
+_COMMAND_LINE = re.compile(r"nginx: \[(?P<level>emerg|alert|crit|error|warn|notice)\] (?P<rest>.*)\Z", re.DOTALL | re.ASCII)
 
 CONNECTING = "connecting to upstream"
 HANDSHAKING = "SSL handshaking to upstream"
@@ -53,23 +53,23 @@ _PHASE = re.compile(
     r"|reading upstream|sending to client|sending early hints to client|proxying upgraded connection"
     r"|proxying and (?:reading from|sending to) (?:client|upstream)|proxying connection|resolving|reading PROXY protocol|SSL handshaking"
     r"|reading client [a-z ]{1,40}|closing request|logging request|keepalive|waiting for request|initializing session|prereading client data"
-    r"|passing connection to port|requesting certificate status|logging to syslog|checking trailers)\Z"
+    r"|passing connection to port|requesting certificate status|logging to syslog|checking trailers)\Z", re.ASCII
 )
-_CONTEXT = re.compile(r", (?:udp )?client: (?P<client>[^,\"]{1,300}), server: (?P<server>[^,\"]{0,1100})(?=, |\Z)")
-_RESOLVER = re.compile(r", resolver: (?P<resolver>\S{1,300})\Z")
-_FASTCGI_END = re.compile(r"\" while (?:reading response header from upstream|reading upstream|sending to client), client: ")
+_CONTEXT = re.compile(r", (?:udp )?client: (?P<client>[^,\"]{1,300}), server: (?P<server>[^,\"]{0,1100})(?=, |\Z)", re.ASCII)
+_RESOLVER = re.compile(r", resolver: (?P<resolver>\S{1,300})\Z", re.ASCII)
+_FASTCGI_END = re.compile(r"\" while (?:reading response header from upstream|reading upstream|sending to client), client: ", re.ASCII)
 # The request line ends with its version. Before 1.21.1 it may hold spaces and quotes, and so a false ", upstream: ".
-_REQUEST = re.compile(r", request: \"(?P<value>.*?)(?: HTTP/\d(?:\.\d)?\"(?=, (?:subrequest|upstream|host|referrer): \"|\Z)|\Z)", re.DOTALL)
-_OLD_REQUEST = re.compile(r", request: \"(?P<value>.*?)\"(?=, (?:subrequest|upstream|host|referrer): \"|\Z)", re.DOTALL)
-_SUBREQUEST = re.compile(r", subrequest: \"(?P<value>.*?)\"(?=, (?:upstream|host|referrer): \"|\Z)", re.DOTALL)
-_STREAM_END = re.compile(r", bytes from/to client:-?\d+/-?\d+, bytes from/to upstream:-?\d+/-?\d+\Z")
-_UPSTREAM = re.compile(r", upstream: \"(?P<value>[^\"]*)")
-_ERRNO = re.compile(r" \((?P<errno>\d{1,4}): [^()]*(?:\([^()]*\)[^()]*)?\)\Z")
-_SSL = re.compile(r" \(SSL: (?P<ssl>.*?)\)?\Z", re.DOTALL)
-_TCP_PEER = re.compile(r"(?:(?P<scheme>[a-z]{1,12})://)?(?P<peer>\[[0-9a-fA-F:.%]{1,60}\](?::\d{1,5})?|[^/\"\[\]\s]{1,300})")
-_UNIX_PEER = re.compile(r"(?:(?P<scheme>[a-z]{1,12})://)?unix:(?P<rest>.*)\Z", re.DOTALL)
-_SOCKET_NAME = re.compile(r"(?P<path>/.*?\.(?:sock|socket))(?=/|\Z)")
-_METHOD = re.compile(r"[A-Z][A-Z_-]{0,15}\Z")
+_REQUEST = re.compile(r", request: \"(?P<value>.*?)(?: HTTP/\d(?:\.\d)?\"(?=, (?:subrequest|upstream|host|referrer): \"|\Z)|\Z)", re.DOTALL | re.ASCII)
+_OLD_REQUEST = re.compile(r", request: \"(?P<value>.*?)\"(?=, (?:subrequest|upstream|host|referrer): \"|\Z)", re.DOTALL | re.ASCII)
+_SUBREQUEST = re.compile(r", subrequest: \"(?P<value>.*?)\"(?=, (?:upstream|host|referrer): \"|\Z)", re.DOTALL | re.ASCII)
+_STREAM_END = re.compile(r", bytes from/to client:-?\d+/-?\d+, bytes from/to upstream:-?\d+/-?\d+\Z", re.ASCII)
+_UPSTREAM = re.compile(r", upstream: \"(?P<value>[^\"]*)", re.ASCII)
+_ERRNO = re.compile(r" \((?P<errno>\d{1,4}): [^()]*(?:\([^()]*\)[^()]*)?\)\Z", re.ASCII)
+_SSL = re.compile(r" \(SSL: (?P<ssl>.*?)\)?\Z", re.DOTALL | re.ASCII)
+_TCP_PEER = re.compile(r"(?:(?P<scheme>[a-z]{1,12})://)?(?P<peer>\[[0-9a-fA-F:.%]{1,60}\](?::\d{1,5})?|[^/\"\[\]\s]{1,300})", re.ASCII)
+_UNIX_PEER = re.compile(r"(?:(?P<scheme>[a-z]{1,12})://)?unix:(?P<rest>.*)\Z", re.DOTALL | re.ASCII)
+_SOCKET_NAME = re.compile(r"(?P<path>/.*?\.(?:sock|socket))(?=/|\Z)", re.ASCII)
+_METHOD = re.compile(r"[A-Z][A-Z_-]{0,15}\Z", re.ASCII)
 
 
 class Record:
@@ -224,7 +224,7 @@ def _peer_of_message(record):
     return _scheme(record), match.group("to") if match and record.phase != RESOLVING else ""
 
 
-_CONNECT_TO = re.compile(r"connect\(\) to (?P<to>\S{1,300}) failed")
+_CONNECT_TO = re.compile(r"connect\(\) to (?P<to>\S{1,300}) failed", re.ASCII)
 
 
 def _unix_path(record, scheme, rest, unix_paths):
@@ -278,8 +278,11 @@ def classify(record):
     return None
 
 
+_NUMBER = re.compile(r"[0-9]{1,9}\Z")
+
+
 def _detail(record, match):
-    detail = dict((name, int(value) if value.isdigit() and len(value) < 10 else value) for name, value in match.groupdict().items() if value)
+    detail = dict((name, int(value) if _NUMBER.match(value) else value) for name, value in match.groupdict().items() if value)
     if record.ssl:
         detail.update(tls_detail(record.ssl))
     if record.message.startswith("FastCGI sent in stderr"):
@@ -311,8 +314,8 @@ def _fastcgi_says(message):
     return "other"
 
 
-_SSL_REASON = re.compile(r"error:[0-9A-Fa-f]{8}:[^:]*:[^:]*:(?P<reason>[^:)]*)")
-_SSL_ALERT = re.compile(r"SSL alert number (?P<alert>\d{1,3})")
+_SSL_REASON = re.compile(r"error:[0-9A-Fa-f]{8}:[^:]*:[^:]*:(?P<reason>[^:)]*)", re.ASCII)
+_SSL_ALERT = re.compile(r"SSL alert number (?P<alert>\d{1,3})", re.ASCII)
 
 
 def tls_detail(ssl):
@@ -497,8 +500,10 @@ def _accept(record):
     return ("memory-exhausted", None) if record.errno in _OUT_OF_MEMORY else None
 
 
-_TEMPORARY_NAME = re.compile(r".*/\d{10}\Z", re.DOTALL)
-_FILE_CLASS = {13: "temp-file-denied", 1: "temp-file-denied", 2: "temp-file-missing", 20: "temp-file-missing", 28: "disk-full", 122: "disk-full", 30: "disk-read-only"}
+_TEMPORARY_NAME = re.compile(r".*/\d{10}\Z", re.DOTALL | re.ASCII)
+_FILE_CLASS = {
+    1: "temp-file-denied", 2: "temp-file-missing", 13: "temp-file-denied", 20: "temp-file-missing", 28: "disk-full", 30: "disk-read-only", 122: "disk-full",
+}
 
 
 def _file_status(record):
@@ -519,6 +524,8 @@ def _open(record):
 
 
 def _write(record):
+    if " has written only " in record.message:
+        return "disk-full", _file_status(record)
     return _FILE_CLASS.get(record.errno, "temp-file-failed"), (_file_status(record) if record.connection else None)
 
 
@@ -554,8 +561,8 @@ def _ignore(record):
     return None
 
 
-_FASTCGI_PROTOCOL = _until_header("fastcgi-protocol")
-_HTTP2 = _until_header("http2-protocol")
+_FASTCGI_PROTOCOL = _until_header("fastcgi-protocol", later="fastcgi-protocol")
+_HTTP2 = _until_header("http2-protocol", later="http2-protocol")
 _HEADER_INVALID = _until_header("header-invalid")
 _MEMCACHED = _until_header("memcached-protocol")
 _EXTRA = _always("extra-data")
@@ -567,7 +574,7 @@ _CLIENT_GONE = _always("client-gone")
 
 
 def _rule(pattern, decide, message=""):
-    return re.compile(pattern, re.DOTALL), message, decide
+    return re.compile(pattern, re.DOTALL | re.ASCII), message, decide
 
 
 # (how a message begins, ((pattern, message without values, meaning), ...)). The first pattern that matches
@@ -582,7 +589,8 @@ _RULES = (
     (("upstream ",), (
         _rule(r"upstream timed out", _timeout),
         _rule(r"upstream prematurely closed connection", _closed),
-        _rule(r"upstream prematurely closed FastCGI (?:stdout|request)", _FASTCGI_PROTOCOL),
+        _rule(r"upstream prematurely closed FastCGI stdout", _FASTCGI_PROTOCOL),
+        _rule(r"upstream prematurely closed FastCGI request", _CUT),
         _rule(r"upstream prematurely closed stream", _HTTP2),
         _rule(r"upstream prematurely sent response", _always("tls-plain-response", 502)),
         _rule(r"upstream sent too big header", _until_header("header-too-big")),
@@ -601,24 +609,29 @@ _RULES = (
         _rule(r"upstream sent invalid header \"(?P<header>[^:\"]{0,100})", _HTTP2, "upstream sent invalid header"),
         _rule(r"upstream sent invalid header(?=\Z| )", _invalid_header),
         _rule(r"upstream sent invalid encoded header", _HTTP2),
-        _rule(r"upstream sent unsupported FastCGI protocol version(?:: (?P<version>\d+))?", _FASTCGI_PROTOCOL, "upstream sent unsupported FastCGI protocol version"),
+        _rule(
+            r"upstream sent unsupported FastCGI protocol version(?:: (?P<version>\d+))?", _FASTCGI_PROTOCOL,
+            "upstream sent unsupported FastCGI protocol version"),
         _rule(r"upstream sent invalid FastCGI record type(?:: (?P<type>\d+))?", _FASTCGI_PROTOCOL, "upstream sent invalid FastCGI record type"),
         _rule(r"upstream sent unexpected FastCGI (?:record|request id (?:high|low) byte)", _FASTCGI_PROTOCOL),
         _rule(r"upstream sent invalid chunked response", _CUT),
         _rule(r"upstream sent (?:more data than specified in \"Content-Length\" header|data after (?:final chunk|trailers))", _EXTRA),
-        _rule(r"upstream sent response body larger than indicated content length", _until_header("http2-protocol")),
+        # Frames of the body, some of which were read together with the header: the phase may still name the header.
+        _rule(
+            r"upstream sent (?:response body larger than indicated content length|data frame for unknown stream|frame for closed stream"
+            r"|invalid trailer(?! *:)|trailer without end stream flag|too short http2 frame|http2 frame with too long padding)", _always("http2-protocol")),
+        _rule(r"upstream violated (?:stream|connection) flow control", _always("http2-protocol")),
         _rule(r"upstream sent invalid trailer: ", _CUT, "upstream sent invalid trailer"),
         _rule(r"upstream sent (?:too large http2 frame|unexpected http2 frame)(?:: (?P<frame>\d+))?", _HTTP2, "upstream sent an http2 frame that is not one"),
         _rule(r"upstream (?:sent goaway|rejected request) with error(?: (?P<error>\d+))?", _HTTP2, "upstream refused with an http2 error"),
         _rule(
-            r"upstream sent (?:frame for (?:unknown|closed) stream|unexpected push promise frame|duplicate :status header|(?:invalid|unexpected) :status"
+            r"upstream sent (?:frame for unknown stream|unexpected push promise frame|duplicate :status header|(?:invalid|unexpected) :status"
             r"|no :status header|headers frame with invalid length|truncated http2 header|invalid http2 (?:table index|dynamic table size update)"
             r"|http2 table index with continuation flag|zero http2 header name length|too large http2 header (?:name|value) length"
             r"|rst stream frame with invalid length|goaway frame with (?:non-zero stream id|invalid length)|window update frame with invalid length"
-            r"|(?:too large|zero) window update|settings frame with (?:non-zero stream id|ack flag and non-zero length|invalid length|too large initial window size)"
-            r"|ping frame with (?:non-zero stream id|invalid length|ack flag)|too many (?:settings|ping) frames|data frame for unknown stream"
-            r"|invalid trailer|trailer without end stream flag|too short http2 frame|http2 frame with too long padding)", _HTTP2),
-        _rule(r"upstream violated (?:stream|connection) flow control", _HTTP2),
+            r"|(?:too large|zero) window update"
+            r"|settings frame with (?:non-zero stream id|ack flag and non-zero length|invalid length|too large initial window size)"
+            r"|ping frame with (?:non-zero stream id|invalid length|ack flag)|too many (?:settings|ping) frames)", _HTTP2),
         _rule(r"upstream SSL certificate verify error: \((?P<code>\d+):(?P<reason>[^)]*)", _always("tls-verify", 502), "upstream SSL certificate verify error"),
         _rule(r"upstream SSL certificate does not match \"(?P<name>[^\"]{0,255})", _always("tls-verify", 502), "upstream SSL certificate does not match"),
         _rule(r"upstream server temporarily disabled", _always("peer-disabled")),
@@ -695,7 +708,9 @@ _RULES = (
         _rule(r"an upstream response is buffered to a temporary file", _always("response-buffered")),
     )),
     (("accept() failed", "accept4() failed"), (_rule(r"accept4?\(\) failed", _accept, "accept() failed"),)),
-    (("malloc(", "posix_memalign(", "memalign("), (_rule(r"(?:malloc|posix_memalign|memalign)\([^)]*\) failed", _always("memory-exhausted", 500), "malloc() failed"),)),
+    (("malloc(", "posix_memalign(", "memalign("), (
+        _rule(r"(?:malloc|posix_memalign|memalign)\([^)]*\) failed", _always("memory-exhausted", 500), "malloc() failed"),
+    )),
     (("worker process ", "cache manager process ", "cache loader process "), (
         _rule(r"(?:worker|cache manager|cache loader) process \d+ exited on signal (?P<signal>\d+)", _always("worker-killed"), "process exited on signal"),
     )),
@@ -707,13 +722,15 @@ _RULES = (
         _rule(r"limiting connections", _limited("limit-connections")),
     )),
     (("could not find named location", "rewrite or internal redirection cycle", "subrequests cycle", "too big subrequest response", "connection upgrade in"), (
-        _rule(r"could not find named location", _CYCLE),
+        _rule(r"could not find named location", _always("named-location-missing", 500)),
         _rule(r"rewrite or internal redirection cycle", _CYCLE),
         _rule(r"subrequests cycle", _CYCLE),
         _rule(r"too big subrequest response", _always("subrequest-too-big")),
         _rule(r"connection upgrade in subrequest", _always("subrequest-upgrade")),
     )),
-    (("using uninitialized ",), (_rule(r"using uninitialized \"(?P<name>[^\"]{0,100})\" variable", _always("variable-unset"), "using uninitialized variable"),)),
+    (("using uninitialized ",), (
+        _rule(r"using uninitialized \"(?P<name>[^\"]{0,100})\" variable", _always("variable-unset"), "using uninitialized variable"),
+    )),
     (("unexpected ", "etag mismatch", "missing slice response"), (
         _rule(r"unexpected (?:status code \d+|range) in slice response", _SLICE, "unexpected slice response"),
         _rule(r"etag mismatch in slice response|missing slice response", _SLICE),
@@ -744,7 +761,9 @@ _RULES = (
         _rule(r"thread pool \".*\" queue overflow", _always("thread-slow"), "thread pool queue overflow"),
     )),
     (tuple("0123456789"), (
-        _rule(r"\d+ worker_connections are not enough, reusing connections", _always("connections-low"), "worker_connections are not enough, reusing connections"),
+        _rule(
+            r"\d+ worker_connections are not enough, reusing connections", _always("connections-low"),
+            "worker_connections are not enough, reusing connections"),
         _rule(r"(?P<limit>\d+) worker_connections are not enough\Z", _connections, "worker_connections are not enough"),
     )),
     # These begin with a name or a reason that is the configuration's or the client's.

@@ -177,12 +177,12 @@ def _inside_block(block, outer, needed):
 class Redaction:
     """Redacts the files of one configuration.
 
-    redactor is a _text.Redactor, needed the answer of needed_variables().
+    redactor is a _text.Redactor, needed what needed_variables() returned.
     """
 
     def __init__(self, redactor, needed):
         self._redactor = redactor
-        self._needed = needed
+        self.needed = needed
         self._marked = set()
 
     def file(self, raw, parsed, outer=DIRECTIVES):
@@ -190,7 +190,7 @@ class Redaction:
         changes = [(comment.start, comment.end, b"#") for comment in parsed.comments]
         unclosed = []
         for statement, parents in parsed.walk():
-            changes += self._statement(raw, statement.words, inside(parents, outer, self._needed))
+            changes += self._statement(raw, statement.words, inside(parents, outer, self.needed))
             if statement.code:
                 start, end = statement.code
                 changes.append((start, end, b"\n" * raw.count(b"\n", start, end)))
@@ -201,7 +201,7 @@ class Redaction:
         if unclosed and unclosed[-1].code:
             # The body of Lua that does not end is the rest of the file, and is emptied.
             return _changed(raw, changes)
-        changes += self._statement(raw, parsed.dangling, inside(unclosed, outer, self._needed))
+        changes += self._statement(raw, parsed.dangling, inside(unclosed, outer, self.needed))
         rest = min(len(raw), max([parsed.error.offset + 1] + [end for _start, end, _new in changes]))
         return _changed(raw[:rest], changes) + _REST.sub(_listed_name, raw[rest:])
 
@@ -221,7 +221,7 @@ class Redaction:
         """Return [(start, end, new bytes)] for the words of one statement."""
         changes = []
         for part in _split_unfinished(words) if here.directives else [words]:
-            kinds = _directive_kinds(part, self._needed) if here.directives else _row_kinds(part, here)
+            kinds = _directive_kinds(part, self.needed) if here.directives else _row_kinds(part, here)
             for word, kind in zip(part, kinds):
                 old = raw[word.start:word.end]
                 new = self._new(old, _decode(word.value), kind)

@@ -22,7 +22,7 @@ import urllib.parse
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
-AGENT = "webops.bad_gateway probe"
+AGENT = "webops.bad_gateway (probe)"
 MAX_HEADER = 64 * 1024
 
 # code: HTTP status, or the number of a TLS alert, or None; header_bytes: int or None; why: str

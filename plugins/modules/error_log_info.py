@@ -7,7 +7,7 @@
 DOCUMENTATION = r"""
 module: error_log_info
 short_description: Group the records of nginx error logs that are about failing upstreams
-version_added: 1.0.0
+version_added: 0.1.0
 description:
   - Reads error logs of nginx from their end, over a window of time, and groups the records that say why a request
     to an upstream failed. Files that logrotate has moved away are read too while they belong to the window.

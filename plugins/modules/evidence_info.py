@@ -95,3 +95,31 @@ answers:
       type: dict
       returned: always
 """
+
+import secrets
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _questions
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import error_log
+from ansible_collections.webops.bad_gateway.plugins.module_utils._host import Host
+
+
+def main():
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "since": {"type": "float", "default": 86400.0},
+            "log_limit": {"type": "int", "default": error_log.LIMIT},
+            "test": {"type": "bool", "default": True},
+            "mark_key": {"type": "str", "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    redactor = text.Redactor(module.params["mark_key"] or secrets.token_hex(32))
+    answers = _questions.ask_all(Host(), redactor, module.params["since"], module.params["log_limit"], module.params["test"])
+    module.exit_json(changed=False, answers=answers)
+
+
+if __name__ == "__main__":
+    main()

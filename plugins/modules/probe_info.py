@@ -7,7 +7,7 @@
 DOCUMENTATION = r"""
 module: probe_info
 short_description: Connect to backends as nginx would, and tell what they answer
-version_added: 1.0.0
+version_added: 0.1.0
 author:
   - WebOps (@webops)
 description:

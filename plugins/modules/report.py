@@ -67,16 +67,36 @@ summary:
       description: All hosts.
       type: int
       returned: always
-    causes:
-      description: Causes found on them.
+    with_cause:
+      description: Hosts with at least one cause.
       type: int
       returned: always
-    risks:
-      description: Risks found on them.
+    healthy:
+      description: Hosts that were wholly diagnosed and have no cause.
+      type: int
+      returned: always
+    partial:
+      description: Hosts without a cause of which something is unknown.
+      type: int
+      returned: always
+    no_nginx:
+      description: Hosts without nginx.
       type: int
       returned: always
     undiagnosed:
-      description: Hosts that could not be diagnosed.
+      description: Hosts that could not be reached or asked.
+      type: int
+      returned: always
+    causes:
+      description: Causes found, on all hosts.
+      type: int
+      returned: always
+    risks:
+      description: Risks found, on all hosts.
+      type: int
+      returned: always
+    advice:
+      description: Pieces of advice, on all hosts.
       type: int
       returned: always
 """

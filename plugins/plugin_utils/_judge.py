@@ -12,15 +12,13 @@ import dataclasses
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _rules
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, HostResult, Unknown
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, CERTAINTIES, KINDS, PROVEN, Finding, HostResult, Unknown
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import CAUSE, PROVEN, Rule, route_of
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, route_of
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group, times
 
 # Questions to which "there is none on this host" is an answer that rules can work with.
 _NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "names", "paths", "selinux")
-_CERTAINTY = ("proven", "likely", "possible")
-_KIND = ("cause", "risk", "advice")
 # Which of two causes on one leg stands: what keeps nginx from the backend before what the backend then does.
 _FIRST = (
     "nginx-not-running",
@@ -123,7 +121,7 @@ def _one_per_leg(found: list[Finding]) -> list[Finding]:
 
 
 def _precedence(finding: Finding) -> tuple:
-    return (_CERTAINTY.index(finding.certainty), _FIRST.index(finding.id) if finding.id in _FIRST else len(_FIRST))
+    return (CERTAINTIES.index(finding.certainty), _FIRST.index(finding.id) if finding.id in _FIRST else len(_FIRST))
 
 
 def _ranked(host: Host, findings: list[Finding]) -> list[Finding]:
@@ -132,7 +130,7 @@ def _ranked(host: Host, findings: list[Finding]) -> list[Finding]:
 
     def order(finding: Finding) -> tuple:
         count = failed.get(finding.route["endpoint"], 0) if finding.route else 0
-        return (_KIND.index(finding.kind), _CERTAINTY.index(finding.certainty), bool(finding.route), -count, _precedence(finding), str(finding.at), finding.says)
+        return (KINDS.index(finding.kind), CERTAINTIES.index(finding.certainty), bool(finding.route), -count, _precedence(finding), str(finding.at), finding.says)
 
     return [dataclasses.replace(finding, rank=rank) for rank, finding in enumerate(sorted(findings, key=order), 1)]
 

@@ -57,7 +57,7 @@ def run(argv: list[str], *, data: bytes | None = None, timeout: float = 60.0, en
 
 def collections_path() -> str:
     """Return a folder for ANSIBLE_COLLECTIONS_PATH in which this checkout is the collection."""
-    place = ROOT / ".cache" / "tree" / "ansible_collections" / "webops"
+    place = ROOT / ".cache" / "collections" / "ansible_collections" / "webops"
     place.mkdir(parents=True, exist_ok=True)
     link = place / "bad_gateway"
     if not link.is_symlink() and not link.exists():

@@ -27,11 +27,14 @@ def answers() -> bool:
     return code == 0
 
 
+def find(program: str) -> str | None:
+    """Return the program's path; dockerd lies where an ordinary user's PATH does not look."""
+    return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
 def missing() -> list[str]:
     """Return the packages whose programs are not installed. An engine that answers needs no dockerd here."""
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    needed = [program for program in PACKAGES if program != "dockerd" or not answers()]
-    return [PACKAGES[program] for program in needed if not shutil.which(program, path=path)]
+    return [package for program, package in PACKAGES.items() if not find(program) and (program != "dockerd" or not answers())]
 
 
 def install(packages: list[str]) -> None:
@@ -57,7 +60,7 @@ def start() -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     log = CACHE / "dockerd.log"
     say(f"starting dockerd (log: {log})")
-    program = shutil.which("dockerd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    program = find("dockerd")
     if program is None:
         raise LabError("dockerd is not installed. Install the package docker.io and try again.")
     with log.open("ab") as output:

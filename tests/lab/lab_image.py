@@ -9,6 +9,7 @@ The tag is a hash of the recipe, so that an image is built once and again only w
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 import time
 
@@ -38,7 +39,7 @@ PACKAGES = (
 # No Debian package holds PM2.
 PM2 = "pm2@7.0.4"
 FINISH = HERE / "image" / "finish.sh"
-WAIT = HERE / "image" / "wait-for"
+WAIT = HERE / "image" / "wait_for.py"
 
 
 def tag() -> str:
@@ -88,7 +89,7 @@ def build(image: str) -> None:
         "mmdebstrap",
         "--variant=minbase",
         f"--include={','.join(PACKAGES)}",
-        f"--customize-hook=sh -eu {FINISH} \"$1\" {modules} {WAIT}",
+        f'--customize-hook=sh {shlex.quote(str(FINISH))} "$1" {shlex.quote(modules)} {shlex.quote(str(WAIT))}',
         SUITE,
         str(root),
         *mirrors(),

@@ -45,14 +45,15 @@ SAMPLES = 5
 SAMPLE_LENGTH = 1000
 PATH_LENGTH = 200
 FIELD_LENGTH = 300
-SHAPES = 20000
+SHAPES = 4000
+SECONDS = 60.0
 RECORD_LINES = 64
 HOPS = 8
 # A block is older than the window only when its newest record is: workers write out of order by moments,
 # and a clock that was set back leaves older stamps among newer ones.
 SLACK = 3600.0
 
-_NO_FILE = re.compile(r"(?:stderr|syslog:.*|memory:.*|off|/dev/.*|/proc/self/fd/.*|\|.*)\Z", re.DOTALL)
+_NO_FILE = re.compile(r"(?:stderr|syslog:.*|memory:.*|off|/dev/(?:null|stdout|stderr|console|log|tty.*|fd/.*)|/proc/(?:self|[0-9]+)/fd/.*|\|.*)\Z", re.DOTALL)
 _ROTATED_DATE = re.compile(r"-\d{8}(?:[-_.]?\d{1,10})?(?:\.gz)?\Z")
 _START_OF_LINE = re.compile(rb"^" + nginx_log.RECORD_START.pattern, re.MULTILINE)
 
@@ -86,16 +87,18 @@ _HEADS = frozenset((
 _NAME_MARK = b" could not be resolved ("
 _NO_FILE_MARK = b"\" failed (2: "
 _STAR = ord("*")
-_IN_FILE = re.compile(r" in (?P<file>/\S{1,1000}):(?P<line>\d{1,9})\Z")
+_IN_FILE = re.compile(r" in (?P<file>/\S{1,1000}):(?P<line>[0-9]{1,9})\Z")
 _NOTICE = re.compile(
     r"(?:reconfiguring|gracefully shutting down|signal process started|start worker processes|changing binary|reopening logs|exit\Z"
     r"|nginx/[\d.]+|signal \d+ \(SIG(?:HUP|TERM|QUIT|INT|USR1|USR2|WINCH)\)|(?:worker|cache manager) process \d+ exited with code)"
 )
 _PID = re.compile(r" from \d+|(?<=process )\d+ ")
-_PROCESS_ALERT = re.compile(r"setrlimit\(|.* exited with fatal code|could not respawn|no more than \d+ processes|.* failed while spawning|chdir\(|.*failed\Z", re.DOTALL)
+_PROCESS_ALERT = re.compile(
+    r"setrlimit\(|.* exited with fatal code|could not respawn|no more than \d+ processes|.* failed while spawning|chdir\(|.*failed\Z", re.DOTALL
+)
 
 
-_WINDOW = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,6})?)\s*(?P<unit>[smhdw]?)\Z")
+_WINDOW = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,6})?) ?(?P<unit>[smhdw]?)\Z")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -112,7 +115,8 @@ def collect(host, logs=(), since=86400.0, unix_paths=(), redactor=None, limit=LI
     """Return {"since", "logs", "groups", "configuration", "notices", "unrecognised"} as docs/architecture.md has it.
 
     logs is a list of {"path": ...}; since is the length of the window in seconds; limit is a number of
-    bytes for each log. A log that cannot be read is in "logs" with its status, and the others are read.
+    bytes for each log. Reading ends after SECONDS, whatever is left. A log that cannot be read is in
+    "logs" with its status, and the others are read.
     """
     begin = host.now() - since
     journal = _Journal(begin, tuple(unix_paths), redactor)
@@ -231,6 +235,9 @@ def _follow(host, place, path):
         raise evidence.unanswered_by(error, path)
     finally:
         os.close(link)
+    if _NO_FILE.match(target):
+        # So in containers. Followed, it would be this process's own standard error.
+        raise evidence.Unanswered(evidence.ABSENT, "{0} is a link to {1}".format(path, target))
     if target.startswith("/"):
         return host.path(target)
     return os.path.join(os.path.dirname(place), target)
@@ -245,6 +252,10 @@ def _read(host, path, begin, limit, journal):
         blocks = _gzip_blocks(file, limit, entry) if packed else _blocks_from_end(file, info.st_size, limit, entry)
         reached = False
         for block in blocks:
+            if time.monotonic() > journal.deadline:
+                entry["truncated"] = True
+                entry["why"] = "the time for reading logs was over"
+                return False, entry
             oldest, usual, newest = journal.read(block, info.st_mtime)
             if oldest is not None and (entry["oldest"] is None or oldest < entry["oldest"]):
                 entry["oldest"] = oldest
@@ -382,6 +393,7 @@ class _Journal:
 
     def __init__(self, begin, unix_paths, redactor):
         self.begin = begin
+        self.deadline = time.monotonic() + SECONDS
         self.overflowed = False
         self._begin_stamp = _stamp(begin)
         self._unix_paths = tuple(sorted(set(unix_paths), key=len, reverse=True))
@@ -435,9 +447,10 @@ class _Journal:
         else:
             group = self._group(record, meaning, line)
             shape = (group, record.pid, record.method) if group else False
-        if len(self._shapes) >= SHAPES:
-            self._shapes.clear()
-        self._shapes[key] = shape
+        if len(line) <= nginx_log.RECORD_LIMIT:
+            if len(self._shapes) >= SHAPES:
+                self._shapes.clear()
+            self._shapes[key] = shape
         return shape
 
     def _slow(self, lines, index, done, written):
@@ -551,7 +564,7 @@ class _Journal:
             "errno": record.errno,
             "phase": record.phase,
             "scheme": group.scheme,
-            "peer": self._shown(group.peer, FIELD_LENGTH),
+            "peer": self._shown("peer://" + group.peer, FIELD_LENGTH)[len("peer://"):],
             "upstream": self._shown(record.upstream.split("?", 1)[0], FIELD_LENGTH),
             "server": self._shown(record.server, FIELD_LENGTH),
             "methods": dict(group.methods),
@@ -619,7 +632,7 @@ def _span(lines):
     tail = [line[:19] for line in lines[-RECORD_LINES:] if nginx_log.RECORD_START.match(line)]
     if not head or not tail:
         return None, None, None
-    return _time(head[0]), _time(head[len(head) // 2]), _time(max(head[-1], max(tail)))
+    return _time(head[0]), _time(head[(len(head) - 1) // 2]), _time(max(head[-1], max(tail)))
 
 
 def _stamp(moment):

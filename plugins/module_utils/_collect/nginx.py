@@ -45,6 +45,8 @@ PROGRAMS = (
 UNITS = ("nginx.service", "openresty.service", "angie.service", "tengine.service", "freenginx.service")
 _NAMES = frozenset(("nginx", "openresty", "angie", "tengine", "freenginx"))
 
+_PASSING = frozenset("stTvVh?")  # options of an nginx that does not stay
+
 _TITLE = re.compile(r"(?:nginx|openresty|angie|tengine|freenginx): (master|worker) process ?(.*)", re.DOTALL)
 _TITLE_OPTION = re.compile(r"(?:^| )-([cpge]) ?")
 _VERSION = re.compile(rb"[A-Za-z]{3,16} version: ([^\0\n]{1,200})\n")
@@ -68,13 +70,15 @@ def collect(host, redactor, processes, test=True):
 
 
 def parse_options(words):
-    """Return {"c": ..., "p": ..., "g": ..., "e": ...} of the words after the program name."""
+    """Return {letter: value} of the words after the program name, as ngx_get_options() reads them.
+
+    -c, -p, -g, -e and -s take a value, in the same word or the next; letters may be joined: "-tc FILE".
+    """
     options, waiting = {}, None
     for word in words:
         if waiting:
             options[waiting], waiting = word, None
         elif word.startswith("-"):
-            # As ngx_get_options(): letters may be joined, "-tc FILE", "-p/prefix".
             for index, letter in enumerate(word[1:], 2):
                 if letter in "cpges":
                     if word[index:]:
@@ -82,6 +86,7 @@ def parse_options(words):
                     else:
                         waiting = letter
                     break
+                options[letter] = ""
     return options
 
 
@@ -167,7 +172,7 @@ class _Collector:
                 argv, options = parse_title(" ".join([title.group(2)] + process.argv[1:]))
             elif title is None and process.program() in _NAMES and not self._is_nginx(process.ppid):
                 argv, options = process.argv, parse_options(process.argv[1:])
-                if {"s", "t", "v"} & set(options):
+                if _PASSING & set(options):
                     continue
             else:
                 continue
@@ -289,25 +294,34 @@ class _Instance:
             "files": self._files(main, redaction) or [_unread(conf_path, why)],
             "includes": [_include(include) for include in loaded["includes"]],
             "error_logs": main.error_logs(prefix, self.options.get("e") or said.get("error_log_path", ""), self.redactor),
-            "test": self._test(redaction),
+            "test": self._test(redaction, main.logs(prefix)),
             "unit": None if unit is None else {key: unit[key] for key in ("name", "active", "sub", "result", "enabled")},
         }
 
     def _build(self):
-        if self.master is None:
-            raw, truncated = self.host.read(self.program, MAX_PROGRAM)
-        else:
-            raw, truncated = self.host.read("/proc/{0}/exe".format(self.master.pid), MAX_PROGRAM)
+        raw, truncated = self._read_program()
         if truncated:
             raise evidence.Unanswered(evidence.ERROR, "{0} is larger than {1} bytes".format(self.program, MAX_PROGRAM))
         return read_build(raw)
 
+    def _read_program(self):
+        if self.master is None:
+            return self.host.read(self.program, MAX_PROGRAM)
+        try:
+            return self.host.read("/proc/{0}/exe".format(self.master.pid), MAX_PROGRAM)
+        except evidence.Unanswered as error:
+            if self.own_root or self.master.deleted or error.status != evidence.DENIED:
+                raise
+        # Without root the file is read by its name, which anyone may.
+        program = self.program if self.program.startswith("/") else self.host.program(os.path.basename(self.program))
+        return self.host.read(program, MAX_PROGRAM)
+
     def _paths(self, build):
-        """Return (prefix, path of the configuration file), absolute."""
+        """Return (prefix, path of the configuration file), absolute; the usual ones when the build is not known."""
         prefix = self.options.get("p") or build.get("prefix", "/usr/local/nginx")
-        prefix = os.path.normpath(os.path.join(self._folder(), _raw(prefix)))
-        conf_path = self.options.get("c") or build.get("conf_path", "conf/nginx.conf")
-        return prefix, os.path.normpath(os.path.join(prefix, _raw(conf_path)))
+        prefix = os.path.normpath(os.path.join(self._folder(), prefix))
+        conf_path = self.options.get("c") or build.get("conf_path", "/etc/nginx/nginx.conf")
+        return prefix, os.path.normpath(os.path.join(prefix, conf_path))
 
     def _folder(self):
         if self.master is None:
@@ -327,12 +341,219 @@ class _Instance:
             loaded = _inside.call(_load_there, (conf_path, folder), pid=self.pid, timeout=LOAD_SECONDS)
         except evidence.Unanswered as error:
             return {"files": [], "includes": [], "truncated": False, "hidden": [], "users": {}, "groups": {}}, {}, error
-        finally:
-            self._note(locals().get("loaded"))
         for file in loaded["files"]:
             if file["status"] == evidence.OK:
                 parsed[file["path"]] = nginx_text.read(base64.b64decode(file["data"]))
         return loaded, parsed, None
 
-    def _note(self, loaded):
-        return loaded
+    def _master(self):
+        if self.master is None:
+            return None
+        return {
+            "pid": self.master.pid,
+            "started": self.master.started,
+            "exe": _shown(self.master.exe),
+            "argv": _processes.shown_argv(self.found.argv, self.redactor),
+            "uid": self.master.uid,
+            "net": self.master.net,
+            "mnt": self.master.mnt,
+            "unit": text.harmless(self.master.unit, 256),
+            "container": text.harmless(self.master.container, 256),
+            "own_root": self.own_root,
+        }
+
+    def _live_workers(self):
+        if self.master is None:
+            return []
+        workers = []
+        for process in self.collector.processes.children(self.master.pid):
+            title = _TITLE.match(process.argv[0]) if process.argv else None
+            if title and title.group(1) == "worker":
+                workers.append((process, "shutting down" in " ".join([title.group(2)] + process.argv[1:])))
+        if not workers and not _TITLE.match(self.master.argv[0] if self.master.argv else ""):
+            # master_process off: the one process does the work.
+            workers.append((self.master, False))
+        return workers
+
+    def _workers(self):
+        return [
+            {
+                "pid": process.pid, "started": process.started, "uid": process.uid, "gid": process.gid, "groups": process.groups,
+                "net": process.net, "mnt": process.mnt, "shutting_down": leaving,
+            }
+            for process, leaving in self._live_workers()[:MAX_WORKERS]
+        ]
+
+    def _identity(self, main, build):
+        """Return whom the workers run as: as they do, else as the configuration and then the build say."""
+        for process, _leaving in sorted(self._live_workers(), key=lambda worker: worker[1]):
+            name = next((user for user, ids in main.users.items() if ids[0] == process.uid), str(process.uid))
+            return _identity(name, process.uid, process.gid, process.groups, "worker")
+        if self.master is not None and self.master.uid != 0:
+            name = next((user for user, ids in main.users.items() if ids[0] == self.master.uid), str(self.master.uid))
+            return _identity(name, self.master.uid, self.master.gid, self.master.groups, "master")
+        said = main.user()
+        user, group = said or (build.get("user", "nobody"), build.get("group", "nobody"))
+        return main.account(user, group, "configuration" if said else "build")
+
+    def _files(self, main, redaction):
+        """Return the files in the shape of the contract."""
+        shown = []
+        for file in main.files:
+            path = file["path"]
+            entry = {key: file.get(key) for key in ("sha256", "size", "mtime", "ctime", "uid", "gid", "mode", "status", "truncated")}
+            entry.update(path=_shown(path), real_path=_shown(file["real_path"]), why=text.harmless(file["why"], 500), content="", error=None)
+            parsed = main.parsed.get(path)
+            if parsed is not None:
+                raw = base64.b64decode(file["data"])
+                content = redaction.file(raw, parsed, main.inside(path, redaction.needed))
+                entry["content"] = base64.b64encode(content).decode("ascii")
+                if parsed.error is not None:
+                    entry["error"] = {"text": text.harmless(redaction.say(parsed.error.text), 500), "line": parsed.error.line}
+            shown.append(entry)
+        return shown
+
+    def _test(self, redaction, logs):
+        """Return the answer of nginx -t."""
+        if not self.collector.test:
+            return evidence.no_answer("nginx -t", evidence.ABSENT, "not asked")
+        answer = evidence.ask("nginx -t in a private overlay", self._run_test, logs)
+        for message in (answer["value"] or {}).get("messages", ()):
+            message["text"] = text.harmless(redaction.say(message["text"]), 2000)
+            message["file"] = _shown(message["file"])
+        return answer
+
+    def _run_test(self, logs):
+        if self.own_root:
+            # Its program would run with this host's rights, not with those of its container.
+            raise evidence.Unanswered(evidence.DENIED, "not tested: the program belongs to a container, and is not run outside of it")
+        program, pid = self.program, None
+        identity = None
+        if self.master is not None:
+            if self.master.deleted:
+                program = "/proc/{0}/exe".format(self.master.pid)
+            if self.master.uid != 0:
+                identity = {"uid": self.master.uid, "gid": self.master.gid, "groups": self.master.groups}
+            pid = self.pid
+        argv = [program] + [part for key in "pcge" if key in self.options for part in ("-" + key, self.options[key])]
+        return _overlay.test(argv, logs, pid=pid, identity=identity, folder=self._folder(), timeout=TEST_SECONDS)
+
+
+class _Configuration:
+    """What the files of one configuration say about nginx as a whole."""
+
+    def __init__(self, loaded, parsed, given):
+        self.files = loaded["files"]
+        self.parsed = parsed
+        self.users = loaded["users"]
+        self.groups = loaded["groups"]
+        self.given = nginx_text.read(os.fsencode(given))
+        self._uses = {}
+        self._kinds = {}
+        places = {(include["file"], include["line"]): include["matches"] for include in loaded["includes"]}
+        for path, content in parsed.items():
+            for statement, parents in content.walk():
+                if statement.name == b"include":
+                    for match in places.get((path, statement.line), ()):
+                        self._uses.setdefault(match, []).append((path, parents))
+
+    def texts(self):
+        """Return the Text of every file that was read."""
+        return list(self.parsed.values())
+
+    def inside(self, path, needed):
+        """Return how the statements of a file are to be read: as strictly as any of its includes says."""
+        if path not in self._kinds:
+            # Meanwhile, for a file that includes itself.
+            self._kinds[path] = redact.DIRECTIVES
+            kind = redact.DIRECTIVES
+            for user, parents in self._uses.get(path, ()):
+                kind = kind.stricter(redact.inside(parents, self.inside(user, needed), needed))
+            self._kinds[path] = kind
+        return self._kinds[path]
+
+    def _at_top(self, path, seen=()):
+        """Return whether the statements of a file stand in no block: the first file, and what it includes there."""
+        if self.files and path == self.files[0]["path"]:
+            return True
+        return any(not parents and user not in seen and self._at_top(user, seen + (path,)) for user, parents in self._uses.get(path, ()))
+
+    def _statements(self, name):
+        """Yield (statement, parents, path or None) of each directive of a name; those of -g first."""
+        for path, content in [(None, self.given)] + list(self.parsed.items()):
+            for statement, parents in content.walk():
+                if statement.name == name and len(statement.words) > 1:
+                    yield statement, parents, path
+
+    def logs(self, prefix):
+        """Return the absolute paths of the logs that the configuration names."""
+        words = [statement.args[0] for name in (b"error_log", b"access_log") for statement, _parents, _path in self._statements(name)]
+        return sorted({os.path.normpath(os.path.join(prefix, os.fsdecode(word))) for word in words if b"$" not in word and b"\0" not in word})
+
+    def user(self):
+        """Return (user, group) of the `user` directive, or None."""
+        for statement, parents, path in self._statements(b"user"):
+            if not parents and (path is None or self._at_top(path)):
+                words = [arg.decode("utf-8", "surrogateescape") for arg in statement.args]
+                return words[0], words[1] if len(words) > 1 else words[0]
+        return None
+
+    def account(self, user, group, source):
+        """Return the identity of a user and group by name; ids are null when the accounts do not know them."""
+        uid = self.users.get(user, [None])[0]
+        gid = self.groups.get(group, [None])[0]
+        groups = sorted({number for number, members in self.groups.values() if user in members} | ({gid} if gid is not None else set()))
+        return _identity(user, uid, gid, groups, source)
+
+    def error_logs(self, prefix, default, redactor):
+        """Return every error_log, and the default of the build when the main level sets none."""
+        logs, at_main = [], False
+        for statement, parents, path in self._statements(b"error_log"):
+            words = [arg.decode("utf-8", "surrogateescape") for arg in statement.args]
+            at_main = at_main or not parents and (path is None or self._at_top(path))
+            at = None if path is None else {"file": _shown(path), "line": statement.line}
+            logs.append({"path": _log_path(prefix, words[0], redactor), "level": text.harmless((words + ["error"])[1], 30), "at": at})
+        if not at_main and default:
+            logs.append({"path": _log_path(prefix, default, redactor), "level": "error", "at": None})
+        return logs
+
+
+def _log_path(prefix, path, redactor):
+    if path.startswith(_SPECIAL_LOG):
+        return text.harmless(redactor.text(_decoded(path)), 500)
+    return _shown(os.path.normpath(os.path.join(prefix, path)))
+
+
+def _identity(user, uid, gid, groups, source):
+    return {"user": _shown(user), "uid": uid, "gid": gid, "groups": groups, "from": source}
+
+
+def _load_there(conf_path, folder):
+    """Load the files; called where the master is."""
+    return _nginx_files.load(_host.Host(), conf_path, folder, {})
+
+
+def _unread(path, error):
+    """Return the entry of the configuration file when nothing could be read."""
+    entry = dict.fromkeys(("sha256", "size", "mtime", "ctime", "uid", "gid", "mode", "error"))
+    entry.update(path=_shown(path), real_path=_shown(path), status=error.status, why=text.harmless(error.why, 500), truncated=False, content="")
+    return entry
+
+
+def _include(include):
+    return {
+        "pattern": _shown(include["pattern"]),
+        "at": {"file": _shown(include["file"]), "line": include["line"]},
+        "matches": [_shown(match) for match in include["matches"]],
+        "status": include["status"],
+        "why": text.harmless(include["why"], 500),
+    }
+
+
+def _decoded(name):
+    return text.decode(os.fsencode(name))
+
+
+def _shown(name):
+    """Return a path or name (str with surrogateescape) as it may leave the host."""
+    return text.harmless(_decoded(name), 4096)

@@ -40,8 +40,9 @@ KEY = "probes"
 SPEAKS = ("http", "https", "fastcgi", "uwsgi", "scgi", "grpc", "grpcs", "memcached")
 METHODS = ("GET", "HEAD")
 VERSIONS = ("1.0", "1.1")
-# connect: bound on one connect; try: on one further try; further: on all of one target; total: on everything
-LIMITS = {"connect": 5.0, "try": 2.0, "further": 6.0, "total": 90.0}
+# connect: bound on one connect; try: on one further try; further: no other further try begins after
+# that; total: on everything. What total would cut short is not begun: its time-out would be ours.
+LIMITS = {"connect": 5.0, "try": 2.0, "further": 5.0, "total": 90.0}
 MAX_TARGETS = 64
 MAX_THREADS = 16
 MAX_WAIT = 60.0
@@ -165,7 +166,8 @@ def _probe_all(targets, limits, contexts):
 class _Probe:
     """One target: its connection, the try that the pass asks for, and the further ones.
 
-    known is shared by the targets of one endpoint: {what to try further: the tries}. They are made once.
+    known is shared by the targets of one endpoint: {(what to try further, server name): the tries}.
+    They are made once.
     """
 
     def __init__(self, target, limits, contexts, deadline, known):
@@ -178,28 +180,28 @@ class _Probe:
         self.redactor = text.Redactor(os.urandom(16).hex())
 
     def run(self):
-        """Return the probe of the contract; None when the time was over before it could begin."""
-        if time.monotonic() >= self.deadline:
+        """Return the probe of the contract; None when there is not the time left to make it."""
+        began = time.monotonic()
+        connect_limit = min(self.limits["connect"], self.target["wait"])
+        if began + connect_limit + self.target["wait"] > self.deadline:
             return None
         probe = {"id": self.target["id"], "endpoint": text.harmless(self.target["endpoint"], 4096), "connect": None, "tries": []}
         refusal = _refusal(self.target)
         if refusal:
             probe["connect"] = _connection("error", None, 0.0, refusal)
             return probe
-        began = time.monotonic()
-        connection, probe["connect"] = _connect(self.target["endpoint"], self._until(min(self.limits["connect"], self.target["wait"])))
+        connection, probe["connect"] = _connect(self.target["endpoint"], began + connect_limit)
         if connection is None:
             return probe
         first = self._first_speak()
-        tried, raw = self._try(first, connection, began, self._until(self.target["wait"]), self.target["method"], self.target["path"])
+        deadline = time.monotonic() + self.target["wait"]
+        tried, raw = self._try(first, connection, began, deadline, self.target["method"], self.target["path"])
         speaks = _further_speaks(first, tried, raw)
-        if speaks not in self.known:
-            self.known[speaks] = self._further(speaks)
-        probe["tries"] = [tried] + self.known[speaks]
+        key = speaks, self._server_name()
+        if key not in self.known:
+            self.known[key] = self._further(speaks)
+        probe["tries"] = [tried] + self.known[key]
         return probe
-
-    def _until(self, seconds):
-        return min(self.deadline, time.monotonic() + seconds)
 
     def _first_speak(self):
         speak = self.target["speak"]
@@ -214,13 +216,13 @@ class _Probe:
     def _further(self, speaks):
         """Return tries, made until one of them is understood or the time for them is over."""
         tries = []
-        end = self._until(self.limits["further"])
+        end = min(time.monotonic() + self.limits["further"], self.deadline - self.limits["try"])
         for speak in speaks:
             if speak == "https-sni" and not self._server_name():
                 continue
             began = time.monotonic()
-            deadline = min(end, began + self.limits["try"])
-            if deadline <= began:
+            deadline = began + self.limits["try"]
+            if began >= end:
                 break
             connection, connect = _connect(self.target["endpoint"], deadline)
             if connection is None:

@@ -25,6 +25,7 @@ MAX_PORTS = 70000
 _FOLDER = "/sys/fs/selinux"
 # user:role:type[:level]; the kernel splits the question at spaces.
 _CONTEXT = re.compile(r"^[A-Za-z0-9_.]+:[A-Za-z0-9_.]+:[A-Za-z0-9_.]+(?::[A-Za-z0-9_.,:-]+)?$")
+_PORT = re.compile(r"^port:\d{1,5}$")
 _NAME = re.compile(r"^[a-z0-9_]+$")
 _POLICY = re.compile(r"^\s*SELINUXTYPE\s*=\s*([A-Za-z0-9_-]+)\s*$", re.MULTILINE)
 _PORTS = re.compile(r"^(?P<type>\S+)\s+(?P<protocol>tcp|udp|sctp|dccp)\s+(?P<ports>[\d, -]+)$")
@@ -34,14 +35,16 @@ def collect(host, questions=(), ports=(), ask=None):
     """Return the `selinux` value of docs/architecture.md as a Partial.
 
     questions are (source context, target context, class, permission), answered in `decisions` in
-    their order. ports are TCP port numbers whose type is wanted; `ports` of the value has those
-    alone, and is null when their types cannot be told (hidden says why). A port without a record of
-    its own has the type that its range has, or "unreserved_port_t" and the like, as the policy says.
+    their order. A target "port:3000" stands for the context of that TCP port; the decision names the
+    context. ports are further TCP ports whose type is wanted; `ports` of the value has the types of
+    both, and is null when types cannot be told (hidden says why).
     ask(path, question bytes) -> reply bytes replaces the write to selinuxfs in tests.
 
     Raises Unanswered: "absent" when the kernel runs without SELinux.
     """
     ask = ask or transact
+    questions = list(questions)
+    ports = set(ports) | {int(question[1][5:]) for question in questions if _PORT.match(question[1])}
     if not host.exists(_FOLDER + "/enforce"):
         raise evidence.Unanswered(evidence.ABSENT, "the kernel runs without SELinux")
     hidden = []
@@ -52,10 +55,9 @@ def collect(host, questions=(), ports=(), ask=None):
         "ports": _port_types(host, ports, hidden),
         "decisions": [],
     }
-    questions = list(questions)
     numbers = {}
     for question in questions[:MAX_QUESTIONS]:
-        decision = _decision(host, question, numbers, ask, hidden)
+        decision = _decision(host, _with_context(question, value["ports"]), numbers, ask, hidden)
         if decision:
             value["decisions"].append(decision)
     return evidence.Partial(value, len(questions) > MAX_QUESTIONS, hidden)
@@ -132,6 +134,16 @@ def port_types(listing, wanted):
     return found
 
 
+def _with_context(question, types):
+    """Put the context of a port in the place of "port:3000"; a port of unknown type stays as it is."""
+    source, target, name, permission = question
+    if _PORT.match(target) and (types or {}).get(target[5:]):
+        # A policy without levels knows contexts of three fields alone.
+        level = ":s0" if source.count(":") > 2 else ""
+        target = "system_u:object_r:{0}{1}".format(types[target[5:]], level)
+    return source, target, name, permission
+
+
 def _decision(host, question, numbers, ask, hidden):
     source, target, name, permission = question
     try:
@@ -151,7 +163,7 @@ def _allowed(host, source, target, name, permission, numbers, ask):
     is SELINUX_AVD_FLAGS_PERMISSIVE: the domain is permissive, so nothing is refused to it.
     """
     if not (_CONTEXT.match(source) and _CONTEXT.match(target) and _NAME.match(name) and _NAME.match(permission)):
-        raise evidence.Unanswered(evidence.ERROR, "not a context, class or permission")
+        raise evidence.Unanswered(evidence.ERROR, "not a context, class or permission, or the type of the port is unknown")
     folder = "{0}/class/{1}".format(_FOLDER, name)
     for path in (folder + "/index", folder + "/perms/" + permission):
         if path not in numbers:

@@ -25,7 +25,8 @@ mkdir -p "$root/opt/pm2"
 cp -R --no-preserve=ownership "$pm2/node_modules" "$root/opt/pm2/"
 ln -s /opt/pm2/node_modules/pm2/bin/pm2 "$root/usr/local/bin/pm2"
 chmod 0755 "$root/opt/pm2/node_modules/pm2/bin/pm2"
-install -m 0755 "$wait_for" "$root/usr/local/bin/wait-for"
+sed '1i #!/usr/bin/python3' "$wait_for" > "$root/usr/local/bin/wait-for"
+chmod 0755 "$root/usr/local/bin/wait-for"
 
 # Where the packages came from is this machine's business alone.
 : > "$root/etc/apt/sources.list"

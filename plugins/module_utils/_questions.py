@@ -1,0 +1,49 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All passive questions, put in one visit. What one answer names, the next is asked about.
+
+This module is private to the collection.
+"""
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_passes as passes
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backends, error_log, host_facts, listeners, names, nginx, paths, php_fpm, selinux
+
+_NO_NGINX = "there is no nginx whose configuration could name any"
+
+
+def ask_all(host, redactor, since, log_limit, test):
+    """Return the answers by question. A host without nginx is asked nothing more."""
+    answers = {host_facts.KEY: evidence.ask(host_facts.ASKED, host_facts.collect, host)}
+    scan = evidence.ask("/proc", _processes.scan, host)
+    if scan["status"] != evidence.OK:
+        return _unasked(answers, scan)
+    processes = scan["value"]
+    answers[nginx.KEY] = evidence.ask(nginx.ASKED, nginx.collect, host, redactor, processes, test)
+    found = answers[nginx.KEY]["value"]
+    if answers[nginx.KEY]["status"] == evidence.ABSENT:
+        return answers
+    sockets = set()
+    if found:
+        answers[names.KEY] = evidence.ask(names.ASKED, names.collect, found)
+        answers[paths.KEY] = evidence.ask(paths.ASKED, paths.collect, host, found)
+        sockets = set().union(*(passes.sockets(instance) for instance in found["instances"]))
+    else:
+        for key, asked in ((names.KEY, names.ASKED), (paths.KEY, paths.ASKED)):
+            answers[key] = evidence.no_answer(asked, answers[nginx.KEY]["status"], _NO_NGINX)
+    masters = [instance["master"]["pid"] for instance in (found or {}).get("instances", ()) if instance["master"]]
+    logs = [log for instance in (found or {}).get("instances", ()) for log in instance["error_logs"]]
+    answers[listeners.KEY] = evidence.ask(listeners.ASKED, listeners.collect, host, redactor, processes, masters)
+    answers[error_log.KEY] = evidence.ask("error logs", error_log.collect, host, logs, since, sorted(sockets), redactor, log_limit)
+    answers[php_fpm.KEY] = evidence.ask(php_fpm.ASKED, php_fpm.collect, host, processes)
+    answers[backends.KEY] = evidence.ask(backends.ASKED, backends.collect, host, redactor, processes)
+    answers[selinux.KEY] = evidence.ask(selinux.ASKED, selinux.collect, host)
+    return answers
+
+
+def _unasked(answers, scan):
+    for key in (nginx.KEY, names.KEY, paths.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, selinux.KEY):
+        answers[key] = evidence.no_answer(scan["asked"], scan["status"], scan["why"])
+    return answers

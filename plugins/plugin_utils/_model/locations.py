@@ -1,0 +1,347 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which server and which location take a request, as nginx decides it.
+
+Source: nginx's http/ngx_http.c (ngx_http_add_listen, ngx_http_init_listening), http/ngx_http_request.c
+(ngx_http_find_virtual_server), http/ngx_http_core_module.c (ngx_http_core_location,
+ngx_http_core_find_location), http/ngx_http_parse.c (ngx_http_parse_complex_uri).
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import patterns
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME, TCP, Endpoint
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
+
+EXACT, PREFIX, SHIELD, REGEX, REGEX_CASELESS, NAMED = "=", "", "^~", "~", "~*", "@"
+PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
+
+# Parameters of "listen" that give the address a socket of its own, even beside a wildcard.
+_BINDING = re.compile(r"(?:bind|deferred|reuseport|ipv6only=.*|(?:backlog|rcvbuf|sndbuf|accept_filter|fastopen|setfib|so_keepalive)=.*)", re.DOTALL)
+_MAX_PORT_RANGE = 1000
+_PORT_RANGE = re.compile(r"(.*?:|)([0-9]{1,5})-([0-9]{1,5})", re.ASCII | re.DOTALL)
+
+
+class Unknown(Exception):
+    """What nginx would choose cannot be told here."""
+
+
+@dataclass(frozen=True)
+class Listen:
+    """One address that a server listens on.
+
+    address  "*:80" for every IPv4 address, "[::]:80", "127.0.0.1:8080", "unix:/run/x.sock"
+    bound    its parameters ask for a socket of its own
+    """
+
+    address: str
+    default: bool = False
+    tls: bool = False
+    udp: bool = False
+    bound: bool = False
+    at: Place | None = None
+
+    @property
+    def label(self) -> str:
+        """Return the address, with "udp" where it is not of TCP."""
+        return f"{self.address} udp" if self.udp else self.address
+
+
+@dataclass(frozen=True, eq=False)
+class Location:
+    """A "location" block.
+
+    path  what follows the modifier: "/api/", "\\.php$", "@app"
+    """
+
+    modifier: str
+    path: str
+    statement: Statement = field(repr=False)
+    parent: Location | None = field(repr=False)
+    children: list[Location] = field(default_factory=list, repr=False)
+
+    @property
+    def at(self) -> Place:
+        """Return where it is written."""
+        return self.statement.at
+
+    @property
+    def label(self) -> str:
+        """Return it as it is written: "/api/", "~ \\.php$", "= /x", "@app"."""
+        return f"{self.modifier} {self.path}" if self.modifier not in (PREFIX, NAMED) else self.path
+
+    @property
+    def is_regex(self) -> bool:
+        """Return whether it matches by a regular expression."""
+        return self.modifier in (REGEX, REGEX_CASELESS)
+
+    @cached_property
+    def raw_path(self) -> bytes:
+        """Return the path as bytes."""
+        return self.path.encode("utf-8", "surrogateescape")
+
+    @cached_property
+    def redirects(self) -> bool:
+        """Return whether nginx answers "/name" with a redirect to "/name/" (auto_redirect)."""
+        return self.modifier != NAMED and not self.is_regex and self.path.endswith("/") and any(self.statement.named(*PASSES))
+
+    def matches(self, uri: bytes) -> bool:
+        """Return whether its regular expression matches a normalised path; raises Unknown."""
+        try:
+            return patterns.search(self.path, uri, self.modifier == REGEX_CASELESS) is not None
+        except patterns.Unmatchable as error:
+            raise Unknown(str(error)) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Server:
+    """A "server" block of http{} or stream{}; names are in lower case, except regular expressions."""
+
+    statement: Statement = field(repr=False)
+    listens: tuple[Listen, ...]
+    names: tuple[str, ...]
+    locations: tuple[Location, ...] = field(repr=False)
+
+    @property
+    def at(self) -> Place:
+        """Return where it is written."""
+        return self.statement.at
+
+    @property
+    def log_name(self) -> str:
+        """Return what the error log calls it: the first name, without a leading dot."""
+        first = self.names[0] if self.names else ""
+        return first[1:] if first.startswith(".") else first
+
+    @cached_property
+    def usable_name(self) -> str:
+        """Return a host name that a client may ask for, or ""."""
+        for name in self.names:
+            if name.startswith("*."):
+                name = "www" + name[1:]
+            name = name.lstrip(".")
+            if re.fullmatch(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*", name):
+                return name
+        return ""
+
+    @cached_property
+    def merges_slashes(self) -> bool:
+        """Return whether "//" in a path counts as "/"."""
+        return not any(statement.args[:1] == ("off",) for statement in self.statement.named("merge_slashes"))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What takes a request: a location, or None for the server itself; redirected when it only adds the last slash."""
+
+    location: Location | None
+    redirected: bool = False
+
+
+def servers_of(block: Statement, names: dict, privileged: bool, stream: bool = False) -> tuple[Server, ...]:
+    """Return the servers of an http{} or stream{} block, in the order of the configuration.
+
+    names are the answers of the question "names", for a "listen" by host name.
+    """
+    found = []
+    for statement in block.named("server"):
+        if statement.block is None:
+            continue
+        listens = tuple(listen for item in statement.named("listen") for listen in _listens(item, names))
+        if not listens and not stream:
+            listens = (Listen("*:80" if privileged else "*:8000"),)
+        written = [word if word.startswith("~") else word.lower() for item in statement.named("server_name") for word in item.args]
+        found.append(Server(statement, listens, tuple(written), () if stream else _locations(statement, None)))
+    return tuple(found)
+
+
+def _listens(statement: Statement, names: dict) -> Iterator[Listen]:
+    if not statement.args:
+        return
+    written, *options = statement.args
+    if "quic" in options:
+        # HTTP/3 shares the address with TCP servers and has no connection of its own here.
+        return
+    for address in _addresses(written, names):
+        yield Listen(
+            address=address,
+            default="default_server" in options or "default" in options,
+            tls="ssl" in options,
+            udp="udp" in options,
+            bound=any(_BINDING.fullmatch(option) for option in options),
+            at=statement.at,
+        )
+
+
+def _addresses(written: str, names: dict) -> Iterator[str]:
+    """Yield the addresses of the first argument of "listen": "80", "*:80", "127.0.0.1", "[::]:80", "8000-8010", "localhost:80"."""
+    ranged = _PORT_RANGE.fullmatch(written)
+    if ranged:
+        host, first, last = ranged.group(1), int(ranged.group(2)), int(ranged.group(3))
+        for port in range(first, min(last, first + _MAX_PORT_RANGE) + 1):
+            yield from _addresses(f"{host}{port}", names)
+        return
+    if re.fullmatch(r"[0-9]+", written, re.ASCII):
+        written = "*:" + written
+    endpoint = Endpoint.parse(written, 80)
+    if endpoint.kind == TCP and endpoint.address == "0.0.0.0":
+        yield f"*:{endpoint.port}"
+    elif endpoint.kind == NAME and (names.get(endpoint.name) or {}).get("addresses"):
+        for address in names[endpoint.name]["addresses"]:
+            yield str(Endpoint.tcp(address, endpoint.port))
+    else:
+        yield str(endpoint)
+
+
+def sockets(servers: Iterable[Server]) -> frozenset[str]:
+    """Return the addresses on which nginx opens a TCP or Unix socket.
+
+    Beside a wildcard of the same port and family, an address has no socket of its own, unless its
+    parameters ask for one.
+    """
+    listens = [listen for server in servers for listen in server.listens if not listen.udp]
+    bound = {listen.address for listen in listens if listen.bound}
+    every = {listen.address for listen in listens}
+    return frozenset(address for address in every if address in bound or address == _wildcard(address) or _wildcard(address) not in every)
+
+
+def _wildcard(address: str) -> str:
+    endpoint = Endpoint.parse(address)
+    if endpoint.kind != TCP:
+        return address
+    return f"[::]:{endpoint.port}" if ":" in endpoint.address else f"*:{endpoint.port}"
+
+
+def _locations(statement: Statement, parent: Location | None) -> tuple[Location, ...]:
+    found = []
+    for inner in statement.named("location"):
+        parsed = _modifier_and_path(inner.args)
+        if inner.block is None or not parsed:
+            continue
+        location = Location(*parsed, inner, parent)
+        location.children.extend(_locations(inner, location))
+        found.append(location)
+    return tuple(found)
+
+
+def _modifier_and_path(args: tuple[str, ...]) -> tuple[str, str] | None:
+    """Return the two parts of a location's arguments; a modifier may be glued to its path."""
+    if len(args) == 2:
+        return (args[0], args[1]) if args[0] in (EXACT, SHIELD, REGEX, REGEX_CASELESS) else None
+    if len(args) != 1:
+        return None
+    for modifier in (EXACT, SHIELD, REGEX_CASELESS, REGEX):
+        if args[0].startswith(modifier):
+            return modifier, args[0][len(modifier) :]
+    return (NAMED if args[0].startswith(NAMED) else PREFIX), args[0]
+
+
+def find_server(servers: Iterable[Server], listen: str, host: str) -> Server | None:
+    """Return the server that takes a request which came in on a listen address ("*:80") for a host; raises Unknown.
+
+    host is what the client asked for, without its port.
+    """
+    group = [server for server in servers if any(item.address == listen and not item.udp for item in server.listens)]
+    if len(group) < 2:
+        return group[0] if group else None
+    host = host.lower()
+    host = host[:-1] if host.endswith(".") else host
+    return _by_name(group, host) or _default(group, listen)
+
+
+def _default(group: list[Server], listen: str) -> Server:
+    return next((server for server in group if any(item.default and item.address == listen for item in server.listens)), group[0])
+
+
+def _by_name(group: list[Server], host: str) -> Server | None:
+    """Exact name, longest "*.name", longest "name.*", first regular expression."""
+    exact = next((server for server in group if host in (server.names or ("",))), None)
+    if exact:
+        return exact
+    before: tuple[int, Server | None] = (0, None)
+    after: tuple[int, Server | None] = (0, None)
+    for server in group:
+        for name in server.names:
+            suffix = name.lstrip("*")
+            if name.startswith(("*.", ".")) and (host.endswith(suffix) or name == "." + host) and len(suffix) > before[0]:
+                before = (len(suffix), server)
+            if name.endswith(".*") and host.startswith(name[:-1]) and len(name) > after[0]:
+                after = (len(name), server)
+    return before[1] or after[1] or _by_expression(group, host)
+
+
+def _by_expression(group: list[Server], host: str) -> Server | None:
+    for server in group:
+        for name in server.names:
+            if name.startswith("~"):
+                try:
+                    # nginx compiles a name with a capital letter caseless: the host is in lower case.
+                    if patterns.search(name[1:], host.encode("utf-8", "surrogateescape"), name != name.lower()):
+                        return server
+                except patterns.Unmatchable as error:
+                    raise Unknown(str(error)) from error
+    return None
+
+
+def normalise(path: str, merge_slashes: bool = True) -> bytes | None:
+    """Return the path of a request line as nginx matches it: decoded, without query, "." and ".."; None for a bad request."""
+    raw = re.split(rb"[?#]", path.encode("utf-8", "surrogateescape"), maxsplit=1)[0]
+    if not raw.startswith(b"/") or re.search(rb"%(?![0-9A-Fa-f]{2})", raw):
+        return None
+    raw = re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes((int(match.group(1), 16),)), raw)
+    if b"\0" in raw:
+        return None
+    kept: list[bytes] = []
+    parts = raw[1:].split(b"/")
+    for index, part in enumerate(parts):
+        last = index == len(parts) - 1
+        if part == b"..":
+            if not kept:
+                return None
+            kept.pop()
+        if part in (b".", b".."):
+            kept += [b""] if last else []
+        elif part or last or not merge_slashes:
+            kept.append(part)
+    return b"/" + b"/".join(kept)
+
+
+def find_location(server: Server, path: str) -> Found | None:
+    """Return what takes a request for a path (of the request line) in a server; None for a bad request; raises Unknown."""
+    uri = normalise(path, server.merges_slashes)
+    if uri is None:
+        return None
+    return _find(server.locations, uri, None)[1]
+
+
+def _find(locations: Iterable[Location], uri: bytes, outer: Location | None) -> tuple[bool, Found]:
+    """Return (final, found); what is not final may still lose to a regular expression of an outer level."""
+    prefix, redirect = None, None
+    for location in locations:
+        if location.modifier == EXACT and location.raw_path == uri:
+            return True, Found(location)
+        if location.modifier in (PREFIX, SHIELD) and uri.startswith(location.raw_path) and (not prefix or len(location.raw_path) > len(prefix.raw_path)):
+            prefix = location
+        if location.redirects and location.raw_path == uri + b"/" and (not redirect or location.modifier == EXACT):
+            redirect = location
+    if redirect and not (prefix and prefix.raw_path == uri):
+        return True, Found(redirect, redirected=True)
+    found = Found(prefix or outer)
+    if prefix:
+        final, found = _find(prefix.children, uri, prefix)
+        if final:
+            return True, found
+    if not (prefix and prefix.modifier == SHIELD):
+        for location in locations:
+            if location.is_regex and location.matches(uri):
+                return True, _find(location.children, uri, location)[1]
+    return False, found

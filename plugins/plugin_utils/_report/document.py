@@ -1,0 +1,124 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""report.json: the verdict for programs.
+
+    {"schema": 1, "generated_at": "2026-01-31T12:00:00Z", "collection": "x.y.z", "summary": {<counts of fleet.summary>},
+     "hosts": {"web1": {"status", "why", "nginx": {}, "findings": [FINDING], "unknown": [{"id", "needs", "status", "why"}], "recovered": [""]}},
+     "fleet": {"shared": [{"id", "kind", "hosts": ["web1", "web2"], "endpoint", "at", "says", "count"}]}}
+    FINDING = {"id", "kind", "certainty", "rank", "route": {"listen", "server", "location", "pass", "endpoint"} | null,
+               "at": {"file", "line": 12 | null} | null, "says", "evidence": [{"from", "shows"}], "alternatives": [""],
+               "fix": {"remedy": "" | null, "safety", "summary", "diff"} | null, "next",
+               "also": [<further routes of which the same is true>]}
+
+Keys may be added to schema 1; none changes its meaning. Hosts are sorted by name, findings by kind and rank.
+No text in it holds a character that a terminal would act on, except the newlines of a diff.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _finding as finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import fleet
+
+SCHEMA = 1
+NAME = "report.json"
+
+# Longer than any path of the kernel (PATH_MAX is 4096 bytes), so that only a flood is cut.
+_TEXT_LIMIT = 8192
+
+
+def build(results: Iterable[finding.HostResult], collection: str, now: float) -> dict:
+    """Return the report; collection is the version of ours, now the seconds since the epoch."""
+    results = sorted(results, key=lambda result: result.name)
+    return {
+        "schema": SCHEMA,
+        "generated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+        "collection": collection,
+        "summary": fleet.summary(results),
+        "hosts": {text.harmless(result.name): _host(result) for result in results},
+        "fleet": {"shared": [_shared(item) for item in fleet.shared(results)]},
+    }
+
+
+def write(folder: str, report: dict) -> str:
+    """Write the report into a folder, whole or not at all, readable by its owner alone; return its file."""
+    file = os.path.join(folder, NAME)
+    _bundle.write_json(file, report, indent=1)
+    return file
+
+
+def _host(result: finding.HostResult) -> dict:
+    return {
+        "status": result.status,
+        "why": _safe(result.why),
+        "nginx": _safe(result.nginx),
+        "findings": [_finding(item) for item in sorted(result.findings, key=finding.order)],
+        "unknown": [_safe({"id": item.id, "needs": item.needs, "status": item.status, "why": item.why}) for item in result.unknown],
+        "recovered": _safe(result.recovered),
+    }
+
+
+def _finding(item: finding.Finding) -> dict:
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "certainty": item.certainty,
+        "rank": item.rank,
+        "route": _safe(item.route),
+        "at": _at(item.at),
+        "says": _safe(item.says),
+        "evidence": [{"from": _safe(seen.from_), "shows": _safe(seen.shows)} for seen in item.evidence],
+        "alternatives": _safe(item.alternatives),
+        "fix": _fix(item.fix),
+        "next": _safe(item.next),
+        "also": _safe(item.also),
+    }
+
+
+def _fix(fix: finding.Fix | None) -> dict | None:
+    if fix is None:
+        return None
+    return {
+        "remedy": fix.remedy,
+        "safety": fix.safety,
+        "summary": _safe(fix.summary),
+        "diff": "\n".join(text.harmless(line) for line in fix.diff.split("\n")),
+    }
+
+
+def _at(at: Place | None) -> dict | None:
+    return {"file": _safe(at.file), "line": at.line or None} if at else None
+
+
+def _shared(item: fleet.Shared) -> dict:
+    example = item.example
+    return {
+        "id": example.id,
+        "kind": example.kind,
+        "hosts": _safe(item.hosts),
+        "endpoint": _safe(example.endpoint),
+        "at": _at(example.at),
+        "says": _safe(example.says),
+        "count": item.count,
+    }
+
+
+def _safe(value: Any) -> Any:
+    """Return a value of JSON with every text in it harmless."""
+    if isinstance(value, str):
+        return text.harmless(value, _TEXT_LIMIT)
+    if isinstance(value, dict):
+        return {text.harmless(str(key), _TEXT_LIMIT): _safe(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_safe(item) for item in value]
+    return value

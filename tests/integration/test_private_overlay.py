@@ -1,0 +1,116 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""nginx -t in the private overlay: it says what nginx says, and the host keeps every byte.
+
+Needs root and nginx; nothing listens on an address that others reach.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+
+import pytest
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _overlay as overlay
+
+NGINX = "/usr/sbin/nginx"
+
+
+@pytest.fixture(autouse=True)
+def needs():
+    assert os.geteuid() == 0, "run these tests as root: they make mount namespaces"
+    assert os.path.exists(NGINX), "install nginx for these tests: apt-get install nginx-light"
+
+
+@pytest.fixture(params=["/var/tmp", "/dev/shm", "/run"])
+def folder(request):
+    """A folder on the root file system, and on two that are mounted below it where there are any."""
+    path = tempfile.mkdtemp(prefix="overlay-", dir=request.param)
+    os.chmod(path, 0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def state(*folders):
+    """Everything that a change would show in: names, modes, owners, sizes, times and bytes."""
+    seen = {}
+    for top in folders:
+        for path, _folders, files in os.walk(top):
+            for name in [""] + files:
+                file = os.path.join(path, name)
+                status = os.lstat(file)
+                digest = hashlib.sha256(open(file, "rb").read()).hexdigest() if name and os.path.isfile(file) else ""
+                seen[file] = (status.st_mode, status.st_uid, status.st_gid, status.st_size, status.st_mtime_ns, status.st_ctime_ns, digest)
+    return seen
+
+
+def configuration(folder, inside="", user="www-data"):
+    path = os.path.join(folder, "nginx.conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(
+            f"user {user}; pid {folder}/new.pid; error_log {folder}/new-error.log; events {{ }}\n"
+            f"http {{ access_log {folder}/access.log; proxy_temp_path {folder}/temp/proxy 1 2; client_body_temp_path {folder}/body;\n"
+            f"proxy_cache_path {folder}/cache levels=1 keys_zone=a:1m;\n"
+            f"server {{ listen 127.0.0.1:28999; listen unix:{folder}/listen.sock; {inside} }} }}\n"
+        )
+    return path
+
+
+def test_the_host_keeps_every_byte(folder):
+    path = configuration(folder)
+    os.mkdir(os.path.join(folder, "temp"))
+    with open(os.path.join(folder, "access.log"), "wb") as file:
+        file.write(b"x" * (1 << 20))
+    watched = [one for one in (folder, "/etc/nginx", "/var/lib/nginx") if os.path.exists(one)]
+    before = state(*watched)
+    said = overlay.test([NGINX, "-c", path], [os.path.join(folder, "access.log")])
+    assert said == {"valid": True, "messages": [], "how": "overlay"}
+    assert state(*watched) == before
+    assert not [line for line in open("/proc/self/mountinfo", encoding="utf-8") if folder in line]
+
+
+def test_the_plain_test_would_not(folder):
+    """The proof above is worth something: without the overlay the same test leaves traces."""
+    path = configuration(folder)
+    os.mkdir(os.path.join(folder, "temp"))
+    before = state(folder)
+    os.spawnv(os.P_WAIT, NGINX, [NGINX, "-q", "-t", "-c", path])
+    assert state(folder) != before
+
+
+def test_what_nginx_says(folder):
+    said = overlay.test([NGINX, "-c", configuration(folder, "proxy_passs http://a;")])
+    assert said["valid"] is False
+    assert said["messages"] == [{"level": "emerg", "text": 'unknown directive "proxy_passs"', "file": os.path.join(folder, "nginx.conf"), "line": 4}]
+
+
+def test_a_huge_log_is_not_copied(folder):
+    path = configuration(folder)
+    os.mkdir(os.path.join(folder, "temp"))
+    log = os.path.join(folder, "access.log")
+    with open(log, "wb") as file:
+        file.truncate(200 << 20)
+    before = state(folder)
+    assert overlay.test([NGINX, "-c", path], [log])["valid"] is True
+    assert state(folder) == before
+
+
+def test_a_test_that_takes_too_long_is_ended(folder):
+    program = os.path.join(folder, "slow")
+    with open(program, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nsleep 60\n")
+    os.chmod(program, 0o755)
+    with pytest.raises(overlay.evidence.Unanswered) as caught:
+        overlay.test([program], timeout=2.5)
+    assert caught.value.status in ("timeout", "error")
+
+
+def test_as_the_user_that_nginx_runs_as(folder):
+    program = os.path.join(folder, "who")
+    with open(program, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nprintf 'nginx: [emerg] uid %s gid %s\\n' `id -u` `id -g` >&2\nexit 1\n")
+    os.chmod(program, 0o755)
+    said = overlay.test([program], identity={"uid": 65534, "gid": 65533, "groups": [65533]})
+    assert said["messages"][0]["text"] == "uid 65534 gid 65533"

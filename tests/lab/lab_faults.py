@@ -1,0 +1,144 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults as data: reads faults/<cause>/<id>.yml. README.md describes the keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lab_base import HERE, LabError
+
+FOLDER = HERE / "faults"
+PARTS = HERE / "parts"
+STATES = ("fault", "healthy")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file on the host. `owner` is "user:group" there, `mode` the permission bits."""
+
+    path: str
+    content: bytes
+    mode: int
+    owner: str
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Files to write, then a script for `sh -eu`, in this order."""
+
+    files: tuple[File, ...]
+    commands: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request through nginx and the status that the client must get; 0 is no answer at all."""
+
+    host: str
+    path: str
+    status: int
+
+
+@dataclass(frozen=True)
+class State:
+    """One of the two ways that a host can be brought into, and what its clients get there."""
+
+    description: str
+    steps: Steps
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a diagnosis must say first: one of `causes`, with one of `certainties`, about `endpoint`, at `file`:`line` ("" and 0: anywhere)."""
+
+    causes: tuple[str, ...]
+    certainties: tuple[str, ...]
+    endpoint: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to break a host, and its healthy look-alike."""
+
+    id: str
+    description: str
+    setup: Steps
+    states: dict[str, State]
+    expect: Expectation
+
+
+def check_keys(where: str, given: Any, known: set[str], needed: set[str]) -> dict[str, Any]:
+    """Return the mapping, or raise LabError when it is none, lacks a key, or has one that nothing reads."""
+    if not isinstance(given, dict):
+        raise LabError(f"{where} is not a mapping")
+    wrong = sorted(set(given) - known) + sorted(f"{key} (missing)" for key in needed - set(given))
+    if wrong:
+        raise LabError(f"{where} has the wrong keys: {', '.join(wrong)}")
+    return given
+
+
+def read_file(where: str, given: Any) -> File:
+    """Read one entry of `files`."""
+    data = check_keys(where, given, {"path", "content", "from", "mode", "owner"}, {"path"})
+    if ("content" in data) == ("from" in data):
+        raise LabError(f"{where}: {data['path']} needs either content or from")
+    content = data["content"].encode() if "content" in data else (PARTS / data["from"]).read_bytes()
+    return File(data["path"], content, int(str(data.get("mode", "0644")), 8), data.get("owner", "root:root"))
+
+
+def read_steps(where: str, data: dict[str, Any]) -> Steps:
+    """Read `files` and `commands`."""
+    return Steps(tuple(read_file(where, each) for each in data.get("files", ())), str(data.get("commands", "")))
+
+
+def read_state(where: str, given: Any) -> State:
+    """Read `fault` or `healthy`."""
+    data = check_keys(where, given, {"description", "files", "commands", "requests"}, {"description", "requests"})
+    requests = []
+    for each in data["requests"]:
+        one = check_keys(f"{where}: request", each, {"host", "path", "status"}, {"host", "status"})
+        requests.append(Request(one["host"], one.get("path", "/"), int(one["status"])))
+    return State(data["description"], read_steps(where, data), tuple(requests))
+
+
+def find_line(where: str, files: tuple[File, ...], path: str, text: str) -> int:
+    """Return the number of the only line with `text` in the file as it stands after the last write."""
+    content = [each.content for each in files if each.path == path]
+    lines = [number for number, line in enumerate(content[-1].decode().splitlines(), 1) if text in line] if content else []
+    if len(lines) != 1:
+        raise LabError(f"{where}: {path} has {len(lines)} lines with {text!r}")
+    return lines[0]
+
+
+def read(path: Path) -> Fault:
+    """Read one fault. Raises LabError that names the file and what is wrong in it."""
+    name = f"{path.parent.name}/{path.stem}"
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as problem:
+        raise LabError(f"{name} cannot be read: {problem}") from problem
+    needed = {"description", "expect", *STATES}
+    data = check_keys(name, data, needed | {"setup"}, needed)
+    setup = read_steps(name, check_keys(f"{name}: setup", data.get("setup", {}), {"files", "commands"}, set()))
+    states = {state: read_state(f"{name}: {state}", data[state]) for state in STATES}
+    expect = check_keys(f"{name}: expect", data["expect"], {"cause", "certainty", "endpoint", "file", "text"}, {"cause"})
+    causes = expect["cause"] if isinstance(expect["cause"], list) else [expect["cause"]]
+    certainty = expect.get("certainty", "proven")
+    file = expect.get("file", "")
+    line = find_line(name, setup.files + states["fault"].steps.files, file, expect["text"]) if file else 0
+    certainties = tuple(certainty) if isinstance(certainty, list) else (certainty,)
+    return Fault(name, data["description"], setup, states, Expectation(tuple(causes), certainties, expect.get("endpoint", ""), file, line))
+
+
+def load() -> dict[str, Fault]:
+    """Return every fault by its id, "<cause>/<file name>", in order."""
+    faults = [read(path) for path in sorted(FOLDER.glob("*/*.yml"))]
+    return {fault.id: fault for fault in faults}

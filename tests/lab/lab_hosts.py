@@ -1,0 +1,218 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's hosts: containers that run systemd, sshd and nginx, reached over SSH and HTTP on 127.0.0.1."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import re
+import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import lab_engine
+import lab_image
+from lab_base import CACHE, LabError, attempt, run
+from lab_faults import Fault, File, Request, Steps
+
+LABEL = "bad-gateway-lab"
+PREFIX = "bad-gateway-lab-"
+KEY = CACHE / "id_ed25519"
+STATE = CACHE / "hosts"
+BOOT_SECONDS = 90
+STEP_SECONDS = 90
+ANSWER_SECONDS = 20
+AT_ONCE = 4
+
+# What systemd needs in a container without --privileged; IPv6 so that [::1] is there.
+OPTIONS = (
+    f"--label={LABEL}=1",
+    "--cap-add=SYS_ADMIN",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined",
+    "--cgroupns=host",
+    "--sysctl=net.ipv6.conf.all.disable_ipv6=0",
+    "--tmpfs=/run",
+    "--tmpfs=/run/lock",
+    "--tmpfs=/tmp",
+    "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw",
+    "--publish=127.0.0.1::22",
+    "--publish=127.0.0.1::80",
+)
+
+
+@dataclass(frozen=True)
+class Host:
+    """A running host and the ports of this machine that lead to its SSH server and its nginx."""
+
+    name: str
+    ssh_port: int
+    http_port: int
+
+    @property
+    def container(self) -> str:
+        """The container's name; the host inside knows itself only by `name`."""
+        return PREFIX + self.name
+
+
+def authorized_key() -> bytes:
+    """Return the public half of the lab's own SSH key, made on first use."""
+    if not KEY.exists():
+        KEY.parent.mkdir(parents=True, exist_ok=True)
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(KEY)])
+    return KEY.with_suffix(".pub").read_bytes()
+
+
+def published(name: str, port: int) -> int:
+    """Return the port of this machine that leads to the host's `port`."""
+    answer = run(["docker", "port", PREFIX + name, f"{port}/tcp"])
+    found = re.search(r"127\.0\.0\.1:(\d+)", answer)
+    if not found:
+        raise LabError(f"port {port} of {name} is not published: {answer!r}")
+    return int(found.group(1))
+
+
+def find(name: str) -> Host:
+    """Return a running host by its name."""
+    if name not in names():
+        raise LabError(f"no host {name} runs. Start it: python tests/lab/lab.py up {name}")
+    return Host(name, published(name, 22), published(name, 80))
+
+
+def names() -> list[str]:
+    """Return the names of all hosts of the lab that run."""
+    listed = run(["docker", "ps", "--filter", f"label={LABEL}=1", "--format", "{{.Names}}"])
+    return sorted(line[len(PREFIX) :] for line in listed.split() if line.startswith(PREFIX))
+
+
+def start_one(name: str, image: str) -> Host:
+    """Start a host from nothing and return when its system is up and its SSH server takes our key."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
+        raise LabError(f"{name!r} is no name for a host: a letter, then letters, digits and hyphens")
+    remove([name])
+    run(["docker", "run", "--detach", f"--name={PREFIX}{name}", f"--hostname={name}", *OPTIONS, image], timeout=BOOT_SECONDS)
+    end = time.monotonic() + BOOT_SECONDS
+    state = ""
+    while state not in ("running", "degraded"):
+        if time.monotonic() > end:
+            raise LabError(f"{name} did not boot within {BOOT_SECONDS} s: systemctl says {state!r}. See: docker logs {PREFIX}{name}")
+        time.sleep(0.3)
+        state = attempt(["docker", "exec", PREFIX + name, "systemctl", "is-system-running"])[1].strip()
+    if state == "degraded":
+        raise LabError(f"{name} booted with failed units: " + attempt(["docker", "exec", PREFIX + name, "systemctl", "--failed", "--plain"])[1])
+    host = find(name)
+    write_files(host, (File("/root/.ssh/authorized_keys", authorized_key(), 0o600, "root:root"),))
+    STATE.mkdir(parents=True, exist_ok=True)
+    (STATE / f"{name}.json").write_text(json.dumps({"ssh_port": host.ssh_port, "http_port": host.http_port}) + "\n", encoding="utf-8")
+    return host
+
+
+def start(wanted: list[str]) -> list[Host]:
+    """Start several hosts at once, each from nothing. Raises LabError for the first that does not come up."""
+    lab_engine.ensure()
+    image = lab_image.ensure()
+    authorized_key()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(lambda name: start_one(name, image), wanted))
+
+
+def remove(unwanted: list[str]) -> None:
+    """Remove hosts and all that is in them; one that is not there is no error."""
+    for name in unwanted:
+        (STATE / f"{name}.json").unlink(missing_ok=True)
+    if unwanted:
+        code, output = attempt(["docker", "rm", "--force", "--volumes", *(PREFIX + name for name in unwanted)], timeout=120)
+        wrong = [line for line in output.splitlines() if line.startswith("Error") and "No such container" not in line]
+        if code != 0 and wrong:
+            raise LabError("\n".join(wrong))
+
+
+def remove_all() -> list[str]:
+    """Remove every container with the lab's label, running or not, and return their names."""
+    listed = run(["docker", "ps", "--all", "--filter", f"label={LABEL}=1", "--format", "{{.Names}}"])
+    there = sorted(line[len(PREFIX) :] for line in listed.split() if line.startswith(PREFIX))
+    remove(there)
+    return there
+
+
+def write_files(host: Host, files: tuple[File, ...]) -> None:
+    """Write files on a host with owner and mode, parent folders as needed. The clock of the host dates them."""
+    if not files:
+        return
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for each in files:
+            entry = tarfile.TarInfo(each.path.lstrip("/"))
+            entry.size, entry.mode = len(each.content), each.mode
+            entry.uname, unused, entry.gname = each.owner.partition(":")
+            archive.addfile(entry, io.BytesIO(each.content))
+    run(["docker", "exec", "--interactive", host.container, "tar", "--touch", "-xpf", "-", "-C", "/"], data=packed.getvalue())
+
+
+def apply(host: Host, steps: Steps) -> None:
+    """Write the files, then run the commands with `sh -eu`. Raises LabError with their output when one fails."""
+    write_files(host, steps.files)
+    if steps.commands:
+        run(["docker", "exec", host.container, "timeout", str(STEP_SECONDS), "sh", "-euxc", steps.commands], timeout=STEP_SECONDS + 10)
+
+
+def ask(host: Host, request: Request) -> int:
+    """Send one request to the host's nginx and return the status, 0 when no answer comes."""
+    connection = http.client.HTTPConnection("127.0.0.1", host.http_port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", request.path, headers={"Host": request.host, "Connection": "close"})
+        return connection.getresponse().status
+    except (ConnectionError, http.client.HTTPException):
+        # The engine takes the connection in place of a host where nothing listens, and drops it.
+        return 0
+    except OSError as problem:
+        raise LabError(f"{host.name} did not answer {request.host}{request.path}: {problem}") from problem
+    finally:
+        connection.close()
+
+
+def prove(host: Host, requests: tuple[Request, ...]) -> list[str]:
+    """Send the requests, each once, and return a sentence for each whose status is not the expected one."""
+    wrong = []
+    for request in requests:
+        status = ask(host, request)
+        if status != request.status:
+            wrong.append(f"{host.name}: http://{request.host}{request.path} gave {status:03d}, expected {request.status:03d}")
+    return wrong
+
+
+def bring_into(host: Host, fault: Fault, state: str) -> None:
+    """Bring a fresh host into a state of a fault and prove it by requests. Raises LabError when it is not in it."""
+    try:
+        apply(host, fault.setup)
+        apply(host, fault.states[state].steps)
+    except LabError as problem:
+        raise LabError(f"{fault.id} ({state}) on {host.name}: {problem}") from problem
+    wrong = prove(host, fault.states[state].requests)
+    if wrong:
+        raise LabError(f"{fault.id} ({state}): " + "; ".join(wrong))
+
+
+def inventory(hosts: list[Host]) -> str:
+    """Return an Ansible inventory (YAML, which JSON is) of hosts, with what SSH needs to reach them."""
+    reach = {
+        "ansible_host": "127.0.0.1",
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": str(KEY),
+        "ansible_python_interpreter": "/usr/bin/python3",
+        # The hosts and their keys live for minutes: nothing of them belongs in known_hosts.
+        "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
+    }
+    members = {host.name: {"ansible_port": host.ssh_port} for host in hosts}
+    return json.dumps({"all": {"hosts": members, "vars": reach}}, indent=2) + "\n"
+
+
+def write_inventory(path: Path, hosts: list[Host]) -> None:
+    """Write the inventory of hosts."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(inventory(hosts), encoding="utf-8")

@@ -1,0 +1,160 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Breaks real hosts, proves by requests that they are broken, and holds the diagnosis against what was done to them.
+
+Every fault must be named first, and its healthy look-alike must give no cause; neither host may be changed by the
+diagnosis. Hosts are started in batches of BATCH, diagnosed in one run over SSH, and removed.
+LAB_KEEP=1 in the environment leaves the hosts of a batch where a test can be repeated by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import lab_faults
+import lab_hosts
+import pytest
+from lab_base import LabError, attempt, collections_path, run
+
+BATCH = 6
+DIAGNOSE_SECONDS = 300
+# What a diagnosis has no business to touch. Owner, mode, size and both times of each file there.
+WATCHED = "find /etc /srv /usr /var/lib/nginx /var/log/nginx /run/nginx.pid -xdev -printf '%p %y %m %U %G %s %T@ %C@\\n' 2>&1 | sort"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault, or its healthy look-alike."""
+
+    fault: lab_faults.Fault
+    state: str
+
+    def __str__(self) -> str:
+        return f"{self.fault.id}-{self.state}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the run said about a case's host: its part of report.json, and the watched files that changed."""
+
+    report: dict
+    changed: list[str]
+
+
+CASES = [Case(fault, state) for fault in lab_faults.load().values() for state in lab_faults.STATES]
+
+
+def diagnose(folder: Path, hosts: list[lab_hosts.Host]) -> dict:
+    """Run the collection's playbook on the hosts and return the hosts of report.json."""
+    inventory = folder / "inventory.yml"
+    lab_hosts.write_inventory(inventory, hosts)
+    playbook = Path(sys.executable).parent / "ansible-playbook"
+    command = [str(playbook), "webops.bad_gateway.diagnose", "-i", str(inventory), f"--forks={BATCH}", "-e", f"bad_gateway_report_dir={folder}"]
+    settings = {"ANSIBLE_COLLECTIONS_PATH": collections_path(), "ANSIBLE_PIPELINING": "1", "ANSIBLE_NOCOLOR": "1"}
+    code, output = attempt(command, timeout=DIAGNOSE_SECONDS, env=settings)
+    (folder / "output.txt").write_text(output, encoding="utf-8")
+    try:
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise LabError(f"no report ({problem}); ansible-playbook ended with {code}:\n{output[-6000:]}") from problem
+    return report["hosts"]
+
+
+def watched(host: lab_hosts.Host) -> set[str]:
+    """Return a line for each watched file of the host."""
+    return set(run(["docker", "exec", host.container, "sh", "-c", WATCHED]).splitlines())
+
+
+class Lab:
+    """Runs the chosen cases batch by batch, each batch when the first of its cases is asked for."""
+
+    def __init__(self, cases: list[Case], folder: Path) -> None:
+        self.batches = [cases[first : first + BATCH] for first in range(0, len(cases), BATCH)]
+        self.folder = folder
+        self.outcomes: dict[str, Outcome | LabError] = {}
+
+    def outcome(self, case: Case) -> Outcome:
+        """Return what came of a case. Raises LabError when its host could not be brought into its state or was not diagnosed."""
+        if str(case) not in self.outcomes:
+            number, batch = next((number, batch) for number, batch in enumerate(self.batches) if case in batch)
+            try:
+                self.run_batch(number, batch)
+            except LabError as problem:
+                for each in batch:
+                    self.outcomes.setdefault(str(each), problem)
+        found = self.outcomes[str(case)]
+        if isinstance(found, LabError):
+            raise found
+        return found
+
+    def run_batch(self, number: int, batch: list[Case]) -> None:
+        """Start a batch's hosts, bring each into its state, diagnose them together and remove them."""
+        # Names that say nothing: the diagnosis may see them.
+        names = [f"host{number * BATCH + place:02d}" for place in range(len(batch))]
+        try:
+            self.judge_batch(number, dict(zip(lab_hosts.start(names), batch)))
+        finally:
+            if os.environ.get("LAB_KEEP") != "1":
+                lab_hosts.remove(names)
+
+    def judge_batch(self, number: int, cases: dict[lab_hosts.Host, Case]) -> None:
+        """Bring hosts into their states and keep what the diagnosis says about each."""
+        with ThreadPoolExecutor(lab_hosts.AT_ONCE) as pool:
+            ready = [host for host in pool.map(lambda item: self.bring(*item), cases.items()) if host]
+        if not ready:
+            return
+        before = {host: watched(host) for host in ready}
+        folder = self.folder / f"batch{number:02d}"
+        folder.mkdir()
+        reports = diagnose(folder, ready)
+        for host in ready:
+            changed = sorted(before[host] ^ watched(host))
+            self.outcomes[str(cases[host])] = Outcome(reports.get(host.name, {}), changed)
+
+    def bring(self, host: lab_hosts.Host, case: Case) -> lab_hosts.Host | None:
+        """Bring a host into its state; None, and the reason kept, when that fails: the others go on."""
+        try:
+            lab_hosts.bring_into(host, case.fault, case.state)
+        except LabError as problem:
+            self.outcomes[str(case)] = problem
+            return None
+        return host
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """The lab with the cases that this run chose."""
+    chosen = [item.callspec.params["case"] for item in request.session.items if "case" in getattr(getattr(item, "callspec", None), "params", {})]
+    return Lab(chosen, tmp_path_factory.mktemp("lab"))
+
+
+def first_cause(report: dict) -> dict | None:
+    """Return the cause with the lowest rank, or None."""
+    causes = [finding for finding in report["findings"] if finding["kind"] == "cause"]
+    return min(causes, key=lambda finding: finding["rank"], default=None)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_diagnosis(case: Case, lab: Lab) -> None:
+    """The diagnosis names the fault first, or stays silent about the look-alike, and changes nothing."""
+    outcome = lab.outcome(case)
+    assert outcome.report.get("status") in ("diagnosed", "partial"), outcome.report
+    assert outcome.changed == []
+    first = first_cause(outcome.report)
+    if case.state == "healthy":
+        assert first is None
+        return
+    expect = case.fault.expect
+    assert first is not None, outcome.report
+    assert first["id"] in expect.causes, first
+    assert first["certainty"] in expect.certainties, first
+    if expect.endpoint:
+        assert first["route"]["endpoint"] == expect.endpoint, first
+    if expect.file:
+        assert (first["at"]["file"], first["at"]["line"]) == (expect.file, expect.line), first

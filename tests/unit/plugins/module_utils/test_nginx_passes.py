@@ -1,0 +1,44 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of a configuration that are addresses."""
+
+import base64
+
+import pytest
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_passes as passes
+
+
+def instance(*contents):
+    return {"files": [{"content": base64.b64encode(content).decode("ascii")} for content in contents]}
+
+
+@pytest.mark.parametrize("word, host, socket", [
+    ("http://app.internal:8080/x", "app.internal", ""),
+    ("https://app", "app", ""),
+    ("localhost:9000", "localhost", ""),
+    ("127.0.0.1:3000", "", ""),
+    ("http://[::1]:3000", "", ""),
+    ("http://$backend", "", ""),
+    ("http://unix:/run/a.sock:/uri", "", "/run/a.sock"),
+    ("unix:/run/a:b.sock", "", "/run/a:b.sock"),
+    ("unix:/run/$x.sock", "", ""),
+    ("http://redacted:12345678@h/", "", ""),
+    ("http://h\x1b[31m/", "", ""),
+    ("", "", ""),
+])
+def test_words(word, host, socket):
+    assert (passes.host_of(word), passes.socket_of(word)) == (host, socket)
+
+
+def test_names_and_sockets():
+    one = instance(
+        b"upstream App { server a.internal:1; server unix:/run/u.sock; server 10.0.0.1; }",
+        b"server { listen unix:/run/l.sock; server_name not.this; location / { proxy_pass http://app/x; } location /b { fastcgi_pass php:9000; } }",
+        b"map $host $p { default m.internal:80; b unix:/run/m.sock; c plain; } set $s http://s.internal; set $t on; error_log syslog:server=unix:/dev/log;",
+        b"a.example unix:/run/row.sock;",
+        b"",
+    )
+    assert passes.names(one) == {"a.internal", "php", "m.internal", "s.internal"}
+    assert passes.sockets(one) == {"/run/u.sock", "/run/m.sock", "/run/row.sock"}

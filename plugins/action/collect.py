@@ -72,14 +72,18 @@ class ActionModule(ActionBase):
     def _probe(self, bundle, settings, task_vars):
         if not settings["probe"]:
             return evidence.no_answer("probes", evidence.ABSENT, "probing is off (bad_gateway_probe=false)")
-        batches = _targets.batches(bundle, settings["probe_path"], settings["probe_method"], settings["probe_timeout"])
-        if not batches:
-            return evidence.answer("probes", {"probes": []})
-        try:
-            visit = self._visit("probe_info", {"batches": batches}, task_vars)
-        except AnsibleError as error:
-            return evidence.no_answer("probes", evidence.ERROR, _sentence(error))
-        return visit.get("probes") or evidence.no_answer("probes", evidence.ERROR, _why_failed(visit))
+        made, hidden = [], []
+        for batch in _targets.batches(bundle, settings["probe_path"], settings["probe_method"], settings["probe_timeout"]):
+            try:
+                visit = self._visit("probe_info", batch, task_vars)
+            except AnsibleError as error:
+                return evidence.no_answer("probes", evidence.ERROR, _sentence(error))
+            answer = visit.get("probes") or evidence.no_answer("probes", evidence.ERROR, _why_failed(visit))
+            if answer["status"] != evidence.OK:
+                return answer
+            made += answer["value"]["probes"]
+            hidden += answer["hidden"]
+        return evidence.answer("connections as nginx makes them", {"probes": made}, hidden=hidden)
 
     def _visit(self, module, arguments, task_vars):
         """Run a module on the host; where root is refused, run it as the user that logged in and say so."""

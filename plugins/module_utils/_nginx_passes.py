@@ -66,8 +66,7 @@ def socket_of(word):
 def _statements(instance):
     for file in instance["files"]:
         if file["content"]:
-            for item in nginx_text.read(base64.b64decode(file["content"])).walk():
-                yield item
+            yield from nginx_text.read(base64.b64decode(file["content"])).walk()
 
 
 def _words(statement, parents):

@@ -239,8 +239,13 @@ class Redaction:
         new = kind(self, shown, value)
         if new == shown:
             return old
+        if "\\" in shown:
+            # A backslash may protect what stands behind the part that was marked.
+            new = _hide(self, shown, value)
         new = _encode(new)
-        return new + b"\n" * (old.count(b"\n") - new.count(b"\n"))
+        feeds = b"\n" * (old.count(b"\n") - new.count(b"\n"))
+        # Before the closing quote, which nginx may reject for what follows it.
+        return new[:-1] + feeds + new[-1:] if new[-1:] in (b"'", b'"') else new + feeds
 
     def mark(self, value):
         """Return the mark of a secret (str), and remember the secret for say()."""
@@ -258,6 +263,9 @@ def _stay(_redaction, shown, _value):
 
 
 def _hide(redaction, shown, value):
+    if shown.startswith(")"):
+        # It may stand right after a closing quote, where nginx takes nothing else.
+        return ")" + redaction.mark(value[1:])
     quote = shown[:1] if shown[:1] in ("'", '"') else ""
     closing = quote if quote and len(shown) > 1 and shown.endswith(quote) else ""
     return quote + redaction.mark(value) + closing
@@ -308,7 +316,7 @@ def _condition(redaction, shown, value):
         return shown
     if shown[:1] in ("'", '"'):
         return _hide(redaction, shown, value)
-    before = "(" if value.startswith("(") else ""
+    before = value[:1] if value[:1] in ("(", ")") else ""
     after = ")" if value.endswith(")") else ""
     return before + redaction.mark(value[len(before):len(value) - len(after)]) + after
 

@@ -25,9 +25,7 @@ import ctypes
 import errno
 import os
 import re
-import signal
 import stat
-import subprocess
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
@@ -58,21 +56,20 @@ _MESSAGE = re.compile(
 )
 
 
-def test(argv, logs=(), pid=None, identity=None, folder="/", timeout=20.0):
+def test(argv, logs=(), pid=None, identity=None, timeout=20.0):
     """Return {"valid": bool, "messages": [{"level", "text", "file", "line"}], "how": "overlay"}.
 
-    argv      the program and the options of the master; "-t" is added
+    argv      the program and the options of the master, -p absolute; "-t" is added
     logs      absolute paths of files that nginx appends to
     pid       a process in whose mount namespace the files are; None: in ours
     identity  {"uid", "gid", "groups"} to run as; None: as root
-    folder    working directory, which -p may be relative to
     timeout   seconds
 
     Raises Unanswered where we may not make the overlay, or nginx gives no answer.
     """
     if os.geteuid() != 0:
         raise evidence.Unanswered(evidence.DENIED, "only root can make the private overlay")
-    said = _inside.call(_test_inside, (argv, list(logs), identity, folder, max(1.0, timeout - 2)), pid=pid, timeout=timeout)
+    said = _inside.call(_test_inside, (argv, list(logs), identity, max(1.0, timeout - 2)), pid=pid, timeout=timeout)
     return {"valid": said["rc"] == 0, "messages": parse(said["err"]), "how": "overlay"}
 
 
@@ -92,43 +89,20 @@ def parse(printed):
     return messages[:MAX_MESSAGES]
 
 
-def _test_inside(argv, logs, identity, folder, timeout):
+def _test_inside(argv, logs, identity, timeout):
     """Make the overlay around this process, which ends soon, and run the test."""
     _enter_overlay(_large_files(logs))
-    try:
-        os.chdir(folder)
-    except OSError:
-        os.chdir("/")
-    process = subprocess.Popen(
-        argv + ["-t"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, close_fds=True,
-        env={"PATH": ":".join(_host.SEARCH_PATH), "LC_ALL": "C", "HOME": "/"},
-        preexec_fn=_become(identity),
-    )
-    try:
-        err = process.communicate(timeout=timeout)[1]
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        raise evidence.Unanswered(evidence.TIMEOUT, "nginx -t gave no answer in {0:g} s: a name server may not answer".format(timeout))
-    err = text.decode(err[:MAX_OUTPUT])
-    if process.returncode != 0 and not parse(err):
+    if identity is not None:
+        os.setgroups(identity["groups"])
+        os.setresgid(identity["gid"], identity["gid"], identity["gid"])
+        os.setresuid(identity["uid"], identity["uid"], identity["uid"])
+    _check(_libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
+    out = _host.Host().run(argv + ["-t"], timeout=timeout, limit=MAX_OUTPUT)
+    err = text.decode(out.err)
+    if out.rc != 0 and not parse(err):
         why = text.harmless(err.strip(), 300) or "no message"
-        raise evidence.Unanswered(evidence.ERROR, "nginx -t ended with {0}: {1}".format(process.returncode, why))
-    return {"rc": process.returncode, "err": err}
-
-
-def _become(identity):
-    """Return what the child does before it becomes nginx."""
-    prctl = _libc().prctl
-
-    def become():
-        if identity is not None:
-            os.setgroups(identity["groups"])
-            os.setresgid(identity["gid"], identity["gid"], identity["gid"])
-            os.setresuid(identity["uid"], identity["uid"], identity["uid"])
-        prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-
-    return become
+        raise evidence.Unanswered(evidence.ERROR, "nginx -t ended with {0}: {1}".format(out.rc, why))
+    return {"rc": out.rc, "err": err}
 
 
 def _libc():

@@ -80,7 +80,7 @@ backends:
       returned: always
       contains:
         units:
-          description: The systemd service and socket units that can matter. An answer of its own, with C(status), C(asked), C(value), C(why), C(truncated) and C(hidden).
+          description: The systemd service and socket units that can matter. An answer of its own.
           type: dict
           returned: always
           contains:
@@ -139,7 +139,7 @@ backends:
                       from: "/srv/shop/app.js:12"
                   journal: ["Error: Cannot find module 'express'"]
         supervisor:
-          description: The programs of supervisor. An answer of its own, with C(status), C(asked), C(value), C(why), C(truncated) and C(hidden).
+          description: The programs of supervisor. An answer of its own.
           type: dict
           returned: always
           contains:
@@ -182,7 +182,7 @@ backends:
                       from: command
                   log: ["ModuleNotFoundError: No module named 'shop'"]
         pm2:
-          description: The apps of PM2, of all users. An answer of its own, with C(status), C(asked), C(value), C(why), C(truncated) and C(hidden).
+          description: The apps of PM2, of all users. An answer of its own.
           type: dict
           returned: always
           contains:
@@ -226,7 +226,7 @@ backends:
                       from: PM2 environment
                   log: ["Error: listen EADDRINUSE: address already in use :::3000"]
         processes:
-          description: The application servers that run, whatever manages them. An answer of its own, with C(status), C(asked), C(value), C(why), C(truncated) and C(hidden).
+          description: The application servers that run, whatever manages them. An answer of its own.
           type: dict
           returned: always
           contains:

@@ -76,7 +76,10 @@ def strikes(host: Host, leg: Leg) -> bool:
         return False
     if leg.pending and not leg.errors and host.answer("error_log")["status"] == "ok":
         return False
-    return "off" in leg.route.next_upstream or not any(other.answers for other in host.legs if other.route is leg.route and other is not leg and not leg.peer.backup)
+    next_upstream = leg.route.value("next_upstream")
+    if next_upstream and "off" in next_upstream.args:
+        return True
+    return not any(other.answers for other in host.legs if other.route is leg.route and other is not leg)
 
 
 def on_instance(

@@ -48,7 +48,9 @@ def batches(bundle: dict, path: str, method: str, longest: float) -> list[dict]:
         bundle["targets"] += [{key: target[key] for key in ("id", "endpoint", "path", "wait", "routes")} for target in kept]
         if kept:
             identity = {key: instance.identity.get(key) for key in ("uid", "gid", "groups")}
-            identity["pid"] = (instance.workers or [instance.raw.get("master") or {}])[0].get("pid")
+            if (host.answer("host")["value"] or {}).get("uid") == 0:
+                # Only root enters the namespaces of a worker; others connect over TCP from where they are.
+                identity["pid"] = (instance.workers or [instance.raw.get("master") or {}])[0].get("pid")
             found.append({"identity": identity, "targets": [{key: value for key, value in target.items() if key != "routes"} for target in kept]})
     return found
 
@@ -58,7 +60,9 @@ def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: fl
     if not speak or leg.endpoint.kind not in ("tcp", "unix"):
         return
     route = leg.route
-    asked = route.upstream_uri(path if path and route.takes(path) else route.sample_path) or "/"
+    client_path = path if path and route.takes(path) else route.sample_path or "/"
+    asked = route.upstream_uri(client_path) or "/"
+    version = route.value("http_version")
     host = route.host_header(leg.endpoint)
     timeout = route.value("read_timeout")
     wait = min(longest, timeout.seconds + _BEYOND) if timeout and timeout.seconds else longest
@@ -72,8 +76,9 @@ def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: fl
             "host": host,
             "method": method,
             "path": asked,
+            "version": version.args[0] if version and version.args[0] in ("1.0", "1.1") else "1.0",
             "sni": route.sni or "",
-            "params": route.params(asked) if speak in ("fastcgi", "uwsgi", "scgi") else {},
+            "params": route.params(client_path) if speak in ("fastcgi", "uwsgi", "scgi") else {},
             "wait": wait,
             "routes": [],
         },

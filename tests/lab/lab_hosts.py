@@ -33,6 +33,8 @@ AT_ONCE = 4
 OPTIONS = (
     f"--label={LABEL}=1",
     "--cap-add=SYS_ADMIN",
+    # Root of a real host may look at the processes of all users.
+    "--cap-add=SYS_PTRACE",
     "--security-opt=seccomp=unconfined",
     "--security-opt=apparmor=unconfined",
     "--cgroupns=host",

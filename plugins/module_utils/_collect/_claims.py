@@ -44,7 +44,8 @@ _CLIENTS = _SHELLS | _CONTAINERS | _TUNNELS | frozenset(("nginx", "scp", "rsync"
 _PORT_NAME = r"(?:(?:APP|HTTP|HTTPS|SERVER|WEB|NODE|LISTEN|BIND|SERVICE|API|BACKEND|UVICORN|FLASK_RUN|PUMA|RAILS|NUXT|NITRO|ASPNETCORE_HTTP)_)?PORTS?"
 _ENVIRONMENT_PORT = re.compile("^" + _PORT_NAME + "$")
 _ENVIRONMENT_ENDPOINT = re.compile(
-    r"^(?:(?:APP|HTTP|SERVER|WEB|NODE|API|BACKEND)_)?(?:LISTEN|BIND|(?:LISTEN|BIND)_ADDR(?:ESS)?|SOCKET|SOCKET_PATH|UDS|URLS)$|^ASPNETCORE_URLS$|^(?:NITRO_)?UNIX_SOCKET$"
+    r"^(?:(?:APP|HTTP|SERVER|WEB|NODE|API|BACKEND)_)?(?:LISTEN|BIND|(?:LISTEN|BIND)_ADDR(?:ESS)?|SOCKET|SOCKET_PATH|UDS|URLS)$"
+    r"|^ASPNETCORE_URLS$|^(?:NITRO_)?UNIX_SOCKET$"
 )
 _ENVIRONMENT_HOST = re.compile(r"^(?:(?:APP|HTTP|SERVER|WEB|NODE|API|UVICORN|FLASK_RUN|NUXT|NITRO)_)?HOST$")
 
@@ -54,9 +55,14 @@ _IP = re.compile(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]?
 _ANY = ("", "*", "+", "0.0.0.0", "[::]", "::")
 
 # Ports and sockets that programs connect to far more often than they listen there.
-_CLIENT_PORTS = frozenset((22, 25, 53, 143, 389, 465, 587, 636, 993, 1433, 1521, 2181, 3306, 4222, 5432, 5672, 6379, 6380, 9042, 9092, 9200, 9300, 11211, 26379, 27017))
+_CLIENT_PORTS = frozenset((
+    22, 25, 53, 143, 389, 465, 587, 636, 993, 1433, 1521, 2181, 3306, 4222, 5432, 5672, 6379, 6380, 9042, 9092, 9200, 9300, 11211, 26379, 27017,
+))
 _CLIENT_SOCKET = re.compile(r"mysql|mariadb|postgres|\.s\.PGSQL|redis|docker|containerd|memcache|dbus|supervisor|systemd|syslog|journal|pm2/(?:rpc|pub)")
-_CLIENT_NAME = re.compile(r"(?i)(?:db|database|mysql|maria|pg|postgres|sql|redis|mongo|smtp|mail|imap|ldap|amqp|rabbit|kafka|elastic|memcache|cache|proxy|remote|upstream|debug|metrics|target|peer|stats)$")
+_CLIENT_NAME = re.compile(
+    r"(?i)(?:db|database|mysql|maria|pg|postgres|sql|redis|mongo|smtp|mail|imap|ldap|amqp|rabbit|kafka|elastic|memcache|cache|proxy|remote|"
+    r"upstream|debug|metrics|target|peer|stats)$"
+)
 
 _HINT = re.compile(r"(?i)port|listen|sock|bind|http|addr|urls|uds|-[bp][ =]")
 _COMMENT = re.compile(r"^\s*(?:#|//|;|\*|/\*)")
@@ -67,7 +73,8 @@ _ASSIGNED_PORT = re.compile(
 )
 _DEFAULT_PORT = re.compile(r"[\"']PORT[\"']\s*(?:,|\)\s*\{|\]?\s*(?:or|\|\|))\s*[\"']?(?P<port>\d{2,5})\b")
 _ASSIGNED_ENDPOINT = re.compile(
-    r"(?i)(?:^|[\s{,(])(?:bind|listen|socket|http|http-socket|uwsgi-socket|fastcgi-socket|address|addr|uds|urls)[\"']?\s*(?:[:=(]|\s(?=[\"']))\s*\[?\s*f?[\"']?(?P<endpoint>[^\"'\s,;\])#]+)"
+    r"(?i)(?:^|[\s{,(])(?:bind|listen|socket|http|http-socket|uwsgi-socket|fastcgi-socket|address|addr|uds|urls)"
+    r"[\"']?\s*(?:[:=(]|\s(?=[\"']))\s*\[?\s*f?[\"']?(?P<endpoint>[^\"'\s,;\])#]+)"
 )
 _SOCKET_PATH = re.compile(r"(?<![\w.$}/-])(?:unix:/{0,2}(?=/))?(?P<path>/[\w.@+/-]{1,100}\.sock)\b")
 _SHELL_OPTION = re.compile(r"(?:^|\s)(?:--bind|--port|--listen|--http-socket|--socket|-b|-p)[ =](?P<endpoint>[^\s\"';&|]+)")

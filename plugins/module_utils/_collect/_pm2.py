@@ -111,7 +111,7 @@ def _listed(host, home, daemon, ask, hidden):
         uid = host.stat(home, follow=False).st_uid
         saved = json.loads(host.text(home + "/dump.pm2", MAX_DUMP))
     except (evidence.Unanswered, OSError, ValueError) as error:
-        hidden.append(text.harmless("{0}/dump.pm2: {1}".format(home, getattr(error, "why", "not JSON")), 500))
+        hidden.append(text.harmless(getattr(error, "why", None) or "{0}/dump.pm2 is not JSON".format(home), 500))
         return [], status, None
     return [dict(app, pid=None) for app in _dictionaries(saved)], status, uid
 
@@ -217,7 +217,10 @@ def _whole(value):
 def _claims_of(host, app, folder, script):
     claims = _claims.Claims()
     settings = app.get("env") if isinstance(app.get("env"), dict) else {}
-    variables = {name: str(value) for name, value in list(settings.items()) + list(app.items()) if _claims.is_environment_name(name) and isinstance(value, (str, int))}
+    variables = {}
+    for name, value in list(settings.items()) + list(app.items()):
+        if _claims.is_environment_name(name) and isinstance(value, (str, int)):
+            variables[name] = str(value)
     _claims.from_environment(claims, variables, "PM2 environment", folder)
     written = app.get("args")
     arguments = _claims.split(written) if isinstance(written, str) else [word for word in written or () if isinstance(word, str)]

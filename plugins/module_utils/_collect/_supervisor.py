@@ -99,7 +99,7 @@ class _Settings:
                 try:
                     self._file(included, self._host.read(included, MAX_FILE))
                 except (evidence.Unanswered, OSError) as error:
-                    self.hidden.append(text.harmless("{0}: {1}".format(included, getattr(error, "why", error)), 500))
+                    self.hidden.append(text.harmless(getattr(error, "why", None) or "{0}: {1}".format(included, error), 500))
 
     def _file(self, path, content):
         raw, cut = content

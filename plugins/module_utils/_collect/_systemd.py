@@ -27,6 +27,7 @@ MAX_NAMED = 400
 MAX_SHOW = 16 << 20
 JOURNAL_UNITS = 8
 JOURNAL_LINES = 10
+JOURNAL_OF_MANAGER = 3
 JOURNAL_WINDOW = 400
 
 _PROPERTIES = (
@@ -46,14 +47,17 @@ _UNIT_FILE = re.compile(r"^[A-Za-z0-9:_.@\\-]{1,250}\.(?:service|socket)$")
 _SERVER = re.compile(
     r"^(?:php[\d.-]*-?fpm|php\d+-php-fpm|gunicorn|uwsgi|uvicorn|puma|unicorn|passenger|node|nodejs|pm2|supervisor|supervisord|tomcat|jetty|wildfly|jenkins|"
     r"apache2|httpd|lighttpd|caddy|traefik|haproxy|varnish|hitch|fcgiwrap|spawn-fcgi|memcached|redis|redis-server|docker|containerd|podman|autossh|grafana|"
-    r"grafana-server|prometheus|gitea|gitlab|keycloak|nexus|sonarqube|kibana|elasticsearch|minio|vault|consul|matrix-synapse|mattermost)(?:[-@.].*)?\.(?:service|socket)$"
+    r"grafana-server|prometheus|gitea|gitlab|keycloak|nexus|sonarqube|kibana|elasticsearch|minio|vault|consul|matrix-synapse|mattermost)"
+    r"(?:[-@.].*)?\.(?:service|socket)$"
 )
 _PLUMBING = re.compile(
-    r"^(?:systemd-|dbus|getty|serial-getty|console-getty|container-getty|user@|user-runtime-dir@|polkit|cron|anacron|atd|rsyslog|syslog|ssh[.@]|sshd|udev|apt-|dpkg-|"
-    r"e2scrub|fstrim|logrotate|man-db|networking|NetworkManager|ModemManager|ifup@|keyboard|console-setup|kmod|modprobe@|plymouth|rc-local|rescue|emergency|"
+    r"^(?:systemd-|dbus|getty|serial-getty|console-getty|container-getty|user@|user-runtime-dir@|polkit|cron|anacron|atd|rsyslog|syslog|ssh[.@]|sshd|udev|apt-|"
+    r"dpkg-|e2scrub|fstrim|logrotate|man-db|networking|NetworkManager|ModemManager|ifup@|keyboard|console-setup|kmod|"
+    r"modprobe@|plymouth|rc-local|rescue|emergency|"
     r"initrd|quota|unattended-|snapd|multipathd|lvm2|dm-event|blk-availability|accounts-daemon|packagekit|fwupd|udisks2|upower|colord|wpa_supplicant|avahi|"
     r"cloud-|chrony|ntp|auditd|firewalld|ufw|nftables|iptables|apparmor|selinux|tuned|irqbalance|rpcbind|nfs-|rpc-|gssproxy|sssd|nscd|rngd|kdump|"
-    r"dnf-|yum-|raid-check|mdmonitor|smartd|qemu-guest|vmtoolsd|open-vm|vgauth|hv-|iscsi|pcscd|uuidd|debug-shell|autovt@|ctrl-alt-del|display-manager|mail-transport)"
+    r"dnf-|yum-|raid-check|mdmonitor|smartd|qemu-guest|vmtoolsd|open-vm|vgauth|hv-|iscsi|pcscd|uuidd|debug-shell|autovt@|ctrl-alt-del|"
+    r"display-manager|mail-transport)"
 )
 
 
@@ -285,7 +289,22 @@ def _add_journal(host, redactor, found, hidden):
         hidden.append("journal: {0}".format(error.why))
         return
     for name, unit in wanted.items():
-        unit["journal"] = [text.harmless(redactor.text(line), 500) for line in lines.get(name, ())[-JOURNAL_LINES:]]
+        unit["journal"] = [text.harmless(redactor.text(line), 500) for line in telling(lines.get(name, ()))]
+
+
+def telling(records):
+    """Return the last lines of [(of the unit itself, line)], few of which are systemd's own.
+
+    A unit that is started again and again has five lines of systemd for each of its own.
+    """
+    kept, managers = [], 0
+    for own, line in reversed(records):
+        managers += not own
+        if own or managers <= JOURNAL_OF_MANAGER:
+            kept.append(line)
+        if len(kept) == JOURNAL_LINES:
+            break
+    return kept[::-1]
 
 
 def _is_down(unit):
@@ -293,7 +312,7 @@ def _is_down(unit):
 
 
 def _journal(host, names, count):
-    """Return {unit: [message]}, oldest first, of the last records of some units."""
+    """Return {unit: [(of the unit itself, message)]}, oldest first, of the last records of some units."""
     argv = ["journalctl", "--no-pager", "--quiet", "--output=json", "-n", str(count)]
     for name in names:
         argv += ["-u", name]
@@ -306,10 +325,12 @@ def _journal(host, names, count):
             record = json.loads(text.decode(raw))
         except ValueError:
             continue
+        if not isinstance(record, dict):
+            continue
         # UNIT is the unit that systemd itself speaks about.
         name = next((record[key] for key in ("UNIT", "_SYSTEMD_UNIT") if record.get(key) in names), None)
-        if name:
-            lines.setdefault(name, []).append(_message(record.get("MESSAGE")))
+        if name is not None:
+            lines.setdefault(name, []).append(("UNIT" not in record, _message(record.get("MESSAGE"))))
     return lines
 
 

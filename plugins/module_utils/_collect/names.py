@@ -43,14 +43,22 @@ def collect(nginx, seconds=SECONDS):
         if not wanted:
             continue
         left = max(0.5, deadline - time.monotonic())
-        master = instance["master"]
-        try:
-            found = _inside.call(resolve, (wanted, left), pid=master["pid"] if master else None, timeout=left + 2)
-        except evidence.Unanswered as error:
-            hidden.append("{0}: {1}".format(instance["id"], error.why))
-            found = {name: _answer(error.status, why=error.why) for name in wanted}
-        answers.update(found)
+        answers.update(_ask(instance, wanted, left, hidden))
     return evidence.Partial(answers, truncated, hidden)
+
+
+def _ask(instance, wanted, seconds, hidden):
+    """Return the answers for one instance; where its namespaces may not be entered, those of our own."""
+    pid = instance["master"]["pid"] if instance["master"] else None
+    try:
+        return _inside.call(resolve, (wanted, seconds), pid=pid, timeout=seconds + 2)
+    except evidence.Unanswered as error:
+        failure = error
+    if pid is not None and failure.status == evidence.DENIED:
+        hidden.append("{0}: names were resolved in our own namespaces ({1})".format(instance["id"], failure.why))
+        return _ask(dict(instance, master=None), wanted, seconds, hidden)
+    hidden.append("{0}: {1}".format(instance["id"], failure.why))
+    return {name: _answer(failure.status, why=failure.why) for name in wanted}
 
 
 def resolve(names, seconds):

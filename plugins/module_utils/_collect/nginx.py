@@ -49,7 +49,7 @@ _PASSING = frozenset("stTvVh?")  # options of an nginx that does not stay
 
 _TITLE = re.compile(r"(?:nginx|openresty|angie|tengine|freenginx): (master|worker) process ?(.*)", re.DOTALL)
 _TITLE_OPTION = re.compile(r"(?:^| )-([cpge]) ?")
-_VERSION = re.compile(rb"[A-Za-z]{3,16} version: ([^\0\n]{1,200})\n")
+_VERSION = re.compile(rb"version: ([A-Za-z]{1,30}/[^\0\n]{1,200})\n")
 _ARGUMENTS = re.compile(rb"configure arguments:([^\0\n]*)\n")
 _SHOWN = ("Id", "LoadState", "ActiveState", "SubState", "Result", "UnitFileState", "ExecStart")
 _EXEC_START = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
@@ -148,7 +148,7 @@ class _Collector:
         self.units = {}
 
     def instances(self):
-        found = self._running()
+        found = [one for one in self._running() if self._still_runs(one.master)]
         self.units = self._show_units([one.master.unit for one in found])
         found += self._stopped(found)
         if len(found) > MAX_INSTANCES:
@@ -178,6 +178,13 @@ class _Collector:
                 continue
             found.append(_Found(process, process.exe or argv[0], argv, options))
         return found
+
+    def _still_runs(self, process):
+        """Return whether a process is there since it was seen: in a restart it is not."""
+        try:
+            return self.host.exists("/proc/{0}".format(process.pid))
+        except evidence.Unanswered:
+            return True
 
     def _is_nginx(self, pid):
         parent = self.processes.get(pid)
@@ -268,7 +275,10 @@ class _Instance:
         try:
             self.own_root = not _inside.same_root(self.master.pid)
         except evidence.Unanswered as error:
+            # Not allowed to look: it is ours, unless its control group says that a container holds it.
             self.collector.hidden.append("the root of nginx: {0}".format(error.why))
+            self.own_root = bool(self.master.container)
+            self.pid = self.master.pid if self.own_root else None
             return
         if self.own_root or self.master.mnt != self.collector.processes.mnt:
             self.pid = self.master.pid
@@ -294,7 +304,7 @@ class _Instance:
             "files": self._files(main, redaction) or [_unread(conf_path, why)],
             "includes": [_include(include) for include in loaded["includes"]],
             "error_logs": main.error_logs(prefix, self.options.get("e") or said.get("error_log_path", ""), self.redactor),
-            "test": self._test(redaction, main.logs(prefix)),
+            "test": self._test(redaction, prefix, main.logs(prefix)),
             "unit": None if unit is None else {key: unit[key] for key in ("name", "active", "sub", "result", "enabled")},
         }
 
@@ -337,13 +347,16 @@ class _Instance:
         folder = os.path.dirname(conf_path)
         try:
             if self.pid is None:
-                return _nginx_files.load(self.host, conf_path, folder, parsed), parsed, None
-            loaded = _inside.call(_load_there, (conf_path, folder), pid=self.pid, timeout=LOAD_SECONDS)
+                loaded = _nginx_files.load(self.host, conf_path, folder, parsed)
+            else:
+                loaded = _inside.call(_load_there, (conf_path, folder), pid=self.pid, timeout=LOAD_SECONDS)
         except evidence.Unanswered as error:
             return {"files": [], "includes": [], "truncated": False, "hidden": [], "users": {}, "groups": {}}, {}, error
         for file in loaded["files"]:
-            if file["status"] == evidence.OK:
+            if "data" in file and file["path"] not in parsed:
                 parsed[file["path"]] = nginx_text.read(base64.b64decode(file["data"]))
+        self.collector.truncated = self.collector.truncated or loaded["truncated"]
+        self.collector.hidden += loaded["hidden"]
         return loaded, parsed, None
 
     def _master(self):
@@ -391,7 +404,7 @@ class _Instance:
             return _identity(name, process.uid, process.gid, process.groups, "worker")
         if self.master is not None and self.master.uid != 0:
             name = next((user for user, ids in main.users.items() if ids[0] == self.master.uid), str(self.master.uid))
-            return _identity(name, self.master.uid, self.master.gid, self.master.groups, "master")
+            return _identity(name, self.master.uid, self.master.gid, self.master.groups, "worker")
         said = main.user()
         user, group = said or (build.get("user", "nobody"), build.get("group", "nobody"))
         return main.account(user, group, "configuration" if said else "build")
@@ -413,30 +426,40 @@ class _Instance:
             shown.append(entry)
         return shown
 
-    def _test(self, redaction, logs):
+    def _test(self, redaction, prefix, logs):
         """Return the answer of nginx -t."""
         if not self.collector.test:
             return evidence.no_answer("nginx -t", evidence.ABSENT, "not asked")
-        answer = evidence.ask("nginx -t in a private overlay", self._run_test, logs)
+        answer = evidence.ask("nginx -t in a private overlay", self._run_test, prefix, logs)
         for message in (answer["value"] or {}).get("messages", ()):
             message["text"] = text.harmless(redaction.say(message["text"]), 2000)
             message["file"] = _shown(message["file"])
         return answer
 
-    def _run_test(self, logs):
+    def _run_test(self, prefix, logs):
         if self.own_root:
             # Its program would run with this host's rights, not with those of its container.
             raise evidence.Unanswered(evidence.DENIED, "not tested: the program belongs to a container, and is not run outside of it")
         program, pid = self.program, None
         identity = None
-        if self.master is not None:
-            if self.master.deleted:
-                program = "/proc/{0}/exe".format(self.master.pid)
+        if self.master is None:
+            self._check_owner(program)
+        else:
+            # The program that would load the configuration at a reload, replaced on disk or not.
+            program, pid = "/proc/{0}/exe".format(self.master.pid), self.pid
             if self.master.uid != 0:
                 identity = {"uid": self.master.uid, "gid": self.master.gid, "groups": self.master.groups}
-            pid = self.pid
-        argv = [program] + [part for key in "pcge" if key in self.options for part in ("-" + key, self.options[key])]
-        return _overlay.test(argv, logs, pid=pid, identity=identity, folder=self._folder(), timeout=TEST_SECONDS)
+        # -p may be relative to the master's working directory; the others are relative to -p.
+        options = dict(self.options, p=prefix) if "p" in self.options else self.options
+        argv = [program] + [part for key in "pcge" if key in options for part in ("-" + key, options[key])]
+        return _overlay.test(argv, logs, pid=pid, identity=identity, timeout=TEST_SECONDS)
+
+    def _check_owner(self, program):
+        """Refuse to run, as root, a program that others than root can replace."""
+        for path in (program, os.path.dirname(program)):
+            status = self.host.stat(path)
+            if status.st_uid != 0 or status.st_mode & 0o022:
+                raise evidence.Unanswered(evidence.DENIED, "not tested: {0} can be changed by others than root".format(_shown(path)))
 
 
 class _Configuration:

@@ -13,6 +13,7 @@ This module is private to the collection.
 
 import glob
 import re
+import stat
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
@@ -140,6 +141,13 @@ def _is_there(host, path):
         return False
 
 
+def _is_folder(host, path):
+    try:
+        return stat.S_ISDIR(host.stat(path).st_mode)
+    except evidence.Unanswered:
+        return False
+
+
 def _has_unit(host, name):
     return any(_is_there(host, folder + name) for folder in _UNIT_FOLDERS)
 
@@ -170,7 +178,7 @@ class _Reader:
         try:
             content, cut = self._host.read(path, MAX_FILE)
         except (evidence.Unanswered, OSError) as error:
-            self.hidden.append(text.harmless("{0}: {1}".format(path, getattr(error, "why", error)), 500))
+            self.hidden.append(text.harmless(getattr(error, "why", None) or "{0}: {1}".format(path, error), 500))
             return
         self.truncated = self.truncated or cut
         for number, raw in enumerate(content.split(b"\n"), 1):
@@ -187,7 +195,8 @@ class _Reader:
         key, value = entry.group("key"), unquoted(entry.group("value"))
         if key == "include":
             for included in _matches(self._host, value if value.startswith("/") else self._prefix + "/" + value):
-                if not included.endswith("/"):
+                # PHP-FPM passes folders over too, and nothing else.
+                if not _is_folder(self._host, included):
                     self.file(included, depth + 1)
         elif self._section is not None:
             self._section[key] = (value.replace("$pool", self._section[""][0]), path, number)

@@ -11,6 +11,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import ipaddress
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,11 @@ class Process:
     unit: str
     mnt: str
     started: float
+
+    @property
+    def quoted_unit(self) -> str:
+        """Return the name of its unit as a shell takes it."""
+        return shlex.quote(self.unit)
 
     @property
     def label(self) -> str:

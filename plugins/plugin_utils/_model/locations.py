@@ -255,28 +255,47 @@ def find_server(servers: Iterable[Server], listen: str, host: str) -> Server | N
         return group[0] if group else None
     host = host.lower()
     host = host[:-1] if host.endswith(".") else host
-    return _by_name(group, host) or _default(group, listen)
+    return _Names(group).find(host) or _by_expression(group, host) or _default(group, listen)
 
 
 def _default(group: list[Server], listen: str) -> Server:
     return next((server for server in group if any(item.default and item.address == listen for item in server.listens)), group[0])
 
 
-def _by_name(group: list[Server], host: str) -> Server | None:
-    """Exact name, longest "*.name", longest "name.*", first regular expression."""
-    exact = next((server for server in group if host in (server.names or ("",))), None)
-    if exact:
-        return exact
-    before: tuple[int, Server | None] = (0, None)
-    after: tuple[int, Server | None] = (0, None)
-    for server in group:
-        for name in server.names:
-            suffix = name.lstrip("*")
-            if name.startswith(("*.", ".")) and (host.endswith(suffix) or name == "." + host) and len(suffix) > before[0]:
-                before = (len(suffix), server)
-            if name.endswith(".*") and host.startswith(name[:-1]) and len(name) > after[0]:
-                after = (len(name), server)
-    return before[1] or after[1] or _by_expression(group, host)
+class _Names:
+    """The names of the servers of one address, without those that nginx ignores for a conflict (ngx_hash_add_key())."""
+
+    def __init__(self, group: Iterable[Server]):
+        self.exact: dict[str, Server] = {}
+        self.before: dict[str, tuple[Server, bool]] = {}
+        self.after: dict[str, Server] = {}
+        taken: set[str] = set()
+        for server in group:
+            for name in server.names or ("",):
+                self._add(server, name, taken)
+
+    def _add(self, server: Server, name: str, taken: set[str]) -> None:
+        if name.startswith("*."):
+            self.before.setdefault(name[2:], (server, False))
+        elif name.endswith(".*"):
+            self.after.setdefault(name[:-2], server)
+        elif name.startswith(".") and name[1:] not in taken:
+            # ".x" stands for "x" too, and loses both when "x" is another's.
+            taken.add(name[1:])
+            self.before.setdefault(name[1:], (server, True))
+        elif not name.startswith(("~", ".")) and name not in taken:
+            taken.add(name)
+            self.exact[name] = server
+
+    def find(self, host: str) -> Server | None:
+        """Exact name, else the longest "*.name", else the longest "name.*"."""
+        if host in self.exact:
+            return self.exact[host]
+        before = [name for name, (_server, itself) in self.before.items() if host.endswith("." + name) or (itself and host == name)]
+        if before:
+            return self.before[max(before, key=len)][0]
+        after = [name for name in self.after if host.startswith(name + ".")]
+        return self.after[max(after, key=len)] if after else None
 
 
 def _by_expression(group: list[Server], host: str) -> Server | None:

@@ -101,7 +101,12 @@ def _loopback(address: str) -> bool:
 
 
 def _claims(item: dict) -> tuple[Claim, ...]:
-    return tuple(Claim(Endpoint.parse(claim["endpoint"]), claim["from"]) for claim in item.get("claims") or ())
+    return tuple(Claim(_local(Endpoint.parse(claim["endpoint"])), claim["from"]) for claim in item.get("claims") or ())
+
+
+def _local(endpoint: Endpoint) -> Endpoint:
+    """Return "localhost" as the loopback address that it is on every host."""
+    return Endpoint.tcp("127.0.0.1", endpoint.port) if endpoint.kind == "name" and endpoint.name == "localhost" else endpoint
 
 
 def unit_state(unit: dict, now: float) -> str:

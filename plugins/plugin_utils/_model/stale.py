@@ -37,13 +37,14 @@ def unheld_listens(host: Host, instance: Instance) -> list[str]:
     if host.answer("listeners")["hidden"]:
         return []
     pids = {instance.raw["master"]["pid"], *(worker["pid"] for worker in instance.raw.get("workers") or ())}
-    held = {_normal(str(item.endpoint)) for item in host.listeners if pids & {process.pid for process in item.processes}}
-    wanted = {listen for route in host.routes if route.instance == instance.id for listen in route.listens}
-    return sorted(listen for listen in wanted if _normal(listen) not in held) if held else []
+    held = {_as_listen(str(item.endpoint)) for item in host.listeners if pids & {process.pid for process in item.processes}}
+    wanted = routes.sockets_of(instance.configuration, host.answer("names")["value"] or {})
+    return sorted(wanted - held) if held else []
 
 
-def _normal(listen: str) -> str:
-    return "*:" + listen[len("0.0.0.0:") :] if listen.startswith("0.0.0.0:") else listen
+def _as_listen(endpoint: str) -> str:
+    """Return a socket's address as a listen directive has it."""
+    return endpoint.replace("0.0.0.0:", "*:") if endpoint.startswith("0.0.0.0:") else endpoint
 
 
 def refused_reloads(host: Host, instance: Instance) -> list[dict]:

@@ -23,11 +23,12 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place im
 
 MAX_VALUES = 64
 _MAX_DEPTH = 10
-_REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))", re.ASCII)
+_REFERENCE = re.compile(r"\$(?:\{(\w+)\}|([1-9]|\w+))", re.ASCII)
 _MAP_WORDS = frozenset(("hostnames", "volatile"))
 _GEO_WORDS = frozenset(("ranges", "delete", "proxy", "proxy_recursive"))
 _TOO_MANY = f"it has more than {MAX_VALUES} values"
 _TOO_DEEP = f"it is defined through more than {_MAX_DEPTH} others"
+_CIRCULAR = "it is defined by itself"
 _FROM_REQUEST = "only a request tells its value"
 
 
@@ -91,53 +92,75 @@ class Scope:
 
     def values(self, word: str) -> tuple[Value, ...]:
         """Return everything that a word can stand for, at least one Value; without variables, the word itself."""
-        return self._expand(word, None, 0)
+        return _Expansion(self).expand(word, None, 0)
 
-    def _expand(self, word: str, at: Place | None, depth: int) -> tuple[Value, ...]:
+
+class _Expansion:
+    """One look-up of a word in a scope. Every variable is worked out once, which bounds the time."""
+
+    def __init__(self, scope: Scope):
+        self._scope = scope
+        self._known: dict[str, tuple[Value, ...]] = {}
+
+    def expand(self, word: str, at: Place | None, depth: int) -> tuple[Value, ...]:
         found: tuple[Value, ...] = (Value((), at),)
         for part in _parts(word):
             choices = self._variable(part.name.lower(), depth) if isinstance(part, Variable) else (Value((part,)),)
             if len(found) * len(choices) > MAX_VALUES:
-                choices = (Value((Variable(part.name, _TOO_MANY),)),)
+                choices = _not_known(part.name, _TOO_MANY)
             found = tuple(Value(first.parts + second.parts, second.at or first.at) for first in found for second in choices)
         return found
 
     def _variable(self, name: str, depth: int) -> tuple[Value, ...]:
-        if depth >= _MAX_DEPTH:
-            return (Value((Variable(name, _TOO_DEEP),)),)
-        if name in self.fixed:
-            return tuple(Value((text,)) for text in self.fixed[name])
-        written = self._written(name, depth)
-        if written is None:
-            return (Value((Variable(name, _FROM_REQUEST),)),)
-        values = dict.fromkeys(value for word, at in written for value in self._expand(word, at, depth + 1))
-        # A branch without a value cannot be a target; where it is the only one, it is the value.
-        return tuple(value for value in values if value.text != "") or (Value(("",)),)
+        if name not in self._known:
+            self._known[name] = _not_known(name, _CIRCULAR)
+            self._known[name] = self._work_out(name, depth + 1)
+        return self._known[name]
 
-    def _written(self, name: str, depth: int) -> list[tuple[str, Place]] | None:
-        """Return what is written for a variable, with its places; None when nothing is."""
-        found = _assigned(name, self.programs) or [pair for statement in self.others for pair in _every_set(name, statement)]
+    def _work_out(self, name: str, depth: int) -> tuple[Value, ...]:
+        if depth > _MAX_DEPTH:
+            return _not_known(name, _TOO_DEEP)
+        if name in self._scope.fixed:
+            return tuple(Value((text,)) for text in self._scope.fixed[name])
+        definitions = self._scope.definitions
+        if name in definitions.geos:
+            # The values of geo are taken as they stand.
+            values = [Value((word,), at) for _key, word, at in _rows(definitions.geos[name], _GEO_WORDS)]
+        else:
+            written = self._written(name, depth)
+            if len(written) > MAX_VALUES:
+                return _not_known(name, _TOO_MANY)
+            values = [value for word, at in written for value in self.expand(word, at, depth)]
+        if not values:
+            return _not_known(name, _FROM_REQUEST)
+        # A branch without a value cannot be a target; where it is the only one, it is the value.
+        return tuple(dict.fromkeys(value for value in values if value.text != "")) or (Value(("",)),)
+
+    def _written(self, name: str, depth: int) -> list[tuple[str, Place]]:
+        """Return what is written for a variable, with its places; [] when nothing is."""
+        scope = self._scope
+        found = _assigned(name, scope.programs) or [pair for statement in scope.others for pair in _every_set(name, statement)]
         if found:
             return found
-        if name in self.definitions.maps:
-            return self._of_map(self.definitions.maps[name], depth)
-        if name in self.definitions.geos:
-            # The values of geo are taken as they stand.
-            rows = _rows(self.definitions.geos[name], _GEO_WORDS)
-            return [(word.replace("$", "${dollar}"), at) for _key, word, at in rows]
-        if name in self.definitions.splits:
-            return [(word, at) for _key, word, at in _rows(self.definitions.splits[name], frozenset())]
-        return None
+        if name in scope.definitions.maps:
+            return self._of_map(scope.definitions.maps[name], depth)
+        if name in scope.definitions.splits:
+            return [(word, at) for _key, word, at in _rows(scope.definitions.splits[name], frozenset())]
+        return []
 
     def _of_map(self, statement: Statement, depth: int) -> list[tuple[str, Place]]:
         """Return the branches of a map; the one that is taken, where its source is known and stands there."""
         rows = list(_rows(statement, _MAP_WORDS))
-        source = self._expand(statement.args[0], None, depth + 1)
+        source = self.expand(statement.args[0], None, depth)
         if len(source) == 1 and source[0].text is not None:
             taken = [(word, at) for key, word, at in rows if key.lower() == source[0].text.lower()]
             if taken:
                 return taken[:1]
         return [(word, at) for _key, word, at in rows]
+
+
+def _not_known(name: str, why: str) -> tuple[Value, ...]:
+    return (Value((Variable(name, why),)),)
 
 
 def _parts(word: str) -> Iterator[str | Variable]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -30,12 +31,14 @@ class Shared:
     key      what makes it the same, see place_key()
     hosts    their names, sorted
     count    how many findings it stands for
+    certain  how many of them are how certain, the most certain first
     example  the most certain of them, and example_host where it was seen
     """
 
     key: tuple
     hosts: tuple[str, ...]
     count: int
+    certain: dict[str, int]
     example: finding.Finding
     example_host: str
 
@@ -113,7 +116,8 @@ def is_remote(endpoint: str) -> bool:
 
 def _shared(key: tuple, group: list[tuple[str, finding.Finding]]) -> Shared:
     host, example = min(group, key=lambda member: (_doubt(member[1]), member[0], finding.order(member[1])))
-    return Shared(key, tuple(sorted({name for name, _item in group})), len(group), example, host)
+    certain = Counter(item.certainty for _name, item in sorted(group, key=lambda member: _doubt(member[1])))
+    return Shared(key, tuple(sorted({name for name, _item in group})), len(group), dict(certain), example, host)
 
 
 def _doubt(item: finding.Finding) -> int:

@@ -109,7 +109,8 @@ def _shared_findings(shared: tuple[fleet.Shared, ...]) -> Iterator[Line]:
 
 def _shared_cause(item: fleet.Shared) -> Iterator[Line]:
     example = item.example
-    yield from _block(BAD, "  * ", f"{example.id} ({example.certainty}) on {len(item.hosts)} hosts", "    ")
+    certain = ", ".join(f"{count} {certainty}" for certainty, count in item.certain.items()) if len(item.certain) > 1 else example.certainty
+    yield from _block(BAD, "  * ", f"{example.id} ({certain}) on {len(item.hosts)} hosts", "    ")
     yield from _labelled(PLAIN, "    ", "hosts", f"{_names(item.hosts)}; here as {_name(item.example_host)} sees it:")
     yield from _told("    ", example)
 

@@ -48,7 +48,8 @@ def test_files_come_in_the_order_of_nginx(tmp_path):
 
 
 def test_what_is_missing_or_no_file_is_said(tmp_path):
-    host = tree(tmp_path, {"/etc/nginx/nginx.conf": b"include none.conf; include *.none; include pipe; include folder; include sub?;", "/etc/nginx/folder/x": b""})
+    content = b"include none.conf; include *.none; include pipe; include folder; include sub?;"
+    host = tree(tmp_path, {"/etc/nginx/nginx.conf": content, "/etc/nginx/folder/x": b""})
     os.mkfifo(str(tmp_path / "etc/nginx/pipe"))
     (tmp_path / "etc/nginx/subx").symlink_to("gone")
     loaded, paths, _parsed = load(host)

@@ -25,7 +25,8 @@ def test_messages():
 
 def test_a_build_that_logs_to_stderr():
     line = '2026/11/23 01:00:02 [emerg] 11853#11853: unknown directive "a" in /x:4\n'
-    assert overlay.parse(line + 'nginx: [emerg] unknown directive "a" in /x:4\n') == [{"level": "emerg", "text": 'unknown directive "a"', "file": "/x", "line": 4}]
+    expected = [{"level": "emerg", "text": 'unknown directive "a"', "file": "/x", "line": 4}]
+    assert overlay.parse(line + 'nginx: [emerg] unknown directive "a" in /x:4\n') == expected
 
 
 def test_the_closing_lines_are_no_messages():

@@ -61,6 +61,20 @@ def test_a_place_that_cannot_be_entered_is_said(monkeypatch):
     assert answer.hidden == ("x: not root",)
 
 
+def test_without_root_our_own_namespaces_answer(monkeypatch):
+    def call(function, args, pid=None, **_kwargs):
+        if pid is not None:
+            raise evidence.Unanswered(evidence.DENIED, "not root")
+        return {name: names._answer("ok", ["::1"]) for name in args[0]}
+
+    monkeypatch.setattr(_inside, "call", call)
+    one = nginx(b"")
+    one["instances"][0]["master"] = {"pid": 12}
+    answer = names.collect(one)
+    assert answer.value["localhost"]["status"] == "ok"
+    assert "our own namespaces" in answer.hidden[0]
+
+
 def test_too_many_names_are_cut(monkeypatch):
     monkeypatch.setattr(names, "MAX_NAMES", 2)
     monkeypatch.setattr(_inside, "call", lambda function, args, **_kwargs: {name: names._answer("ok") for name in args[0]})

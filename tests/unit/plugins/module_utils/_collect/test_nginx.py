@@ -37,13 +37,15 @@ def process(pid, ppid, argv, uid=0, exe="/usr/sbin/nginx"):
 def host(tmp_path, monkeypatch):
     files = {
         "usr/sbin/nginx": PROGRAM, "etc/nginx/nginx.conf": CONFIGURATION, "etc/nginx/sites/shop": b"server { error_log e.log; listen 80; }",
-        "etc/nginx/keys": b"hunter22 shop;\n", "etc/passwd": b"www-data:x:33:33::/:/x\nweb:x:44:44::/:/x\n", "etc/group": b"www-data:x:33:\nssl:x:7:www-data\nweb:x:44:\n",
+        "etc/nginx/keys": b"hunter22 shop;\n", "etc/passwd": b"www-data:x:33:33::/:/x\nweb:x:44:44::/:/x\n",
+        "etc/group": b"www-data:x:33:\nssl:x:7:www-data\nweb:x:44:\n",
         "proc/10/exe": PROGRAM,
     }
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     (tmp_path / "proc/10/cwd").symlink_to("/")
+    (tmp_path / "proc/20").mkdir()
     monkeypatch.setattr(_inside, "same_root", lambda pid: True)
     return _host.Host(str(tmp_path))
 
@@ -90,7 +92,8 @@ def test_no_nginx_is_absent(tmp_path):
 
 
 def test_others_are_not_nginx(tmp_path):
-    others = [process(5, 1, ["grep", "nginx: master process"], exe="/bin/grep"), process(6, 1, ["/usr/sbin/nginx", "-s", "reload"]), process(7, 1, ["nginx", "-t"])]
+    others = [process(5, 1, ["grep", "nginx: master process"], exe="/bin/grep")]
+    others += [process(6, 1, ["/usr/sbin/nginx", "-s", "reload"]), process(7, 1, ["nginx", "-t"])]
     with pytest.raises(evidence.Unanswered):
         collect(_host.Host(str(tmp_path)), *others)
 
@@ -106,6 +109,25 @@ def test_a_broken_file_says_where(host):
 def test_two_of_the_same_configuration_have_two_ids(host):
     one, two = process(10, 1, ["nginx: master process nginx"]), process(20, 10, ["nginx: master process nginx"])
     assert [instance["id"] for instance in collect(host, one, two)] == ["/etc/nginx/nginx.conf", "/etc/nginx/nginx.conf (pid 20)"]
+
+
+def test_one_that_ended_meanwhile_does_not_run(host):
+    assert [instance["running"] for instance in collect(host, process(30, 1, ["nginx: master process nginx"]))] == [False]
+
+
+def test_files_of_a_container_that_may_not_be_entered_are_not_ours(host, monkeypatch):
+    def denied(*_args, **_kwargs):
+        raise evidence.Unanswered(evidence.DENIED, "not root")
+
+    monkeypatch.setattr(_inside, "same_root", denied)
+    monkeypatch.setattr(_inside, "call", denied)
+    master = process(10, 1, ["nginx: master process nginx"])
+    master.container = "0123"
+    (instance,) = collect(host, master)
+    assert [(file["status"], file["content"]) for file in instance["files"]] == [("denied", "")]
+    assert instance["master"]["own_root"]
+    master.container = ""
+    assert collect(host, master)[0]["files"][0]["status"] == "ok"
 
 
 def test_a_single_process_is_its_own_worker(host):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import random
 import time
 import unicodedata
@@ -143,6 +144,13 @@ def test_a_cause_on_a_partly_diagnosed_host_says_so(make):
     assert "web1: partly diagnosed, 1 cause\n" in shown
 
 
+def test_a_shared_cause_is_not_called_proven_where_it_is_not(make):
+    results = [make.result("web1", make.finding(certainty="possible")), make.result("web2", make.finding()), make.result("web3", make.finding())]
+    shown = text_of(terminal.render(results))
+    assert "backend-not-running (2 proven, 1 possible) on 3 hosts\n" in shown
+    assert "here as web2 sees it" in shown
+
+
 def test_alternatives_of_a_proven_cause_are_left_out(make):
     proven = make.finding(alternatives=("It could be Tuesday.",))
     assert "Tuesday" not in text_of(terminal.render([make.result("web1", proven)]))
@@ -265,3 +273,8 @@ def test_a_thousand_hosts_stay_readable(make):
     assert "... and 200 more hosts with a cause in report.json" in shown
     assert "... and 230 more hosts not diagnosed in report.json" in shown
     assert_fit(lines)
+
+
+def test_the_users_page_shows_a_verdict_as_it_is():
+    page = pathlib.Path(__file__).resolve().parents[5] / "docs" / "verdict.md"
+    assert f"```\n{GOLDEN}```\n" in page.read_text(encoding="utf-8")

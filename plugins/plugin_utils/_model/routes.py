@@ -1,0 +1,425 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every way through a configuration: from a listener through a server and a location to a pass and its endpoints.
+
+Which handler takes a location, what is handed down and what is not: ngx_http_upstream_add() in
+nginx's http/ngx_http_upstream.c, the *_pass functions of http/modules/, stream/ngx_stream_proxy_module.c.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, locations, patterns, sent, variables
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME, TCP, UNIX, Endpoint
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.locations import Location, Server
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site import STREAM, Site
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.target import Target
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.target import parse as parse_target
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Configuration, Statement
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
+
+_CACHED = 128
+_GROUP_PORT = 80
+_CAPTURE_OF_PATH = re.compile(r"\((?:\?P?<\w+>)?\\?/")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One "server" of a group, or the pass itself.
+
+    written    the address as it stands in the file
+    endpoints  the places that it stands for; a name that was not resolved is an endpoint of kind "name"
+    by_name    it is written as a host name
+    """
+
+    written: str
+    endpoints: tuple[Endpoint, ...]
+    at: Place
+    down: bool = False
+    backup: bool = False
+    by_name: bool = False
+    weight: int = 1
+    max_fails: int = 1
+    fail_timeout: float = 10.0
+    resolve: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """An "upstream" block. keepalive is the directive in it, or None."""
+
+    name: str
+    at: Place
+    peers: tuple[Peer, ...]
+    unresolved: str
+    statement: Statement = field(repr=False)
+
+    @property
+    def keepalive(self) -> directives.Directive | None:
+        """Return the "keepalive" directive, or None."""
+        found = directives.in_force("keepalive", (self.statement.block or (),))
+        return found[0] if found else None
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    """One way from a client to a backend.
+
+    key         differs between any two routes of a host, the same in each visit
+    instance    id of the nginx
+    listens     "*:80", "[::]:443", "127.0.0.1:53 udp", "unix:/run/x.sock"
+    server      the server's first name, "" without one; names: all of them
+    location    "/api", "\\.php$", "@app"; "" in stream{}
+    modifier    "", "=", "^~", "~", "~*" or "@"
+    directive   "proxy_pass", "fastcgi_pass", ...
+    scheme      "http", "https", "fastcgi", "uwsgi", "suwsgi", "scgi", "grpc", "grpcs", "memcached", "stream"; "" when not known
+    written     the argument as it stands in the file
+    uri         the URI part of the target; "" without one or when not known
+    at          where the pass stands
+    group       name of the "upstream" block that it uses, or None
+    upstream    that block, or None
+    peers       all that it can go to, several for a variable with several values
+    unresolved  why the target is not, or not wholly, known; or ""
+    """
+
+    key: str
+    instance: str
+    listens: tuple[str, ...]
+    server: str
+    names: tuple[str, ...]
+    location: str
+    modifier: str
+    directive: str
+    scheme: str
+    written: str
+    uri: str
+    at: Place
+    group: str | None
+    peers: tuple[Peer, ...]
+    unresolved: str
+    upstream: Group | None = field(repr=False)
+    site: Site = field(repr=False)
+    target: Target = field(repr=False)
+
+    @property
+    def family(self) -> str:
+        """Return "proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached" or "stream"."""
+        return STREAM if self.site.block.name == STREAM else self.directive.partition("_")[0]
+
+    @property
+    def location_label(self) -> str:
+        """Return the location as it is written, with the "if" or "limit_except" that the pass stands in."""
+        outer = self.site.location.label if self.site.location else ""
+        inner = self.site.inner
+        return f"{outer} {inner.name} {' '.join(inner.args)}" if inner else outer
+
+    @property
+    def internal(self) -> bool:
+        """Return whether only nginx itself leads requests here."""
+        return self.modifier == locations.NAMED or any(directives.in_force("internal", self.site.levels))
+
+    def value(self, name: str) -> directives.Directive | None:
+        """Return the directive in force: "read_timeout" is the family's own; None when there is none."""
+        found = self.values(name)
+        return found[-1] if found else None
+
+    def values(self, name: str) -> tuple[directives.Directive, ...]:
+        """Return every line of a directive in force, such as each "proxy_set_header"."""
+        family = "proxy" if self.family == STREAM else self.family
+        return self.site.in_force(directives.family_name(name, family))
+
+    def takes(self, path: str) -> bool:
+        """Return whether a request for a path comes to this location."""
+        if not self.site.location or self.modifier == locations.NAMED:
+            return False
+        try:
+            found = locations.find_location(self.site.server, path)
+        except locations.Unknown:
+            return False
+        return found is not None and found.location is self.site.location and not found.redirected
+
+    @cached_property
+    def sample_path(self) -> str | None:
+        """Return a path whose request comes to this location, or None when none is easily seen."""
+        location = self.site.location
+        if not location or self.modifier == locations.NAMED:
+            return None
+        if location.is_regex:
+            found = patterns.sample(location.path)
+            return found if found and self.takes(found) else None
+        return location.path if location.path.startswith("/") else None
+
+    def upstream_uri(self, path: str | None) -> str | None:
+        """Return the URI that nginx asks a backend for when a client asks for a path; None when that is not known."""
+        if path is None or self.family == STREAM:
+            return None
+        return sent.mapped_uri(self.site, self.directive, self.written, path)
+
+    def host_header(self, endpoint: Endpoint) -> str:
+        """Return the Host that the backend at an endpoint is asked for."""
+        return sent.host_header(self.site, self.family, self.target, endpoint)
+
+    @property
+    def sni(self) -> str:
+        """Return the name that nginx sends in a TLS handshake, or ""."""
+        return sent.server_name(self.site, self.family, self.target)
+
+    def params(self, path: str) -> dict[str, str]:
+        """Return the FastCGI, uwsgi or SCGI parameters for a path, as far as they are known."""
+        return sent.params(self.site, self.family, path)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """An http{} or stream{} block and what its servers share."""
+
+    configuration: Configuration
+    statement: Statement
+    names: dict
+    servers: tuple[Server, ...]
+    groups: dict[str, Group]
+    definitions: variables.Definitions
+
+    def site(self, server: Server, location: Location | None, inner: Statement | None) -> Site:
+        tls = {self._is_tls(listen.address, server) for listen in server.listens if not listen.udp} or {False}
+        return Site(self.configuration, self.statement, server, location, inner, self.definitions, tuple(sorted(tls)))
+
+    def _is_tls(self, address: str, server: Server) -> bool:
+        # One server's "ssl" makes the socket a TLS socket for all of its servers.
+        if any(statement.args == ("on",) for statement in server.statement.named("ssl")):
+            return True
+        return address in self.tls_addresses
+
+    @cached_property
+    def tls_addresses(self) -> frozenset[str]:
+        return frozenset(listen.address for server in self.servers for listen in server.listens if listen.tls)
+
+
+def routes_of(configuration: Configuration, names: dict) -> tuple[Route, ...]:
+    """Return the routes of a configuration, in its order; names are the answers of the question "names".
+
+    A route that a "return" of its own location or server always answers first is left out.
+    """
+    return _routes(configuration, tuple(sorted((name, tuple(_addresses(answer)), answer.get("why") or "") for name, answer in names.items())))
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _routes(configuration: Configuration, names: tuple[tuple[str, tuple[str, ...], str], ...]) -> tuple[Route, ...]:
+    found: list[Route] = []
+    for block in _blocks(configuration, {name.lower(): {"addresses": addresses, "why": why} for name, addresses, why in names}):
+        for server in block.servers:
+            for site, statement in _passes(block, server):
+                found.append(_route(block, site, statement, f"{configuration.id}#{len(found)}"))
+    return tuple(found)
+
+
+def _addresses(answer: dict) -> Iterable[str]:
+    return answer.get("addresses") or () if answer.get("status", "ok") == "ok" else ()
+
+
+def _blocks(configuration: Configuration, names: dict) -> Iterator[_Block]:
+    for kind in ("http", STREAM):
+        for statement in configuration.blocks(kind):
+            servers = locations.servers_of(statement, names, configuration.privileged, kind == STREAM)
+            groups = {group.name.lower(): group for group in reversed(tuple(_groups(statement, names, kind == STREAM)))}
+            yield _Block(configuration, statement, names, servers, groups, variables.definitions_of(statement))
+
+
+def sockets_of(configuration: Configuration, names: dict) -> frozenset[str]:
+    """Return the TCP and Unix addresses on which this configuration makes nginx open a socket: "*:80", "[::]:443"."""
+    known = {name.lower(): answer for name, answer in names.items()}
+    servers = [server for block in _blocks(configuration, known) for server in block.servers]
+    return locations.sockets(servers)
+
+
+def _groups(block: Statement, names: dict, stream: bool) -> Iterator[Group]:
+    for statement in block.named("upstream"):
+        if statement.block is None or not statement.args:
+            continue
+        peers, whys = [], []
+        for item in statement.named("server"):
+            if item.args:
+                peer, why = _group_peer(item, names, 0 if stream else _GROUP_PORT)
+                peers.append(peer)
+                whys += [why] if why else []
+        yield Group(statement.args[0], statement.at, tuple(peers), "; ".join(whys[:3]), statement)
+
+
+def _group_peer(statement: Statement, names: dict, port: int) -> tuple[Peer, str]:
+    written, *options = statement.args
+    endpoints, by_name, why = _resolved(Endpoint.parse(written, port), names)
+    given = dict(option.partition("=")[::2] for option in options)
+    fail_timeout = directives.seconds(given.get("fail_timeout", ""))
+    peer = Peer(
+        written=written,
+        endpoints=endpoints,
+        at=statement.at,
+        down="down" in options,
+        backup="backup" in options,
+        by_name=by_name,
+        weight=_number(given.get("weight"), 1),
+        max_fails=_number(given.get("max_fails"), 1),
+        fail_timeout=10.0 if fail_timeout is None else fail_timeout,
+        resolve="resolve" in options,
+    )
+    return peer, why
+
+
+def _number(written: str | None, otherwise: int) -> int:
+    return int(written) if written and re.fullmatch(r"[0-9]{1,9}", written, re.ASCII) else otherwise
+
+
+def _resolved(endpoint: Endpoint, names: dict) -> tuple[tuple[Endpoint, ...], bool, str]:
+    """Return the endpoints of one that is written, whether it is a name, and why it is not known where it goes, or ""."""
+    if endpoint.kind == UNIX:
+        return (endpoint,), False, ""
+    if endpoint.kind == TCP and endpoint.address != "*":
+        return ((endpoint,), False, "") if endpoint.port else ((), False, f"{endpoint} has no port")
+    if endpoint.kind == NAME and endpoint.port:
+        answer = names.get(endpoint.name) or {}
+        found = tuple(dict.fromkeys(Endpoint.tcp(address, endpoint.port) for address in answer.get("addresses") or ()))
+        why = "" if found else f"{endpoint.name} was not resolved" + (f": {answer['why']}" if answer.get("why") else "")
+        return found or (endpoint,), True, why
+    return (), endpoint.kind == NAME, f"{str(endpoint)!r} is no address that nginx can connect to"
+
+
+def _passes(block: _Block, server: Server) -> Iterator[tuple[Site, Statement]]:
+    """Yield the pass that takes effect at each place of a server."""
+    if block.statement.name == STREAM:
+        statement = _last(server.statement, ("proxy_pass",))
+        if statement:
+            yield block.site(server, None, None), statement
+        return
+    if not _returns(server.statement):
+        for location in server.locations:
+            yield from _passes_in(block, server, location)
+
+
+def _passes_in(block: _Block, server: Server, location: Location) -> Iterator[tuple[Site, Statement]]:
+    if not _returns(location.statement):
+        for inner in (None, *location.statement.named("if", "limit_except")):
+            statement = _last(inner or location.statement, locations.PASSES)
+            if statement:
+                yield block.site(server, location, inner), statement
+    for child in location.children:
+        yield from _passes_in(block, server, child)
+
+
+def _last(block: Statement, names: tuple[str, ...]) -> Statement | None:
+    """Return the last pass directly in a block: it takes the content handler from those before it."""
+    found = [statement for statement in block.named(*names) if len(statement.args) == 1]
+    return found[-1] if found else None
+
+
+def _returns(block: Statement) -> bool:
+    """Return whether a "return" answers every request before a pass can."""
+    first = next(block.named("return", "rewrite", "break", "if"), None)
+    return first is not None and first.name == "return"
+
+
+def _route(block: _Block, site: Site, statement: Statement, key: str) -> Route:
+    server, location = site.server, site.location
+    peers: dict[tuple[str, Place], Peer] = {}
+    groups: dict[str, Group] = {}
+    whys: list[str] = []
+    targets = []
+    for value in site.scope.values(statement.args[0]):
+        target = _target(site, statement, value)
+        targets.append(target)
+        group = None if target.why else block.groups.get(target.host.lower())
+        if target.why:
+            whys.append(target.why)
+        elif group:
+            groups[group.name] = group
+            peers.update({(peer.written, peer.at): peer for peer in group.peers})
+            whys += [group.unresolved] if group.unresolved else []
+        else:
+            endpoints, by_name, why = _resolved(Endpoint.parse(target.host, target.port), block.names)
+            peer = Peer(target.host, endpoints, value.at or statement.at, by_name=by_name)
+            peers.setdefault((peer.written, peer.at), peer)
+            whys += [why] if why else []
+    only = next(iter(groups.values())) if len(groups) == 1 and all(not target.why and target.host.lower() in block.groups for target in targets) else None
+    first = next((target for target in targets if not target.why), targets[0])
+    return Route(
+        key=key,
+        instance=site.configuration.id,
+        listens=tuple(listen.label for listen in server.listens),
+        server=server.names[0] if server.names else "",
+        names=server.names,
+        location=location.path if location else "",
+        modifier=location.modifier if location else "",
+        directive=statement.name,
+        scheme=first.scheme,
+        written=statement.args[0],
+        uri=first.uri or "",
+        at=statement.at,
+        group=only.name if only else None,
+        peers=tuple(peers.values()),
+        unresolved="; ".join(dict.fromkeys(whys)),
+        upstream=only,
+        site=site,
+        target=first,
+    )
+
+
+def _target(site: Site, statement: Statement, value: variables.Value) -> Target:
+    if site.block.name == STREAM:
+        unknown = value.unknown
+        why = f"${unknown[0].name}: {unknown[0].why}" if unknown else ""
+        return Target(STREAM, "" if why else value.text or "", "", 0, why)
+    capture = bool(site.location and site.location.is_regex and _CAPTURE_OF_PATH.search(site.location.path))
+    return parse_target(statement.name, value, capture)
+
+
+def routes_for(routes: tuple[Route, ...], server: str, paths: tuple[str, ...], peer: str) -> tuple[Route, ...]:
+    """Return the routes that a record of the error log is about; () when none of them has its peer.
+
+    server  what the log calls the server: its first name, "" for one without
+    paths   paths of the requests
+    peer    "127.0.0.1:3000", "unix:/run/x.sock", the name of a group or host; "" for any
+
+    The peer must fit. Server and path narrow the choice; where they fit nothing (a request that was
+    led elsewhere inside nginx), they are left aside.
+    """
+    found = _by_peer(routes).get(peer.lower(), ()) if peer else routes
+    same = [route for route in found if route.site.server.log_name == server]
+    narrowed = same or list(found)
+    taken = {id(location) for route in narrowed for location in _taken(route.site.server, paths)}
+    return tuple([route for route in narrowed if id(route.site.location) in taken] or narrowed)
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _by_peer(routes: tuple[Route, ...]) -> dict[str, tuple[Route, ...]]:
+    """Return the routes by what the log may call their peers, in lower case."""
+    found: dict[str, dict[str, Route]] = {}
+    for route in routes:
+        called = {route.group or "", route.target.host}
+        for peer in route.peers:
+            called |= {str(endpoint) for endpoint in peer.endpoints}
+            called |= {peer.written} if peer.by_name else set()
+        for name in called:
+            if name:
+                found.setdefault(name.lower(), {})[route.key] = route
+    return {name: tuple(fitting.values()) for name, fitting in found.items()}
+
+
+@functools.lru_cache(maxsize=4096)
+def _taken(server: Server, paths: tuple[str, ...]) -> tuple[Location, ...]:
+    """Return the locations that take requests for the paths, as far as that is known."""
+    found = {}
+    for path in paths:
+        try:
+            taken = locations.find_location(server, path)
+        except locations.Unknown:
+            return ()
+        if taken and taken.location:
+            found[id(taken.location)] = taken.location
+    return tuple(found.values())

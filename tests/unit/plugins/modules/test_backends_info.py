@@ -1,0 +1,44 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module backends_info returns the whole answer, changes nothing, and never fails because of a question."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.modules import backends_info
+
+
+class Done(Exception):
+    """exit_json() was called."""
+
+
+class FakeModule:
+    """Keeps what the module asked of AnsibleModule and said at its end."""
+
+    params: dict = {"pids": [], "mark_key": None, "ports": [], "questions": []}
+    made: dict = {}
+
+    def __init__(self, **kwargs):
+        type(self).made = kwargs
+
+    def exit_json(self, **result):
+        raise Done(result)
+
+
+@pytest.mark.parametrize("status", ["ok", "denied"])
+def test_the_whole_answer_is_returned(monkeypatch, status):
+    def question(*args, **kwargs):
+        if status == "ok":
+            return evidence.Partial({}, True, ["x"])
+        raise evidence.Unanswered(status, "why")
+
+    monkeypatch.setattr(backends_info, "AnsibleModule", FakeModule)
+    monkeypatch.setattr(backends_info.backends, "collect", question)
+    with pytest.raises(Done) as caught:
+        backends_info.main()
+    result = caught.value.args[0]
+    assert result["changed"] is False and sorted(result) == sorted(["changed", "backends"])
+    assert result["backends"]["status"] == status and sorted(result["backends"]) == ["asked", "hidden", "status", "truncated", "value", "why"]
+    assert FakeModule.made["supports_check_mode"] is True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx import config
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx import _crossplane, config
 
 
 class ActionModule(ActionBase):
@@ -17,14 +17,24 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
 
     def run(self, tmp=None, task_vars=None):
-        """Return the module's result, with the tree of each instance under "tree"."""
+        """Return the module's result, with "tree" and "doubtful" added to each instance."""
         result = super().run(tmp, task_vars)
         result.update(self._execute_module(task_vars=task_vars))
         if result.get("failed"):
             return result
         try:
             for instance in (result["nginx"]["value"] or {}).get("instances", ()):
-                instance["tree"] = config.load(instance).as_data()
-        except config.MissingLibrary as error:
+                configuration = config.load(instance)
+                instance["tree"] = [_as_data(statement) for statement in configuration.statements]
+                instance["doubtful"] = list(configuration.doubtful)
+        except _crossplane.MissingLibrary as error:
             raise AnsibleActionFail(str(error)) from error
         return result
+
+
+def _as_data(statement: config.Statement) -> dict:
+    """Return a statement, and what is in its block, as the documentation of the module has it."""
+    data = {"name": statement.name, "args": list(statement.args), "file": statement.at.file, "line": statement.at.line}
+    if statement.block is not None:
+        data["block"] = [_as_data(inner) for inner in statement.block]
+    return data

@@ -34,13 +34,22 @@ def ask_all(host, redactor, since, log_limit, test):
         for key, asked in ((names.KEY, names.ASKED), (paths.KEY, paths.ASKED)):
             answers[key] = evidence.no_answer(asked, answers[nginx.KEY]["status"], _NO_NGINX)
     masters = [instance["master"]["pid"] for instance in (found or {}).get("instances", ()) if instance["master"]]
-    logs = [log for instance in (found or {}).get("instances", ()) for log in instance["error_logs"]]
+    logs = [log for instance in (found or {}).get("instances", ()) for log in _logs(instance)]
     answers[listeners.KEY] = evidence.ask(listeners.ASKED, listeners.collect, host, redactor, processes, masters)
     answers[error_log.KEY] = evidence.ask("error logs", error_log.collect, host, logs, since, sorted(sockets), redactor, log_limit)
     answers[php_fpm.KEY] = evidence.ask(php_fpm.ASKED, php_fpm.collect, host, processes)
     answers[backends.KEY] = evidence.ask(backends.ASKED, backends.collect, host, redactor, processes)
     answers[selinux.KEY] = evidence.ask(selinux.ASKED, selinux.collect, host)
     return answers
+
+
+def _logs(instance):
+    """Return the error logs of an nginx; those of one with a root of its own are reached through /proc."""
+    master = instance["master"]
+    if not master or not master["own_root"]:
+        return instance["error_logs"]
+    root = "/proc/{0}/root".format(master["pid"])
+    return [dict(log, path=root + log["path"]) if log["path"].startswith("/") else log for log in instance["error_logs"]]
 
 
 def _unasked(answers, scan):

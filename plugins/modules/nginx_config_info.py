@@ -137,6 +137,18 @@ nginx:
               description: The systemd unit, or null.
               type: dict
               returned: always
+            tree:
+              description:
+                - The directives as nginx reads them, with every include in its place. It is made on the controller.
+                - A directive has C(name), C(args), C(file), C(line), and C(block) where it has one.
+              type: list
+              elements: dict
+              returned: always
+            doubtful:
+              description: The files that crossplane, a second parser, reads differently.
+              type: list
+              elements: str
+              returned: always
 """
 
 import secrets

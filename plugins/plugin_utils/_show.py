@@ -45,14 +45,15 @@ def show_config(leg: Leg) -> Evidence:
     return Evidence(str(leg.peer.at), f"{leg.peer.written if leg.route.group else leg.route.directive + ' ' + leg.route.written}")
 
 
-def show_probe(leg: Leg) -> list[Evidence]:
-    """Show how the connection went; nothing when none was made."""
+def show_probe(leg: Leg, *protocols: str) -> list[Evidence]:
+    """Show how the connection went, what the pass's own protocol gave, and what others gave; nothing when none was made."""
     if not leg.probe:
         return []
     connect = leg.probe.connect
     if connect["status"] != "ok":
         return [Evidence(_asked_as(leg), f"connect to {leg.endpoint}: {connect['why'] or connect['status']}")]
-    return [Evidence(_asked_as(leg), f"{attempt['speak']} to {leg.endpoint}: {show_try(attempt)}") for attempt in leg.probe.tries]
+    shown = [attempt for attempt in leg.probe.tries if attempt is leg.probe.asked or attempt["speak"] in protocols]
+    return [Evidence(_asked_as(leg), f"{attempt['speak']} to {leg.endpoint}: {show_try(attempt)}") for attempt in shown]
 
 
 def show_try(attempt: dict) -> str:

@@ -134,8 +134,8 @@ def _unit(unit: dict, now: float) -> Owner:
     words = f"{unit.get('active')} ({unit.get('sub')})"
     if unit.get("result") not in (None, "", "success"):
         words += f", result {unit['result']}"
-    if unit.get("status") and unit.get("code") in ("exited", "killed", "dumped"):
-        words += f", {unit['code']} with status {unit['status']}" if unit["code"] == "exited" else f", {unit['code']} by signal {unit['status']}"
+        if unit.get("status") and unit.get("code") in ("exited", "killed", "dumped"):
+            words += f", {unit['code']} with status {unit['status']}" if unit["code"] == "exited" else f", {unit['code']} by signal {unit['status']}"
     if unit.get("restarts"):
         words += f", restarted {unit['restarts']} times"
     if unit.get("enabled"):

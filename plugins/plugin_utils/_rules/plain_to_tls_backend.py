@@ -49,7 +49,7 @@ def check(host: Host) -> Iterator[Finding]:
             leg,
             PROVEN,
             f"nginx speaks plain text to {leg.endpoint} ({leg.route.scheme}://), which wants TLS.",
-            [show_config(leg), *show_probe(leg), *show_log(leg, "closed-early", "reset-early", "header-invalid")],
+            [show_config(leg), *show_probe(leg, *protocols), *show_log(leg, "closed-early", "reset-early", "header-invalid")],
             Fix(
                 remedy="upstream_scheme",
                 safety=RISKY,

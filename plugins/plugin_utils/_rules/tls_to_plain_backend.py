@@ -48,7 +48,7 @@ def check(host: Host) -> Iterator[Finding]:
             leg,
             PROVEN if proven else LIKELY,
             f"nginx speaks TLS to {leg.endpoint} ({leg.route.scheme}://), which answers in plain text.",
-            [show_config(leg), *show_probe(leg), *show_log(leg, "tls-wrong-version", "tls-closed")],
+            [show_config(leg), *show_probe(leg, protocol), *show_log(leg, "tls-wrong-version", "tls-closed")],
             Fix(remedy="upstream_scheme", safety=RISKY, summary=f"Write {scheme}:// instead of {leg.route.scheme}:// at {leg.route.at}.", diff=""),
             f"curl -sI http://{leg.endpoint}/" if leg.endpoint.kind == "tcp" else "",
             at=leg.route.at,

@@ -24,6 +24,8 @@ UNKNOWN = "unknown"
 
 # A program that lived this long, in seconds, did start; one that died sooner did not.
 _LIVED = 10.0
+# SIGHUP, SIGINT, SIGKILL and SIGTERM come from outside; a program that fails by itself exits or dumps (signal(7)).
+_KILLS = ("1", "2", "9", "15", "HUP", "INT", "KILL", "TERM")
 # So many restarts by its manager are a loop, even when it happens to be up at the moment of asking.
 _LOOPING = 3
 
@@ -112,14 +114,16 @@ def _local(endpoint: Endpoint) -> Endpoint:
 def unit_state(unit: dict, now: float) -> str:
     """Return the state of a systemd unit.
 
-    A unit that is "failed" after it served for a while was started and then stopped; one that is
-    "failed" at once, waits for its next start, or is started again and again, fails to start.
+    A unit that is "failed" after it served for a while, or because somebody killed it, was started and
+    then stopped; one that is "failed" at once, waits for its next start, or is started again and
+    again, fails to start.
     """
     active, sub, restarts = unit.get("active"), unit.get("sub"), unit.get("restarts") or 0
     started, exited = unit.get("started") or 0.0, unit.get("exited") or 0.0
     if active == "failed":
-        lived = started and exited and exited - started >= _LIVED
-        return STOPPED if lived and not restarts else FAILING
+        lived = bool(started) and bool(exited) and exited - started >= _LIVED
+        killed = unit.get("code") == "killed" and str(unit.get("status")) in _KILLS
+        return STOPPED if (lived or killed) and not restarts else FAILING
     if sub == "auto-restart" or active == "activating" and restarts:
         return FAILING
     if active in ("active", "reloading"):

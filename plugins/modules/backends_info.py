@@ -128,6 +128,7 @@ backends:
                   started: 1795343119.25
                   exited: 1795343119.75
                   changed: 1795343119.75
+                  asked_to_stop: false
                   user: www-data
                   group: ""
                   private_tmp: false

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Times `diagnose` on lab hosts over SSH, as ratios: against a ping of the same hosts, and against stock modules.
 
-    diagnose.py [--hosts 8] [--rounds 5]
+    diagnose.py [--hosts 8] [--rounds 3]
 
 Each round runs the three playbooks one after the other, beginning with another one each time, so that what else the machine does
 falls on all of them. Every run opens its own SSH connections. A ratio is taken within a round; printed are the median and the range.
@@ -91,7 +91,7 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Time diagnose against a ping and against stock modules.")
     parser.add_argument("--hosts", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     names = [f"bench{number}" for number in range(1, given.hosts + 1)]
     try:

@@ -22,7 +22,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CHECKOUT / ".cache" / "collections"))
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _fleet  # noqa: E402
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _fleet, _version  # noqa: E402
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import document, terminal  # noqa: E402
 
 # What the design asks for: seconds and bytes for 1,000 hosts.
@@ -64,9 +64,8 @@ def main() -> int:
         started = time.monotonic()
         results = _fleet.judge(folder, names)
         judged = time.monotonic() - started
-        file = str(Path(folder) / "report.json")
-        _bundle.write_json(file, document.build(results), indent=2)
-        lines = len(list(terminal.render(results, file, "")))
+        file = document.write(folder, document.build(results, _version.VERSION, time.time()))
+        lines = len(terminal.render(results, str(file)))
         spent = time.monotonic() - started
         size = Path(file).stat().st_size
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

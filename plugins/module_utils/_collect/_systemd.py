@@ -33,7 +33,7 @@ JOURNAL_WINDOW = 400
 _PROPERTIES = (
     "Id", "Description", "LoadState", "ActiveState", "SubState", "Result", "UnitFileState", "Type", "MainPID", "ExecMainCode",
     "ExecMainStatus", "NRestarts", "Restart", "ExecMainStartTimestampMonotonic", "ExecMainExitTimestampMonotonic",
-    "StateChangeTimestampMonotonic", "User", "Group", "PrivateTmp", "WorkingDirectory", "ExecStart", "FragmentPath", "Environment",
+    "StateChangeTimestampMonotonic", "ActiveExitTimestampMonotonic", "User", "Group", "PrivateTmp", "WorkingDirectory", "ExecStart", "FragmentPath", "Environment",
     "EnvironmentFiles", "Triggers", "Listen",
 )
 _PROPERTY = re.compile("^(" + "|".join(_PROPERTIES) + ")=(.*)$", re.DOTALL)
@@ -252,6 +252,7 @@ def _unit(record, claims, booted, redactor):
         "started": _time(record.get("ExecMainStartTimestampMonotonic"), booted),
         "exited": _time(record.get("ExecMainExitTimestampMonotonic"), booted),
         "changed": _time(record.get("StateChangeTimestampMonotonic"), booted),
+        "asked_to_stop": _asked_to_stop(record),
         "user": shown("User"),
         "group": shown("Group"),
         "private_tmp": record.get("PrivateTmp") not in (None, "", "no"),
@@ -261,6 +262,12 @@ def _unit(record, claims, booted, redactor):
         "claims": claims.items if claims else [],
         "journal": [],
     }
+
+
+def _asked_to_stop(record):
+    """Return whether a unit left "active" before its process ended: a stop job does that, a process that ends by itself cannot."""
+    left, ended = _number(record.get("ActiveExitTimestampMonotonic")), _number(record.get("ExecMainExitTimestampMonotonic"))
+    return bool(left and ended and left < ended)
 
 
 def _number(value):

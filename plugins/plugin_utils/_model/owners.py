@@ -114,8 +114,8 @@ def _local(endpoint: Endpoint) -> Endpoint:
 def unit_state(unit: dict, now: float) -> str:
     """Return the state of a systemd unit.
 
-    A unit that is "failed" after it served for a while, or because somebody killed it, was started and
-    then stopped; one that is "failed" at once, waits for its next start, or is started again and
+    A unit that is "failed" after it served for a while, or because somebody stopped or killed it (a
+    program may end with an error even then), was started and then stopped; one that is "failed" at once, waits for its next start, or is started again and
     again, fails to start.
     """
     active, sub, restarts = unit.get("active"), unit.get("sub"), unit.get("restarts") or 0
@@ -123,7 +123,8 @@ def unit_state(unit: dict, now: float) -> str:
     if active == "failed":
         lived = bool(started) and bool(exited) and exited - started >= _LIVED
         killed = unit.get("code") == "killed" and str(unit.get("status")) in _KILLS
-        return STOPPED if (lived or killed) and not restarts else FAILING
+        stopped = unit.get("asked_to_stop") or not restarts and (lived or killed)
+        return STOPPED if stopped else FAILING
     if sub == "auto-restart" or active == "activating" and restarts:
         return FAILING
     if active in ("active", "reloading"):

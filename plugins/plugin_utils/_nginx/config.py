@@ -29,6 +29,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place im
 MAX_STATEMENTS = 200_000
 _CACHED_CONFIGURATIONS = 128
 _MAGIC = re.compile(r"[*?\[]")
+_PIECE = re.compile(r"\\.|\[[!^]?\]?[^\]]*\]|.", re.DOTALL)
 TRUNCATED = "truncated"
 
 
@@ -231,24 +232,43 @@ def matches_glob(path: str, pattern: str) -> bool:
 
 
 def _matches_name(name: str, pattern: str) -> bool:
+    """Match one name. Only the last "*" is ever tried again, so that no pattern takes long."""
     if name.startswith(".") and not pattern.startswith("."):
         return False
-    return bool(re.fullmatch(_glob_expression(pattern), name, re.DOTALL))
+    pieces = _pieces(pattern)
+    at = piece = 0
+    star, resume = -1, 0
+    while at < len(name):
+        if piece < len(pieces) and pieces[piece] == "*":
+            star, resume = piece, at
+            piece += 1
+        elif piece < len(pieces) and _matches_one(name[at], pieces[piece]):
+            at += 1
+            piece += 1
+        elif star >= 0:
+            resume += 1
+            at, piece = resume, star + 1
+        else:
+            return False
+    return all(rest == "*" for rest in pieces[piece:])
 
 
 @functools.lru_cache(maxsize=256)
-def _glob_expression(pattern: str) -> str:
-    """Return a glob pattern of one name as a regular expression; runs of "*" become one, which bounds the time."""
-    parts = re.findall(r"\*+|\?|\[!?\]?[^\]]*\]|\\.|.", pattern, re.DOTALL)
-    return "".join(_glob_part(part) for part in parts[:256])
+def _pieces(pattern: str) -> tuple[str, ...]:
+    """Return the pieces of a pattern of one name: "*", "?", a bracket expression, or one character, perhaps escaped."""
+    return tuple(_PIECE.findall(pattern))
 
 
-def _glob_part(part: str) -> str:
-    if part.startswith("*"):
-        return "[^/]*"
-    if part == "?":
-        return "[^/]"
-    if len(part) > 2 and part.startswith("["):
-        negated, inside = ("^", part[2:-1]) if part[1] == "!" else ("", part[1:-1])
-        return "[" + negated + re.sub(r"([\\\[\]^&~|])", r"\\\1", inside) + "]"
-    return re.escape(part[-1] if part.startswith("\\") else part)
+def _matches_one(character: str, piece: str) -> bool:
+    if piece == "?":
+        return True
+    if len(piece) > 2 and piece.startswith("["):
+        negated = piece[1] in "!^"
+        inside = piece[2:-1] if negated else piece[1:-1]
+        return _in_bracket(character, inside) != negated
+    return character == piece[-1]
+
+
+def _in_bracket(character: str, inside: str) -> bool:
+    ranges = re.findall(r"(.)-(.)|(.)", inside, re.DOTALL)
+    return any(first <= character <= last if first else character == single for first, last, single in ranges)

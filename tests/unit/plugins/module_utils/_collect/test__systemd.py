@@ -171,3 +171,18 @@ def test_debian_uwsgi_applications_listen_at_a_place_of_their_own(root):
         {"endpoint": "unix:/run/uwsgi/app/blog/socket", "from": "/etc/uwsgi/apps-enabled/blog.ini"},
         {"endpoint": "127.0.0.1:3031", "from": "/etc/uwsgi/apps-enabled/blog.ini:2"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("left", "ended", "asked"),
+    [
+        ("3920708464", "3920712466", True),  # systemctl stop: the stop job begins, then the process ends
+        ("3920712470", "3920712466", False),  # the process ended by itself
+        ("0", "3920712466", False),  # it never became active
+        ("3920708464", "0", False),  # it has not ended
+        (None, None, False),
+    ],
+)
+def test_a_stop_that_was_asked_for_is_told_from_an_end(left, ended, asked):
+    record = {"ActiveExitTimestampMonotonic": left, "ExecMainExitTimestampMonotonic": ended}
+    assert _systemd._asked_to_stop(record) is asked

@@ -1,0 +1,339 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds the bundle of a host in a few words, in the shapes of docs/architecture.md, and has it judged.
+
+A new World is a Debian host with a running nginx and nothing behind it. Everything that a test does
+not say is healthy: a socket that listens answers its probe, a path has the permissions of its steps.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+from collections.abc import Iterable
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _judge, _targets
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import HostResult
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+
+NOW = 1_700_000_000.0
+LOADED = NOW - 3600
+WRITTEN = NOW - 7200
+NET, MNT = "4026531840", "4026531841"
+OTHER_NET, OTHER_MNT = "4026532500", "4026532600"
+MASTER, WORKERS = 100, (101, 102)
+WWW_DATA = 33
+
+MAIN = "/etc/nginx/nginx.conf"
+MAIN_TEXT = "user www-data;\nevents {}\nhttp {\n    include /etc/nginx/sites-enabled/*;\n}\n"
+SITES = "/etc/nginx/sites-enabled/"
+
+_ANSWERED = {"status": "ok", "code": 200, "header_bytes": 180, "seconds": 0.01, "why": "", "start": "", "tls": None}
+_ERRNO = {"refused": (111, "Connection refused"), "absent": (2, "No such file or directory"), "denied": (13, "Permission denied"), "timeout": (110, "timed out")}
+_CLASSES = {
+    "connect-refused": ("connect() failed", 111, "connecting to upstream", 502),
+    "connect-no-socket": ("connect() failed", 2, "connecting to upstream", 502),
+    "connect-denied": ("connect() failed", 13, "connecting to upstream", 502),
+    "header-too-big": ("upstream sent too big header", None, "reading response header from upstream", 502),
+    "read-timeout": ("upstream timed out", 110, "reading response header from upstream", 504),
+    "tls-wrong-version": ("SSL_do_handshake() failed", None, "SSL handshaking to upstream", 502),
+    "closed-early": ("upstream prematurely closed connection", None, "reading response header from upstream", 502),
+}
+
+
+class World:
+    """A host. Its answers may be changed freely before it is judged."""
+
+    def __init__(self, name: str = "web1", address: str = "10.0.0.5") -> None:
+        self.name = name
+        self.replies: dict[str, dict] = {}
+        self.probing = True
+        self._pid = 1000
+        self.instance = _instance()
+        self.host = {"hostname": name, "uid": 0, "init": "systemd", "booted": NOW - 86400, "now": NOW, "addresses": ["127.0.0.1", "::1", address]}
+        self.listeners: dict = {"tcp": [], "unix": []}
+        self.log: dict = {
+            "since": NOW - 86400,
+            "logs": [{"path": "/var/log/nginx/error.log", "status": "ok", "why": "", "size": 0, "read": 0, "oldest": None, "truncated": False}],
+            "groups": [],
+            "configuration": [],
+            "notices": [],
+            "unrecognised": {"count": 0, "samples": []},
+        }
+        self.php: dict = {"versions": [], "pools": []}
+        self.units: list[dict] = []
+        self.programs: list[dict] = []
+        self.apps: list[dict] = []
+        self.answers = {
+            "host": evidence.answer("host", self.host),
+            "nginx": evidence.answer("nginx", {"instances": [self.instance]}),
+            "names": evidence.answer("names", {}),
+            "paths": evidence.answer("paths", {}),
+            "listeners": evidence.answer("/proc/net", self.listeners),
+            "error_log": evidence.answer("error logs", self.log),
+            "php_fpm": evidence.answer("php-fpm", self.php),
+            "backends": evidence.answer(
+                "backends",
+                {
+                    "units": evidence.answer("systemctl show", self.units),
+                    "supervisor": evidence.answer("supervisord", self.programs),
+                    "pm2": evidence.answer("pm2", self.apps),
+                    "processes": evidence.answer("/proc", []),
+                },
+            ),
+            "selinux": evidence.no_answer("selinux", evidence.ABSENT, "the kernel runs without SELinux"),
+        }
+        self.file(MAIN, MAIN_TEXT)
+
+    # --- nginx
+
+    def file(self, path: str, text: str, mtime: float = WRITTEN, ctime: float | None = None) -> World:
+        """Write a configuration file; one of the same path is replaced."""
+        self.instance["files"][:] = [item for item in self.instance["files"] if item["path"] != path]
+        raw = text.encode("utf-8", "surrogateescape")
+        self.instance["files"].append(
+            {
+                "path": path, "real_path": path, "sha256": "", "size": len(raw), "mtime": mtime, "ctime": mtime if ctime is None else ctime, "uid": 0, "gid": 0,
+                "mode": "0644", "status": "ok", "why": "", "truncated": False, "content": base64.b64encode(raw).decode(),
+            }
+        )
+        return self
+
+    def site(self, *lines: str, name: str = "shop", outside: Iterable[str] = (), mtime: float = WRITTEN, port: int = 80) -> World:
+        """Write a site: a server with these lines in it, the first in line 3, and others before it all in line 1."""
+        text = " ".join(outside) + f"\nserver {{ listen {port}; server_name {name}.example;\n" + "\n".join(lines) + "\n}\n"
+        return self.file(SITES + name, text, mtime)
+
+    def passes(self, target: str, name: str = "shop", **options) -> World:
+        """Write a site whose only location, in line 3, passes to a target: "http://..." or "fastcgi_pass unix:..."."""
+        directive = target if "_pass " in target else f"proxy_pass {target}"
+        return self.site(f"location / {{ {directive}; }}", name=name, **options)
+
+    def stopped(self, enabled: str = "enabled", active: str = "inactive", unit: bool = True) -> World:
+        """Stop nginx."""
+        self.instance.update(running=False, master=None, workers=[])
+        self.instance["unit"] = {"name": "nginx.service", "active": active, "sub": "dead", "result": "success", "enabled": enabled} if unit else None
+        return self
+
+    def invalid(self, text: str = "unknown directive \"prxy_pass\"", file: str = SITES + "shop", line: int = 3) -> World:
+        """Let the configuration test fail."""
+        self.instance["test"] = evidence.answer("nginx -t", {"valid": False, "messages": [{"level": "emerg", "text": text, "file": file, "line": line}], "how": "overlay"})
+        return self
+
+    # --- what listens
+
+    def listen(
+        self, endpoint: str, comm: str = "node", unit: str = "", pid: int | None = None, net: str = NET, mnt: str = MNT, v6only: bool | None = None,
+        argv: tuple[str, ...] = (), started: float = LOADED, exe: str = "", path: bool = True,
+    ) -> int:
+        """Open a listening socket and return its process's pid; a Unix socket gets its path too, unless path is false."""
+        if pid is None:
+            self._pid += 1
+            pid = self._pid
+        owner = {
+            "pid": pid, "comm": comm, "exe": exe or f"/usr/bin/{comm}", "argv": list(argv or (f"/usr/bin/{comm}",)), "uid": 1000, "user": "app", "unit": unit,
+            "container": "", "net": net, "mnt": mnt, "started": started,
+        }
+        common = {"net": net, "inode": pid, "accept_queue": 0, "backlog": 511, "owners": [owner]}
+        if endpoint.startswith("unix:"):
+            self.listeners["unix"].append({"path": endpoint[5:], **common})
+            if path:
+                self.socket(endpoint[5:])
+        else:
+            address, _colon, port = endpoint.rpartition(":")
+            address = address.strip("[]")
+            self.listeners["tcp"].append({"address": address, "port": int(port), "family": "inet6" if ":" in address else "inet", "v6only": v6only, **common})
+        return pid
+
+    def unit(
+        self, name: str, *claims: str, active: str = "active", sub: str | None = None, pid: int | None = None, fragment: str | None = None, enabled: str = "enabled",
+        source: str = "ExecStart", **more,
+    ) -> World:
+        """Add a systemd unit that says that it listens on some endpoints."""
+        self.units.append(
+            {
+                "name": name, "description": name, "load": "loaded", "active": active, "result": "success", "enabled": enabled, "type": "simple", "main_pid": pid,
+                "sub": sub or {"active": "running", "failed": "failed", "activating": "auto-restart"}.get(active, "dead"), "status": 0, "code": "", "restarts": 0,
+                "restart": "no", "started": LOADED, "exited": 0.0, "changed": LOADED, "user": "app", "group": "", "private_tmp": False,
+                "fragment": f"/etc/systemd/system/{name}" if fragment is None else fragment, "claims": [{"endpoint": item, "from": source} for item in claims],
+                "journal": [], "command": [], "working_directory": "", **more,
+            }
+        )
+        return self
+
+    def service(self, name: str, endpoint: str, *claims: str, comm: str = "node", **more) -> World:
+        """Add a unit that runs and listens on an endpoint, and says so unless it claims something else."""
+        pid = self.listen(endpoint, comm=comm, unit=name, **more)
+        return self.unit(name, *(claims or (endpoint,)), pid=pid)
+
+    def pool(self, listen: str, name: str = "www", version: str = "8.2", running: bool = True, **more) -> World:
+        """Add a PHP-FPM pool and, once, the unit of its version. It listens when it runs."""
+        unit = f"php{version}-fpm.service"
+        known = next((item for item in self.units if item["name"] == unit), None)
+        if not known:
+            self._pid += 1
+            self.unit(unit, active="active" if running else "inactive", pid=self._pid if running else None, fragment=f"/lib/systemd/system/{unit}")
+            known = self.units[-1]
+        at = {"file": f"/etc/php/{version}/fpm/pool.d/{name}.conf", "line": 36}
+        self.php["pools"].append(
+            {
+                "name": name, "version": version, "at": {**at, "line": 4}, "listen": listen, "listen_at": at, "owner": "www-data", "group": "www-data", "mode": "0660",
+                "acl_users": [], "acl_groups": [], "user": "www-data", "pm": "dynamic", "max_children": 5, "request_terminate_timeout": 0.0, "ping_path": "",
+                "status_path": "", "unit": unit, "running": running, **more,
+            }
+        )
+        if running:
+            self.listen(listen, comm=f"php-fpm{version}", unit=unit, pid=known["main_pid"], argv=("php-fpm: master process (/etc/php/fpm/php-fpm.conf)",))
+        return self
+
+    def program(self, name: str, state: str, *claims: str, pid: int | None = None, why: str = "") -> World:
+        """Add a supervisor program."""
+        self.programs.append(
+            {
+                "name": name, "state": state, "pid": pid, "why": why, "command": "", "at": {"file": f"/etc/supervisor/conf.d/{name}.conf", "line": 1},
+                "claims": [{"endpoint": item, "from": "environment"} for item in claims], "log": [],
+            }
+        )
+        return self
+
+    def app(self, name: str, status: str, *claims: str, pid: int | None = None, user: str = "deploy", **more) -> World:
+        """Add a PM2 app."""
+        self.apps.append(
+            {
+                "name": name, "status": status, "pid": pid, "restarts": 0, "exit_code": None, "script": f"/srv/{name}/app.js", "user": user,
+                "claims": [{"endpoint": item, "from": "env PORT"} for item in claims], "log": [], **more,
+            }
+        )
+        return self
+
+    # --- paths, names, log
+
+    def socket(self, path: str, mode: str = "0660", uid: int = 1000, gid: int = WWW_DATA, acl=None, kind: str = "socket", folders: dict[str, dict] | None = None) -> World:
+        """Put a file at a path; its folders are of root and open, but for those that folders changes."""
+        self.paths[path] = {"status": "ok", "why": "", "missing": "", "walk": _folders(path, folders or {}) + [_step(path, kind, mode, uid, gid, acl)]}
+        return self
+
+    def missing(self, path: str, first: str = "") -> World:
+        """Let a path be absent, from its first missing part on."""
+        self.paths[path] = {"status": "absent", "why": "No such file or directory", "missing": first or path, "walk": _folders(first or path, {})}
+        return self
+
+    @property
+    def paths(self) -> dict:
+        """The walks by path."""
+        return self.answers["paths"]["value"]
+
+    def resolve(self, name: str, *addresses: str) -> World:
+        """Answer a name."""
+        self.answers["names"]["value"][name] = {"status": "ok", "addresses": list(addresses), "why": ""}
+        return self
+
+    def logged(self, peer: str, what: str = "connect-refused", *, count: int = 5, server: str = "shop.example", path: str = "/", pids=WORKERS, last: float = NOW - 60, **more) -> World:
+        """Add a group of error log records."""
+        message, errno, phase, status = _CLASSES[what]
+        self.log["groups"].append(
+            {
+                "message": message, "class": what, "level": "error", "errno": errno, "phase": phase, "scheme": "http", "peer": peer, "upstream": f"http://{peer}{path}",
+                "server": server, "methods": {"GET": count}, "paths": [path], "status": status, "count": count, "first": last - 600, "last": last,
+                "pids": list(pids), "detail": {}, "sample": message, **more,
+            }
+        )
+        return self
+
+    def refused_reload(self, text: str, pids=(MASTER,), last: float = NOW - 60) -> World:
+        """Add an [emerg] record of a reload."""
+        self.log["configuration"].append({"level": "emerg", "text": text, "file": "", "line": 0, "count": 1, "first": last, "last": last, "pids": list(pids)})
+        return self
+
+    # --- probes and judging
+
+    def reply(self, endpoint: str, *tries: dict, connect: str = "ok") -> World:
+        """Say what a probe of an endpoint gives, instead of what follows from the listeners."""
+        self.replies[endpoint] = {"connect": connect, "tries": list(tries)}
+        return self
+
+    def bundle(self) -> dict:
+        """Return the bundle as both visits would have left it."""
+        bundle = copy.deepcopy(_bundle.new(self.name, _bundle.COLLECTED, "", self.answers))
+        if not self.probing:
+            bundle["probes"] = evidence.no_answer("probes", evidence.ABSENT, "probing is off (bad_gateway_probe=false)")
+            return bundle
+        made = [self._probe(target) for batch in _targets.batches(bundle, "", "GET", 10.0) for target in batch["targets"]]
+        bundle["probes"] = evidence.answer("connections as nginx makes them", {"probes": made})
+        return bundle
+
+    def judge(self, *peers: World, only: tuple[str, ...] = (), skip: tuple[str, ...] = ()) -> HostResult:
+        """Judge this host; peers are the other hosts of the run."""
+        known = {address: Host.of(peer.bundle()) for peer in peers for address in peer.host["addresses"][2:]}
+        return _judge.judge(self.bundle(), only, skip, known.get)
+
+    def _probe(self, target: dict) -> dict:
+        said = self.replies.get(target["endpoint"]) or self._natural(target["endpoint"])
+        errno, why = _ERRNO.get(said["connect"], (None, ""))
+        connect = {"status": said["connect"], "errno": errno, "seconds": 0.001, "why": why}
+        tries = [{**_ANSWERED, **({"speak": target["speak"]} if not number else {}), **given} for number, given in enumerate(said["tries"])]
+        return {"id": target["id"], "endpoint": target["endpoint"], "connect": connect, "tries": tries}
+
+    def _natural(self, endpoint: str) -> dict:
+        if endpoint.startswith("unix:"):
+            walk = self.paths.get(endpoint[5:], {"status": "absent"})
+            open_ = any(item["path"] == endpoint[5:] for item in self.listeners["unix"]) and walk["status"] == "ok"
+            failure = "refused" if walk["status"] == "ok" else "absent"
+        else:
+            address, _colon, port = endpoint.rpartition(":")
+            open_ = any(item["port"] == int(port) and item["net"] == NET and _takes(item, address.strip("[]")) for item in self.listeners["tcp"])
+            failure = "refused"
+        return {"connect": "ok", "tries": [{}]} if open_ else {"connect": failure, "tries": []}
+
+
+def _takes(item: dict, address: str) -> bool:
+    if item["address"] == "::":
+        return ":" in address or not item["v6only"]
+    return item["address"] == address or item["address"] == "0.0.0.0" and ":" not in address
+
+
+def _instance() -> dict:
+    worker = {"started": LOADED, "uid": WWW_DATA, "gid": WWW_DATA, "groups": [WWW_DATA], "net": NET, "mnt": MNT, "shutting_down": False}
+    return {
+        "id": MAIN,
+        "running": True,
+        "master": {"pid": MASTER, "started": LOADED, "exe": "/usr/sbin/nginx", "argv": ["nginx"], "uid": 0, "net": NET, "mnt": MNT, "unit": "nginx.service", "own_root": False},
+        "workers": [{"pid": pid, **worker} for pid in WORKERS],
+        "identity": {"user": "www-data", "uid": WWW_DATA, "gid": WWW_DATA, "groups": [WWW_DATA], "from": "worker"},
+        "binary": "/usr/sbin/nginx",
+        "build": evidence.answer("nginx -V", {"version": "1.22.1", "product": "nginx", "arguments": [], "prefix": "/usr/share/nginx"}),
+        "conf_path": MAIN,
+        "prefix": "/usr/share/nginx",
+        "files": [],
+        "includes": [],
+        "error_logs": [{"path": "/var/log/nginx/error.log", "level": "error", "at": None}],
+        "test": evidence.answer("nginx -t", {"valid": True, "messages": [], "how": "overlay"}),
+        "unit": {"name": "nginx.service", "active": "active", "sub": "running", "result": "success", "enabled": "enabled"},
+    }
+
+
+def _step(path: str, kind: str = "dir", mode: str = "0755", uid: int = 0, gid: int = 0, acl=None) -> dict:
+    names = {0: "root", WWW_DATA: "www-data", 1000: "app"}
+    return {
+        "path": path, "type": kind, "mode": mode, "uid": uid, "gid": gid, "user": names.get(uid, str(uid)), "group": names.get(gid, str(gid)), "acl": acl, "label": "",
+        "target": "",
+    }
+
+
+def _folders(path: str, changed: dict[str, dict]) -> list[dict]:
+    parts = [part for part in path.split("/")[1:-1] if part]
+    above = ["/"] + ["/" + "/".join(parts[: number + 1]) for number in range(len(parts))]
+    return [_step(folder, **changed.get(folder, {})) for folder in above]
+
+
+def verdict(result: HostResult) -> list[tuple[str, str, str, str, str]]:
+    """Return (id, kind, certainty, endpoint, place) of each finding, in the order of their ranks."""
+    ordered = sorted(result.findings, key=lambda finding: finding.rank)
+    return [(finding.id, finding.kind, finding.certainty, finding.endpoint, str(finding.at or "")) for finding in ordered]
+
+
+def unknowns(result: HostResult) -> list[tuple[str, str, str]]:
+    """Return (id, needs, status) of what could not be judged."""
+    return [(item.id, item.needs, item.status) for item in result.unknown]

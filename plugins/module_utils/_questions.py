@@ -9,7 +9,15 @@ This module is private to the collection.
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_passes as passes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
-from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backends, error_log, host_facts, listeners, names, nginx, paths, php_fpm, selinux
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backends
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import error_log
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import host_facts
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import listeners
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import names
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import nginx
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import paths
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import php_fpm
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import selinux
 
 _NO_NGINX = "there is no nginx whose configuration could name any"
 

@@ -62,7 +62,7 @@ why:
   returned: success
 bundle:
   description: The file that holds the evidence.
-  type: path
+  type: str
   returned: success
 probed:
   description: How many endpoints were connected to.

@@ -56,7 +56,7 @@ EXAMPLES = r"""
 RETURN = r"""
 report:
   description: The file of the report.
-  type: path
+  type: str
   returned: always
 summary:
   description: How many hosts there are of each kind.

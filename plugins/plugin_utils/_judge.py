@@ -9,10 +9,12 @@ This module is private to the collection.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _rules
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, CERTAINTIES, KINDS, PROVEN, Finding, HostResult, Unknown
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, CERTAINTIES, FAILED, KINDS, PROVEN, Finding, HostResult, Unknown
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, route_of
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group, times
@@ -38,10 +40,23 @@ _PASSING = ("connect-refused", "connect-no-socket", "connect-denied", "connect-t
 
 
 def judge(bundle: dict, only: tuple[str, ...] = (), skip: tuple[str, ...] = (), peer_at=None) -> HostResult:
-    """Return what is wrong with a host; only and skip are ids of rules, empty for all and none."""
-    name = bundle["host"]
+    """Return what is wrong with a host; only and skip are ids of rules, empty for all and none.
+
+    peer_at as in Host. Evidence in a shape that this version does not know fails its own host, not the run.
+    """
     if bundle["status"] != _bundle.COLLECTED:
-        return HostResult(name=name, status=bundle["status"], why=bundle["why"], nginx={}, findings=(), unknown=(), recovered=())
+        return _unjudged(bundle, bundle["status"], bundle["why"])
+    try:
+        return _judge(bundle, only, skip, peer_at)
+    except Exception as error:  # pylint: disable=broad-except
+        return _unjudged(bundle, FAILED, f"the evidence cannot be judged: {type(error).__name__}: {error}")
+
+
+def _unjudged(bundle: dict, status: str, why: str) -> HostResult:
+    return HostResult(name=bundle["host"], status=status, why=why, nginx={}, findings=(), unknown=(), recovered=())
+
+
+def _judge(bundle: dict, only: tuple[str, ...], skip: tuple[str, ...], peer_at) -> HostResult:
     host = Host.of(bundle, peer_at) if peer_at else Host.of(bundle)
     found, unknown = [], []
     for rule in _rules.ALL:
@@ -54,13 +69,13 @@ def judge(bundle: dict, only: tuple[str, ...] = (), skip: tuple[str, ...] = (), 
                 found += list(rule.check(host))
             except Exception as error:  # pylint: disable=broad-except
                 unknown.append(Unknown(rule.id, "", evidence.ERROR, f"this rule failed: {type(error).__name__}: {error}"))
-    findings = _ranked(host, _one_per_leg(_folded(found)))
+    findings = _ranked(host, _folded(_one_per_leg(found)))
     recovered, unexplained = _rest(host, findings) if not only else ([], [])
     unknown += unexplained + _gaps(host)
-    partial = bool(bundle["why"]) or any(item.status in (evidence.DENIED, evidence.TIMEOUT, evidence.ERROR) for item in unknown)
+    partial = bool(bundle["why"]) or any(item.status in (evidence.DENIED, evidence.TIMEOUT, evidence.ERROR, "truncated") for item in unknown)
     why = bundle["why"] or ("; ".join(sorted({item.why for item in unknown if item.status == evidence.DENIED})) if partial else "")
     return HostResult(
-        name=name,
+        name=bundle["host"],
         status="partial" if partial else "diagnosed",
         why=why,
         nginx=_nginx(host),
@@ -94,7 +109,7 @@ def _folded(found: list[Finding]) -> list[Finding]:
     """Fold the findings that say the same of several routes into the first."""
     kept: dict[tuple, Finding] = {}
     for finding in found:
-        key = (finding.id, finding.kind, finding.says)
+        key = (finding.id, finding.kind, finding.certainty, finding.says, None if finding.route else finding.at)
         first = kept.get(key)
         if not first:
             kept[key] = finding
@@ -138,33 +153,55 @@ def _ranked(host: Host, findings: list[Finding]) -> list[Finding]:
 def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]]:
     """Return what is over, and what fails and is not explained by any finding."""
     explained = {tuple(route.values()) for finding in findings for route in (finding.route, *finding.also) if route}
-    over, open_ends = {}, {}
+    whole = any(finding.kind == CAUSE and not finding.route for finding in findings)
+    over: dict[tuple[str, str], str] = {}
+    open_ends: dict[tuple[str, str], Unknown] = {}
     for leg in host.legs:
         if tuple(route_of(leg).values()) in explained:
             continue
         groups = [group for group in leg.errors if group.get("status") in (500, 502, 504)]
-        passed = [group for group in groups if leg.answers and group["class"] in _PASSING]
         for group in groups:
-            said = show_group(group).shows
-            if group in passed:
-                over[said] = f"{leg.endpoint} answers again: {group['message']} {times(group['count'])}, last {clock(group['last'])}"
-            elif not any(finding.kind == CAUSE and not finding.route for finding in findings):
-                open_ends[said] = Unknown("unexplained", str(leg.endpoint), "open", f"{said}; no rule of this version explains it")
-        if not groups and _fails(leg):
+            key = (str(leg.endpoint), show_group(group).shows)
+            if leg.serves and (group["class"] in _PASSING or not leg.instance.in_force_at(group["last"] or 0.0)):
+                how = "answers again" if leg.answers else "is listened on again"
+                over[key] = f"{leg.endpoint} {how}: {group['message']} {times(group['count'])}, last {clock(group['last'])}"
+            elif not whole:
+                open_ends[key] = _unexplained(*key)
+        if not groups and leg.probe and not leg.answers and not leg.probe_gave_up:
             why = leg.probe.connect["why"] if leg.connect != "ok" else leg.probe.asked.get("why") or leg.probe.asked.get("status")
-            open_ends[str(leg.endpoint)] = Unknown("unexplained", str(leg.endpoint), "open", f"the probe failed ({why}); no rule of this version explains it")
+            open_ends[(str(leg.endpoint), "")] = _unexplained(str(leg.endpoint), f"the probe failed ({why})")
+    for instance in () if whole else host.instances:
+        for group in stale.fresh_foreign(host, instance):
+            key = (group["peer"], show_group(group).shows)
+            open_ends[key] = _unexplained(*key)
     return sorted(over.values()), [open_ends[key] for key in sorted(open_ends)]
 
 
-def _fails(leg: Leg) -> bool:
-    return bool(leg.probe) and not leg.answers
+def _unexplained(endpoint: str, seen: str) -> Unknown:
+    return Unknown("unexplained", endpoint, "open", f"{seen}; no rule of this version explains it")
 
 
 def _gaps(host: Host) -> list[Unknown]:
-    """Return the parts of the configuration that could not be read, and the routes whose target is not known."""
+    """Return what could not be read or asked, although its question was answered: files, logs, socket paths, routes, probes."""
     gaps = [Unknown("configuration", gap.path, gap.status, gap.why) for instance in host.instances for gap in instance.configuration.gaps]
     targets = {route.key: Unknown("route", f"{route.directive} {route.written}", "unresolved", f"{route.at}: {route.unresolved}") for route in host.routes if route.unresolved}
-    return gaps + list(targets.values())
+    gaps += [Unknown("error log", log["path"], log["status"], log["why"]) for log in _unread_logs(host)]
+    return gaps + list(targets.values()) + list(dict.fromkeys(gap for leg in host.legs for gap in _gaps_of(host, leg)))
+
+
+def _unread_logs(host: Host) -> list[dict]:
+    logs = (host.answer("error_log")["value"] or {}).get("logs") or []
+    return [log for log in logs if log["status"] not in (evidence.OK, evidence.ABSENT)]
+
+
+def _gaps_of(host: Host, leg: Leg) -> Iterator[Unknown]:
+    walked = leg.walk or {"status": evidence.ERROR, "why": "the path was not looked at"}
+    if leg.endpoint.kind == "unix" and host.answer("paths")["status"] == evidence.OK and walked["status"] not in (evidence.OK, evidence.ABSENT):
+        yield Unknown("socket path", leg.endpoint.path, walked["status"], walked["why"])
+    if leg.probe and leg.probe_gave_up:
+        yield Unknown("probe", str(leg.endpoint), evidence.TIMEOUT, f"no answer within {leg.waited:.1f} s; nginx waits longer")
+    if not leg.probe and host.answer("probes")["status"] == evidence.OK and leg.route.family != "stream" and leg.endpoint.kind in ("tcp", "unix"):
+        yield Unknown("probe", str(leg.endpoint), "truncated", "it was not probed, because of a limit or because only root may connect as nginx does")
 
 
 def _nginx(host: Host) -> dict:

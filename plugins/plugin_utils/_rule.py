@@ -20,6 +20,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host imp
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 
 SAFE, RISKY, MANUAL = "safe", "risky", "manual"
+# How a fault shows itself to nginx, in the words of proxy_next_upstream; ANSWER is one that it hands on to the client.
+ERROR, TIMEOUT, INVALID_HEADER, ANSWER = "error", "timeout", "invalid_header", ""
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,12 @@ def on_leg(
     command: str = "",
     alternatives: Iterable[str] = (),
     at: Place | None = None,
+    failure: str = ERROR,
 ) -> Finding:
-    """Return a finding about one leg; at is where the fix belongs, by default where the endpoint is written."""
+    """Return a finding about one leg; at is where the fix belongs, by default where the endpoint is written; failure as for strikes()."""
     return Finding(
         id=rule,
-        kind=CAUSE if strikes(host, leg) else RISK,
+        kind=CAUSE if strikes(host, leg, failure) else RISK,
         certainty=certainty,
         rank=0,
         route=route_of(leg),
@@ -66,20 +69,20 @@ def on_leg(
     )
 
 
-def strikes(host: Host, leg: Leg) -> bool:
+def strikes(host: Host, leg: Leg, failure: str) -> bool:
     """Return whether a fault on a leg fails requests now.
 
     It does not yet when nginx is down, when the route stands in a file that the workers have not read
-    and the log shows no failure on its endpoint, or when nginx goes on to another peer that answers.
+    and the log shows no failure on its endpoint, or when nginx goes on to another peer that answers. On
+    which failures it goes on, *_next_upstream says: ERROR, TIMEOUT or INVALID_HEADER; on ANSWER, never.
     """
     if not leg.instance.running:
         return False
     if leg.pending and not leg.errors and host.answer("error_log")["status"] == "ok":
         return False
     next_upstream = leg.route.value("next_upstream")
-    if next_upstream and "off" in next_upstream.args:
-        return True
-    return not any(other.answers for other in host.legs if other.route is leg.route and other is not leg)
+    goes_on = next_upstream is not None and ("on" in next_upstream.args or failure in next_upstream.args)
+    return not (goes_on and any(other.serves for other in host.legs if other.route is leg.route and other is not leg))
 
 
 def on_instance(

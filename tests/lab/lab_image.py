@@ -30,6 +30,7 @@ PACKAGES = (
     "php8.2-fpm",
     "procps",
     "python3",
+    "sudo",
     "supervisor",
     "systemd",
     "systemd-sysv",

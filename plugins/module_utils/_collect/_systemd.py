@@ -33,8 +33,8 @@ JOURNAL_WINDOW = 400
 _PROPERTIES = (
     "Id", "Description", "LoadState", "ActiveState", "SubState", "Result", "UnitFileState", "Type", "MainPID", "ExecMainCode",
     "ExecMainStatus", "NRestarts", "Restart", "ExecMainStartTimestampMonotonic", "ExecMainExitTimestampMonotonic",
-    "StateChangeTimestampMonotonic", "ActiveExitTimestampMonotonic", "User", "Group", "PrivateTmp", "WorkingDirectory", "ExecStart", "FragmentPath", "Environment",
-    "EnvironmentFiles", "Triggers", "Listen",
+    "StateChangeTimestampMonotonic", "ActiveExitTimestampMonotonic", "User", "Group", "PrivateTmp", "WorkingDirectory", "ExecStart",
+    "FragmentPath", "Environment", "EnvironmentFiles", "Triggers", "Listen",
 )
 _PROPERTY = re.compile("^(" + "|".join(_PROPERTIES) + ")=(.*)$", re.DOTALL)
 # siginfo.h: si_code of SIGCHLD.

@@ -362,7 +362,6 @@ class _Group:
         if pid and len(self.pids) < PIDS and pid not in self.pids:
             self.pids.append(pid)
 
-
     def _extend(self, stamp):
         # Only here is a stamp looked at closely: the quick expression lets "9999/////" pass.
         if _time(stamp) is not None:
@@ -632,7 +631,7 @@ def _span(lines):
     tail = [line[:19] for line in lines[-RECORD_LINES:] if nginx_log.RECORD_START.match(line)]
     if not head or not tail:
         return None, None, None
-    return _time(head[0]), _time(head[(len(head) - 1) // 2]), _time(max(head[-1], max(tail)))
+    return _time(head[0]), _time(head[(len(head) - 1) // 2]), _time(max(head[-1:] + tail))
 
 
 def _stamp(moment):

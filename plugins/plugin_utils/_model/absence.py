@@ -6,12 +6,15 @@
 One endpoint without a listener has one cause. It is decided here, in one place, so that the rules
 for a stopped, failing, moved or hidden backend can never contradict each other:
 
-1. its owner says that it listens there, and is failing or stopped;
-2. the same port is open at another address, or the same socket path in another mount namespace;
-3. its owner runs and listens elsewhere;
+1. the same socket path is open in another mount namespace;
+2. its owner says that it listens there, and is failing or stopped;
+3. the same port is open at another address, or its owner runs and listens elsewhere;
 4. exactly one program that no route uses listens elsewhere and speaks what the pass speaks;
 5. a stopped or failing program that says nothing of where it listens fits by name;
 6. nobody is known.
+
+Where the very endpoint is open, and yet nginx does not get there (another network namespace, a socket
+whose file was removed), none of these is true and nothing is said.
 
 This module is private to the collection.
 """
@@ -48,7 +51,10 @@ _PLUMBING = frozenset(
     systemd-udevd systemd-userdbd unbound valkey-server vsftpd xinetd zabbix_agentd zabbix_agent2""".split()
 )
 _PRIVATE = ("/tmp/", "/var/tmp/")
-_DULL = frozenset("app apps backend conf default enabled etc http https lib localhost main nginx opt php run server service site sites sock srv upstream usr var web www".split())
+_DULL = frozenset(
+    """app apps available backend bin com conf data default enabled etc example home http https index java lib local localhost main net nginx node opt org
+    php python python3 root ruby run server service share site sites sock srv system systemd upstream usr var web www""".split()
+)
 
 
 @dataclass(frozen=True)
@@ -102,28 +108,27 @@ def explain(host: Host, leg: Leg) -> Absence | None:
     if leg.local:
         return _find(host, leg)
     peer = host.peer_at(leg.endpoint.address)
-    if not peer or peer.answer("listeners")["status"] != evidence.OK:
+    listeners = peer.answer("listeners") if peer else {}
+    if listeners.get("status") != evidence.OK or listeners["truncated"]:
         return Absence(leg, NOT_RUNNING, LIKELY, alternatives=(WRONG_PORT, WRONG_ADDRESS, "firewall-blocked"))
     if peer.listening_at(leg.endpoint, ""):
         return None
     # Seen from the peer there is no nginx of ours whose namespaces would matter.
     found = _find(peer, replace(leg, instance=Instance({"id": leg.instance.id}, leg.instance.configuration)))
-    return replace(found, leg=leg, seen_on=peer)
+    return replace(found, leg=leg, seen_on=peer) if found else None
 
 
-def _find(host: Host, leg: Leg) -> Absence:
-    found = _moved(host, leg) or _claimed(host, leg) or _elsewhere(host, leg) or _unclaimed(host, leg)
+def _find(host: Host, leg: Leg) -> Absence | None:
+    found = _hidden(host, leg) or _idle_claimant(host, leg)
+    if not found and host.listening_at(leg.endpoint, ""):
+        return None
+    found = found or _moved(host, leg) or _running_claimant(host, leg) or _elsewhere(host, leg) or _unclaimed(host, leg)
     return replace(found, seen_on=host)
 
 
-def _moved(host: Host, leg: Leg) -> Absence | None:
-    """The same port at another address, or the same path in another mount namespace."""
-    if leg.endpoint.kind == "tcp":
-        same = [item for item in _reachable(host, leg) if item.endpoint.kind == "tcp" and item.endpoint.port == leg.endpoint.port]
-        if same:
-            return Absence(leg, WRONG_ADDRESS, PROVEN, host.owner_of(same[0]), same[0], tuple(item.label for item in same[1:]))
-        return None
-    for item in host.listeners:
+def _hidden(host: Host, leg: Leg) -> Absence | None:
+    """The same path in another mount namespace."""
+    for item in host.listeners if leg.endpoint.kind == "unix" else ():
         hidden = item.endpoint == leg.endpoint and item.processes and leg.instance.mnt
         if hidden and all(process.mnt and process.mnt != leg.instance.mnt for process in item.processes):
             owner = host.owner_of(item)
@@ -132,41 +137,82 @@ def _moved(host: Host, leg: Leg) -> Absence | None:
     return None
 
 
-def _claimed(host: Host, leg: Leg) -> Absence | None:
-    """Somebody's own configuration says that it listens there."""
-    claiming = [owner for owner in host.owners if owner.claim_on(leg.endpoint)]
+def _moved(host: Host, leg: Leg) -> Absence | None:
+    """The same port at another address."""
+    same = _same_port(host, leg)
+    if not same:
+        return None
+    certainty = PROVEN if len(same) == 1 else LIKELY
+    return Absence(leg, WRONG_ADDRESS, certainty, host.owner_of(same[0]), same[0], tuple(item.label for item in same[1:]))
+
+
+def _same_port(host: Host, leg: Leg) -> list[Listener]:
+    if leg.endpoint.kind != "tcp":
+        return []
+    return _one_per_program([item for item in _reachable(host, leg) if item.endpoint.kind == "tcp" and item.endpoint.port == leg.endpoint.port])
+
+
+def _claimants(host: Host, leg: Leg) -> list[owners.Owner]:
+    return [owner for owner in host.owners if owner.claim_on(leg.endpoint)]
+
+
+def _idle_claimant(host: Host, leg: Leg) -> Absence | None:
+    """Somebody's own configuration says that it listens there, and it does not run.
+
+    Beside a program that runs and says the same, or that has the same port, it may be a leftover: then it is
+    likely, or nothing when it is not even meant to run.
+    """
+    claiming = _claimants(host, leg)
+    rivals = [owner.label for owner in claiming if owner.state == owners.RUNNING] + [item.label for item in _same_port(host, leg)]
+    claiming = [owner for owner in claiming if owner.enabled or owner.state == owners.FAILING or not rivals]
     for state, cause in ((owners.FAILING, START_FAILING), (owners.STOPPED, NOT_RUNNING), (owners.STARTING, NOT_RUNNING)):
-        for owner in claiming:
-            if owner.state == state:
-                return Absence(leg, cause, PROVEN, owner, others=tuple(other.label for other in claiming if other is not owner))
+        idle = [owner for owner in claiming if owner.state == state]
+        if idle:
+            # Of two that claim one place, the one that is meant to run.
+            owner = next((owner for owner in idle if owner.enabled), idle[0])
+            others = tuple(dict.fromkeys([*rivals, *(other.label for other in claiming if other is not owner)]))
+            moved = WRONG_ADDRESS if _same_port(host, leg) else _elsewhere_cause(leg)
+            return Absence(leg, cause, LIKELY if rivals else PROVEN, owner, others=others, alternatives=(moved,) if rivals else ())
+    return None
+
+
+def _running_claimant(host: Host, leg: Leg) -> Absence | None:
+    """Somebody's own configuration says that it listens there; it runs, and listens elsewhere or nowhere."""
+    claiming = _claimants(host, leg)
     for owner in claiming:
-        mine = [item for item in _reachable(host, leg) if _belongs(item, owner)]
-        if owner.state == owners.RUNNING and len(mine) == 1:
-            return Absence(leg, _moved_to(leg, mine[0]), PROVEN, owner, mine[0])
+        mine = [item for item in _one_per_program(_reachable(host, leg)) if _belongs(item, owner) and not _claimed_by_another(host, item, owner)]
+        fitting = [item for item in mine if not _refuted(host, item)]
+        if owner.state == owners.RUNNING and fitting:
+            certainty = PROVEN if len(fitting) == 1 else LIKELY
+            others = tuple(item.label for item in fitting[1:])
+            return Absence(leg, _moved_to(leg, fitting[0]), certainty, owner, fitting[0], others, () if certainty == PROVEN else (NOT_RUNNING,))
     if claiming:
         return Absence(leg, NOT_RUNNING, LIKELY, claiming[0], alternatives=(START_FAILING,))
     return None
 
 
+def _claimed_by_another(host: Host, item: Listener, owner: owners.Owner) -> bool:
+    """Return whether a socket is another owner's by its own configuration: one PHP-FPM master holds those of all its pools."""
+    return not owner.claim_on(item.endpoint) and any(other.claim_on(item.endpoint) for other in host.owners if other is not owner)
+
+
+def _refuted(host: Host, item: Listener) -> bool:
+    """Return whether a socket was asked in the protocol of the pass and did not answer in it."""
+    probe = host.candidate_probe(reachable_as(item))
+    return bool(probe) and probe.asked.get("status") != "ok"
+
+
 def _elsewhere(host: Host, leg: Leg) -> Absence | None:
     """A program that no route uses listens elsewhere, and speaks what the pass speaks."""
-    found = candidates(host, leg)
-    if not found:
+    fitting = [item for item in candidates(host, leg) if not _refuted(host, item)]
+    named = [item for item in fitting if _akin(leg, _words_of(item)) or _only_it_speaks(host, leg, item)]
+    answering = [item for item in fitting if host.candidate_probe(reachable_as(item))]
+    chosen = next(iter(named or answering), None)
+    if not chosen or _akin_idle(host, leg):
         return None
-    probed = {item: host.candidate_probe(reachable_as(item)) for item in found}
-    fitting = [item for item in found if not probed[item] or probed[item].asked.get("status") == "ok"]
-    if not fitting:
-        return None
-    named = [item for item in fitting if _akin(leg, _words_of(item))]
-    idle = [owner for owner in _idle(host) if _akin(leg, _words(owner.name, owner.at))]
-    chosen = named[0] if named else fitting[0]
-    certain = len(fitting) == 1 and bool(probed[chosen]) and not _idle(host)
-    if idle and not named:
-        return None
-    if len(fitting) == 1 or len(named) == 1:
-        certainty = PROVEN if certain else LIKELY
-    else:
-        certainty = POSSIBLE
+    certain = named == answering == fitting == [chosen] and not _idle(host)
+    # That it speaks HTTP alone does not make a program the one that was meant.
+    certainty = PROVEN if certain else LIKELY if len(named) == 1 else POSSIBLE
     return Absence(
         leg,
         _moved_to(leg, chosen),
@@ -178,21 +224,35 @@ def _elsewhere(host: Host, leg: Leg) -> Absence | None:
     )
 
 
+def _only_it_speaks(host: Host, leg: Leg, item: Listener) -> bool:
+    """Return whether no other route uses a socket that speaks FastCGI or uwsgi; nearly every program speaks HTTP."""
+    return leg.route.family in ("fastcgi", "uwsgi") and not any(item.accepts(other.endpoint) for other in host.legs)
+
+
 def _unclaimed(host: Host, leg: Leg) -> Absence:
     """A stopped or failing program that does not say where it listens, or nobody at all."""
-    idle = _idle(host)
-    akin = [owner for owner in idle if _akin(leg, _words(owner.name, owner.at))]
-    picked = akin or idle
-    if len(picked) == 1:
-        cause = START_FAILING if picked[0].state == owners.FAILING else NOT_RUNNING
-        return Absence(leg, cause, LIKELY if akin else POSSIBLE, picked[0], alternatives=(WRONG_PORT,) if leg.endpoint.kind == "tcp" else (PATH_MISMATCH,))
+    akin = _akin_idle(host, leg)
+    if len(akin) == 1:
+        cause = START_FAILING if akin[0].state == owners.FAILING else NOT_RUNNING
+        return Absence(leg, cause, LIKELY, akin[0], alternatives=(_elsewhere_cause(leg),))
+    idle = akin or _idle(host)
     return Absence(
         leg,
         NOT_RUNNING,
-        POSSIBLE if picked or host.answer("listeners")["hidden"] else LIKELY,
-        others=tuple(owner.label for owner in picked),
-        alternatives=(START_FAILING, WRONG_PORT if leg.endpoint.kind == "tcp" else PATH_MISMATCH),
+        POSSIBLE if idle or _unseen(host) else LIKELY,
+        others=tuple(owner.label for owner in idle),
+        alternatives=(START_FAILING, _elsewhere_cause(leg)),
     )
+
+
+def _unseen(host: Host) -> bool:
+    """Return whether there may be programs and managers that the evidence does not show."""
+    managers = (host.answer(f"backends.{name}") for name in ("units", "supervisor", "pm2"))
+    return bool(host.answer("listeners")["hidden"]) or any(answer["hidden"] or answer["status"] not in (evidence.OK, evidence.ABSENT) for answer in managers)
+
+
+def _elsewhere_cause(leg: Leg) -> str:
+    return WRONG_PORT if leg.endpoint.kind == "tcp" else PATH_MISMATCH
 
 
 def candidates(host: Host, leg: Leg) -> list[Listener]:
@@ -268,6 +328,10 @@ def _idle(host: Host) -> list[owners.Owner]:
         for owner in host.owners
         if owner.custom and not owner.claims and (owner.state == owners.FAILING or owner.state == owners.STOPPED and owner.enabled)
     ]
+
+
+def _akin_idle(host: Host, leg: Leg) -> list[owners.Owner]:
+    return [owner for owner in _idle(host) if _akin(leg, _words(owner.name, owner.at))]
 
 
 def _akin(leg: Leg, words: set[str]) -> bool:

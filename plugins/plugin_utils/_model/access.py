@@ -36,7 +36,8 @@ class Denial:
 def denial(leg: Leg) -> Denial | None:
     """Return what denies the worker on a leg; None when nothing does, or the permissions do not explain it."""
     walk = leg.walk
-    if not walk or walk["status"] != "ok" or leg.connect not in ("", "denied"):
+    # A folder may deny the worker on the way to what root sees is not there: then the connection is denied.
+    if not walk or leg.connect not in ("", "denied") or walk["status"] not in (("ok", "absent") if leg.connect else ("ok",)):
         return None
     identity = leg.instance.identity
     if identity.get("uid") is None:

@@ -219,10 +219,10 @@ def family_name(name: str, family: str) -> str:
     return f"{family}_{name}" if name in _SUFFIXES else name
 
 
-# "index", "limit_rate" and "send_timeout" are also directives of their own, of which the first two
-# are meant when no family is written.
+# "index" and "limit_rate" are also directives of their own, and those are meant when no family is written.
+_WITHOUT_DEFAULT = _each(FAMILIES, "pass", "busy_buffers_size", "temp_file_write_size", "temp_path", "method", "bind")
 _SUFFIXES = frozenset(
     name.split("_", 1)[1]
-    for name in (*_DEFAULTS, *_CHANGED, *_BITMASKS, *_ARRAYS, *_each(FAMILIES, "pass", "busy_buffers_size", "temp_file_write_size", "temp_path", "method", "bind"))
+    for name in (*_DEFAULTS, *_CHANGED, *_BITMASKS, *_ARRAYS, *_STREAM, *_WITHOUT_DEFAULT)
     if name.split("_", 1)[0] in FAMILIES
 ) - {"limit_rate", "index"}

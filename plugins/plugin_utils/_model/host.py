@@ -174,11 +174,21 @@ class Instance:
             return ()
         return tuple(file["path"] for file in self.raw.get("files") or () if (file.get(clock) or 0.0) > self.loaded + _CLOCK_SLACK)
 
+    def in_force_at(self, moment: float) -> bool:
+        """Return whether the configuration that runs is the one that ran at a moment: not loaded, or not changed, since."""
+        changed = max((file.get("mtime") or 0.0 for file in self.raw.get("files") or ()), default=0.0)
+        return moment >= self.loaded or moment > changed
+
+    @property
+    def meant_to_run(self) -> bool:
+        """Return whether its unit says that it should run."""
+        return self.unit.get("enabled") in ("enabled", "enabled-runtime", "alias", "linked") or self.unit.get("active") == "failed"
+
     @property
     def reload_command(self) -> str:
         """Return the command that tests the configuration and loads it."""
         unit = self.unit.get("name")
-        return f"nginx -t && systemctl reload {unit}" if unit else "nginx -t && nginx -s reload"
+        return f"nginx -t && systemctl reload {shlex.quote(unit)}" if unit else "nginx -t && nginx -s reload"
 
 
 @dataclass(frozen=True)
@@ -201,9 +211,35 @@ class Leg:
         return self.probe.connect["status"] if self.probe else ""
 
     @property
+    def header_bytes(self) -> int:
+        """Return the size of the response header that the probe got; 0 when it got none."""
+        return (self.probe.asked.get("header_bytes") or 0) if self.probe else 0
+
+    @property
+    def waited(self) -> float | None:
+        """Return how long the probe waited for the header, in seconds; None when it says nothing of it."""
+        attempt = self.probe.asked if self.probe else {}
+        return attempt.get("seconds") if attempt.get("status") in ("ok", "timeout") else None
+
+    @property
     def answers(self) -> bool:
-        """Return whether the endpoint answers now, in the protocol of the pass."""
-        return bool(self.probe) and self.connect == "ok" and self.probe.asked.get("status") == "ok"
+        """Return whether the endpoint answers now, in the protocol of the pass, with what nginx can hand on."""
+        if self.connect != "ok" or self.probe.asked.get("status") != "ok":
+            return False
+        buffer, timeout = self.route.value("buffer_size"), self.route.value("read_timeout")
+        fits = not buffer or not buffer.size or self.header_bytes <= buffer.size
+        return fits and (not timeout or not timeout.seconds or (self.waited or 0.0) <= timeout.seconds)
+
+    @property
+    def serves(self) -> bool:
+        """Return whether the endpoint answers now; where it was not asked, whether something listens there."""
+        return self.answers if self.probe else bool(self.listeners)
+
+    @property
+    def probe_gave_up(self) -> bool:
+        """Return whether the probe ended before nginx would have: it says nothing then."""
+        timeout = self.route.value("read_timeout")
+        return bool(self.probe) and self.probe.asked.get("status") == "timeout" and bool(timeout and timeout.seconds) and (self.waited or 0.0) <= timeout.seconds
 
     @property
     def pending(self) -> bool:
@@ -211,8 +247,9 @@ class Leg:
         return self.route.at.file in self.instance.newer_files
 
     def logged(self, *classes: str) -> list[dict]:
-        """Return the log groups of these classes, the most frequent first."""
-        return sorted((group for group in self.errors if group["class"] in classes), key=lambda group: -group["count"])
+        """Return the log groups of these classes that were met under the configuration that runs, the most frequent first."""
+        found = [group for group in self.errors if group["class"] in classes and self.instance.in_force_at(group.get("last") or 0.0)]
+        return sorted(found, key=lambda group: -group["count"])
 
 
 def _alone(_address: str) -> Host | None:
@@ -275,8 +312,9 @@ class Host:
         return endpoint.kind == "tcp" and (_is_loopback(endpoint.address) or endpoint.address in self.addresses)
 
     def listening_at(self, endpoint: Endpoint, net: str) -> tuple[Listener, ...]:
-        """Return the sockets that take a connection to an endpoint, made in a network namespace."""
-        return tuple(item for item in self.listeners if item.accepts(endpoint) and (not net or not item.net or item.net == net))
+        """Return the sockets that take a connection to an endpoint, made in a network namespace; paths are no matter of that (unix(7))."""
+        anywhere = not net or endpoint.path.startswith("/")
+        return tuple(item for item in self.listeners if item.accepts(endpoint) and (anywhere or not item.net or item.net == net))
 
     @cached_property
     def routes(self) -> tuple[routes.Route, ...]:
@@ -405,7 +443,7 @@ def _processes(item: dict) -> tuple[Process, ...]:
     return tuple(
         Process(
             pid=owner["pid"],
-            comm=owner["comm"],
+            comm=owner.get("comm") or "",
             exe=owner.get("exe") or "",
             argv=tuple(owner.get("argv") or ()),
             user=owner.get("user") or "",

@@ -95,7 +95,8 @@ def _covers(claim: Endpoint, endpoint: Endpoint) -> bool:
         return False
     if claim.kind == "unix":
         return claim.path == endpoint.path
-    return claim.port == endpoint.port and (claim.address in ("*", "0.0.0.0", "::", endpoint.address) or _loopback(claim.address) == _loopback(endpoint.address))
+    same = claim.address in ("*", "0.0.0.0", "::", endpoint.address) or _loopback(claim.address) and _loopback(endpoint.address)
+    return claim.port == endpoint.port and same
 
 
 def _loopback(address: str) -> bool:
@@ -115,17 +116,19 @@ def unit_state(unit: dict, now: float) -> str:
     """Return the state of a systemd unit.
 
     A unit that is "failed" after it served for a while, or because somebody stopped or killed it (a
-    program may end with an error even then), was started and then stopped; one that is "failed" at once, waits for its next start, or is started again and
-    again, fails to start.
+    program may end with an error even then), was started and then stopped; one that is "failed" at once,
+    waits for its next start after a short life, or is started again and again, fails to start.
     """
     active, sub, restarts = unit.get("active"), unit.get("sub"), unit.get("restarts") or 0
     started, exited = unit.get("started") or 0.0, unit.get("exited") or 0.0
+    lived = bool(started) and bool(exited) and exited - started >= _LIVED
     if active == "failed":
-        lived = bool(started) and bool(exited) and exited - started >= _LIVED
         killed = unit.get("code") == "killed" and str(unit.get("status")) in _KILLS
         stopped = unit.get("asked_to_stop") or not restarts and (lived or killed)
         return STOPPED if stopped else FAILING
-    if sub == "auto-restart" or active == "activating" and restarts:
+    if sub == "auto-restart":
+        return STARTING if lived and not restarts else FAILING
+    if active == "activating" and restarts >= _LOOPING:
         return FAILING
     if active in ("active", "reloading"):
         return FAILING if restarts >= _LOOPING and started and now - started < _LIVED else RUNNING
@@ -152,7 +155,8 @@ def _unit(unit: dict, now: float) -> Owner:
         state=unit_state(unit, now),
         says=words,
         source=f"systemctl show {name}",
-        claims=_claims(unit),
+        # What runs once and ends serves nobody, whatever port its environment names.
+        claims=() if unit.get("type") == "oneshot" else _claims(unit),
         pids=(unit["main_pid"],) if unit.get("main_pid") else (),
         unit=name,
         lines=tuple(unit.get("journal") or ()),

@@ -327,7 +327,7 @@ def _returns(block: Statement) -> bool:
 
 def _route(block: _Block, site: Site, statement: Statement, key: str) -> Route:
     server, location = site.server, site.location
-    peers: dict[tuple[str, Place], Peer] = {}
+    peers: dict[Peer, None] = {}
     groups: dict[str, Group] = {}
     whys: list[str] = []
     targets = []
@@ -339,12 +339,12 @@ def _route(block: _Block, site: Site, statement: Statement, key: str) -> Route:
             whys.append(target.why)
         elif group:
             groups[group.name] = group
-            peers.update({(peer.written, peer.at): peer for peer in group.peers})
+            peers.update(dict.fromkeys(group.peers))
             whys += [group.unresolved] if group.unresolved else []
         else:
             endpoints, by_name, why = _resolved(Endpoint.parse(target.host, target.port), block.names)
             peer = Peer(target.host, endpoints, value.at or statement.at, by_name=by_name)
-            peers.setdefault((peer.written, peer.at), peer)
+            peers[peer] = None
             whys += [why] if why else []
     only = next(iter(groups.values())) if len(groups) == 1 and all(not target.why and target.host.lower() in block.groups for target in targets) else None
     first = next((target for target in targets if not target.why), targets[0])
@@ -362,7 +362,7 @@ def _route(block: _Block, site: Site, statement: Statement, key: str) -> Route:
         uri=first.uri or "",
         at=statement.at,
         group=only.name if only else None,
-        peers=tuple(peers.values()),
+        peers=tuple(peers),
         unresolved="; ".join(dict.fromkeys(whys)),
         upstream=only,
         site=site,

@@ -16,16 +16,26 @@ def failures(host: Host, instance: Instance) -> list[dict]:
     """Return the log groups of failures that running workers met on an upstream which no file names.
 
     A log record can be forged by a client, but its pid must then be that of a worker that runs now.
-    A route whose target is a name or a variable may go anywhere, so its records say nothing here.
+    A route whose target is a name or a variable may go anywhere, so its records say nothing here. Where a
+    part of the files is not known, neither is what they do not name.
     """
-    pids = {worker["pid"] for worker in instance.raw.get("workers") or ()}
+    if instance.configuration.gaps:
+        return []
     found = []
-    for group in host.foreign_errors:
-        if group.get("status") not in (500, 502, 504) or not pids & set(group.get("pids") or ()):
-            continue
+    for group in fresh_foreign(host, instance):
         if not any(_open_ended(route) for route in routes.routes_for(host.routes, group.get("server") or "", tuple(group.get("paths") or ()), "")):
             found.append(group)
     return sorted(found, key=lambda group: -group["count"])
+
+
+def fresh_foreign(host: Host, instance: Instance) -> list[dict]:
+    """Return the log groups of failures on an upstream which no file names, written by the workers that run now."""
+    pids = {worker["pid"] for worker in instance.raw.get("workers") or ()}
+    return [
+        group
+        for group in host.foreign_errors
+        if group.get("status") in (500, 502, 504) and pids & set(group.get("pids") or ()) and (group.get("last") or 0.0) >= instance.loaded
+    ]
 
 
 def _open_ended(route: routes.Route) -> bool:
@@ -36,7 +46,7 @@ def unheld_listens(host: Host, instance: Instance) -> list[str]:
     """Return the listen addresses in the files on which the running master has no socket."""
     if host.answer("listeners")["hidden"]:
         return []
-    pids = {instance.raw["master"]["pid"], *(worker["pid"] for worker in instance.raw.get("workers") or ())}
+    pids = {(instance.raw.get("master") or {}).get("pid"), *(worker["pid"] for worker in instance.raw.get("workers") or ())}
     held = {_as_listen(str(item.endpoint)) for item in host.listeners if pids & {process.pid for process in item.processes}}
     wanted = routes.sockets_of(instance.configuration, host.answer("names")["value"] or {})
     return sorted(wanted - held) if held else []

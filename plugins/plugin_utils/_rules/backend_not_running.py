@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import RUNNING
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
 
@@ -36,14 +37,20 @@ def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint whose backend is stopped."""
     for found in absence.absences(host, absence.NOT_RUNNING):
         leg, owner = found.leg, found.owner
-        if owner:
+        if owner and owner.state == RUNNING:
+            says = f"Nothing listens on {leg.endpoint}, although {owner.label} runs and is to listen there: it is {owner.says}."
+            fix = Fix(remedy=None, safety=MANUAL, summary="Look at its log; it may have to be reloaded or restarted.", diff="")
+            command = owner.look
+        elif owner:
             says = f"Nothing listens on {leg.endpoint}: {owner.label} is {owner.says}."
             summary = f"Start it: {owner.start}" if owner.start else f"Start {owner.label}."
             fix = Fix(remedy="start_backend", safety=SAFE, summary=summary, diff="")
             command = owner.start
         else:
-            where = "here" if leg.local else f"on {leg.endpoint.address}"
-            says = f"Nothing listens on {leg.endpoint}, and no unit, pool or program that is known {where} says that it should."
+            says = f"{leg.endpoint} refuses connections, and its host was not looked at."
+            if found.seen_on:
+                where = "here" if leg.local else f"on {leg.endpoint.address}"
+                says = f"Nothing listens on {leg.endpoint}, and no unit, pool or program that is known {where} says that it should."
             fix = Fix(remedy=None, safety=MANUAL, summary="Find the program that should serve this endpoint and start it.", diff="")
             command = "systemctl list-units --all --state=failed,inactive --type=service"
         yield on_leg(host, RULE.id, leg, found.certainty, says, show_absence(host, found), fix, command, found.alternatives)

@@ -9,8 +9,8 @@ silence and the workers go on with the configuration from before.
 
 ## How it is recognised
 nginx -t, run in a private overlay of the host where it can change nothing, fails; its message names file and
-line. It is a cause when nginx is down, or when requests fail on an upstream that the files on disk do not
-name any more; otherwise a risk: the next restart will fail.
+line. It is a cause when nginx is down and its unit says that it should run, or when requests fail on an
+upstream that the files on disk do not name any more; otherwise a risk: the next start will fail.
 
 ## Fix
 Mend the line that the message names. Manual.
@@ -37,7 +37,7 @@ def check(host: Host) -> Iterator[Finding]:
         test = instance.test["value"]
         if not test or test["valid"]:
             continue
-        message = _decisive(test["messages"])
+        message = _decisive(test.get("messages") or [])
         failing = stale.failures(host, instance)
         evidence = [Evidence("nginx -t in a private overlay", quote(message["text"], 300))]
         evidence += [Evidence("process table", "no master process runs")] if not instance.running else []
@@ -47,13 +47,13 @@ def check(host: Host) -> Iterator[Finding]:
         yield on_instance(
             RULE.id,
             instance,
-            CAUSE if failing or not instance.running else RISK,
+            CAUSE if failing or (instance.meant_to_run and not instance.running) else RISK,
             PROVEN,
             f"The configuration is invalid, so {effect}: {quote(message['text'], 200)}",
             evidence,
             Fix(remedy=None, safety=MANUAL, summary="Mend the line that the message names; then test and reload.", diff=""),
             "nginx -t",
-            Place(message["file"], message["line"] or 0) if message.get("file") else None,
+            Place(message["file"], message.get("line") or 0) if message.get("file") else None,
         )
 
 

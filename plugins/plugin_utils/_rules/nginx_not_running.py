@@ -21,6 +21,7 @@ or masked and no other sign speaks for it. That is said as a risk.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
@@ -35,7 +36,6 @@ def check(host: Host) -> Iterator[Finding]:
         if instance.running or not (instance.test["value"] or {}).get("valid", True):
             continue
         unit = instance.unit
-        meant = unit.get("enabled") in ("enabled", "enabled-runtime", "alias", "linked") or unit.get("active") == "failed"
         evidence = [Evidence("process table", f"no master process runs for {instance.id}")]
         if unit:
             evidence.append(Evidence(f"systemctl show {unit['name']}", quote(_state(unit))))
@@ -44,7 +44,7 @@ def check(host: Host) -> Iterator[Finding]:
         yield on_instance(
             RULE.id,
             instance,
-            CAUSE if meant else RISK,
+            CAUSE if instance.meant_to_run else RISK,
             PROVEN if instance.test["status"] == "ok" else LIKELY,
             f"nginx does not run ({instance.id})" + (f"; {unit['name']} is {_state(unit)}." if unit else "."),
             evidence,
@@ -59,7 +59,7 @@ def _state(unit: dict) -> str:
 
 
 def _start(instance: Instance) -> str:
-    return f"systemctl start {instance.unit['name']}" if instance.unit else "nginx"
+    return f"systemctl start {shlex.quote(instance.unit['name'])}" if instance.unit else f"nginx -c {shlex.quote(instance.raw['conf_path'])}"
 
 
 RULE = Rule(

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import PROVEN, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, RISKY, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 _TLS = {"http": ("https", ("https", "https-sni")), "grpc": ("grpcs", ("https", "https-sni"))}
@@ -58,6 +58,7 @@ def check(host: Host) -> Iterator[Finding]:
             ),
             f"curl -skI https://{leg.endpoint}/" if leg.endpoint.kind == "tcp" else "",
             at=leg.route.at,
+            failure=ERROR if leg.probe.asked["status"] in ("closed", "reset") else ANSWER,
         )
 
 

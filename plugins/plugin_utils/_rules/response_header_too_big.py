@@ -28,7 +28,7 @@ from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import INVALID_HEADER, MANUAL, SAFE, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 _CEILING = 32 * 1024
@@ -44,7 +44,7 @@ def check(host: Host) -> Iterator[Finding]:
         size = buffer.size if buffer else None
         if not size:
             continue
-        header = (leg.probe.asked.get("header_bytes") or 0) if leg.probe else 0
+        header = leg.header_bytes
         if header <= size and not leg.logged("header-too-big"):
             continue
         where = f"set at {buffer.at}" if buffer.at else "the default"
@@ -65,6 +65,7 @@ def check(host: Host) -> Iterator[Finding]:
             _fix(leg.route.family, leg.route.location_label, needed),
             f"grep -n buffer {leg.route.at.quoted_file}",
             at=buffer.at,
+            failure=INVALID_HEADER,
         )
 
 

@@ -44,7 +44,7 @@ def check(host: Host) -> Iterator[Finding]:
             f"nginx connects to {leg.endpoint}, where nothing listens; the backend listens on {found.elsewhere.label}.",
             show_absence(host, found),
             Fix(remedy="repoint_upstream", safety=safety, summary=f"Point {leg.peer.at} at {real} instead of {leg.endpoint}.", diff=""),
-            f"grep -n {leg.endpoint.quoted_path} {leg.peer.at.quoted_file}",
+            f"grep -nF -- {leg.endpoint.quoted_path} {leg.peer.at.quoted_file}",
             found.alternatives,
         )
 

@@ -28,7 +28,6 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RI
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 _PLAIN = {"https": ("http", "http"), "grpcs": ("grpc", "http2")}
-_FAILED = ("not-tls", "tls-alert", "closed", "reset", "timeout", "invalid", "error")
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -39,7 +38,7 @@ def check(host: Host) -> Iterator[Finding]:
         scheme, protocol = _PLAIN[leg.route.scheme]
         asked = leg.probe.asked if leg.probe else {}
         plain = leg.probe.spoke(protocol) if leg.probe else {}
-        proven = asked.get("status") in _FAILED and bool(plain) and not leg.probe.spoke("https", "https-sni")
+        proven = _is_plain(asked, plain) and not leg.probe.spoke("https", "https-sni")
         if not proven and (leg.answers or not leg.logged("tls-wrong-version")):
             continue
         yield on_leg(
@@ -53,6 +52,13 @@ def check(host: Host) -> Iterator[Finding]:
             f"curl -sI http://{leg.endpoint}/" if leg.endpoint.kind == "tcp" else "",
             at=leg.route.at,
         )
+
+
+def _is_plain(asked: dict, plain: dict) -> bool:
+    """Return whether an endpoint took a plain request and no handshake; a TLS port refuses plain text with a 400."""
+    if not plain:
+        return False
+    return asked.get("status") == "not-tls" or asked.get("status") in ("closed", "reset", "timeout") and plain.get("code") != 400
 
 
 RULE = Rule(

@@ -22,11 +22,12 @@ fault (firewall-blocked, backend-overloaded).
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, TIMEOUT, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 
@@ -37,7 +38,7 @@ def check(host: Host) -> Iterator[Finding]:
         limit = timeout.seconds if timeout else None
         if not limit:
             continue
-        measured = _measured(leg)
+        measured = leg.waited
         proven = measured is not None and measured > limit
         if not proven and not leg.logged("read-timeout"):
             continue
@@ -64,20 +65,13 @@ def check(host: Host) -> Iterator[Finding]:
             _ask(leg),
             () if proven else ("backend-workers-exhausted", "backend-overloaded"),
             at=timeout.at,
+            failure=TIMEOUT,
         )
-
-
-def _measured(leg: Leg) -> float | None:
-    """Return how long the probe waited for the header, in seconds; None when it says nothing of it."""
-    attempt = leg.probe.asked if leg.probe else {}
-    if attempt.get("status") in ("ok", "timeout"):
-        return attempt.get("seconds")
-    return None
 
 
 def _ask(leg: Leg) -> str:
     if leg.endpoint.kind == "tcp" and leg.route.directive == "proxy_pass" and leg.probe:
-        return f"curl -so /dev/null -w '%{{time_starttransfer}} s\\n' {leg.route.scheme}://{leg.endpoint}{leg.probe.path}"
+        return f"curl -so /dev/null -w '%{{time_starttransfer}} s\\n' {shlex.quote(f'{leg.route.scheme}://{leg.endpoint}{leg.probe.path}')}"
     return f"grep -n read_timeout {leg.route.at.quoted_file}"
 
 

@@ -85,7 +85,10 @@ def test_times(written, expected):
     assert directives.seconds(written) == expected
 
 
-@pytest.mark.parametrize(("written", "expected"), [("4096", 4096), ("4k", 4096), ("4K", 4096), ("1m", 1048576), ("1G", 1 << 30)] + [(bad, None) for bad in ("", "k", "4kb", "-1", "1.5k", "$x", "9" * 50)])
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("4096", 4096), ("4k", 4096), ("4K", 4096), ("1m", 1048576), ("1G", 1 << 30)] + [(bad, None) for bad in ("", "k", "4kb", "-1", "1.5k", "$x", "9" * 50)],
+)
 def test_sizes(written, expected):
     assert directives.size(written) == expected
 

@@ -98,8 +98,8 @@ def test_a_circle_of_includes_ends():
 
 def test_includes_that_multiply_end(monkeypatch):
     monkeypatch.setattr(config, "MAX_STATEMENTS", 1000)
-    files = [file(MAIN, "include f0;")] + [file(f"/etc/nginx/f{n}", f"x{n} on;" + f"include f{n + 1};" * 10) for n in range(8)] + [file("/etc/nginx/f8", "y on;")]
-    loaded = load(*files)
+    files = [file(f"/etc/nginx/f{n}", f"x{n} on;" + f"include f{n + 1};" * 10) for n in range(8)]
+    loaded = load(file(MAIN, "include f0;"), *files, file("/etc/nginx/f8", "y on;"))
     assert loaded.gaps and loaded.gaps[0].status == "truncated"
 
 

@@ -201,7 +201,7 @@ def test_a_finding_without_route_place_fix_or_command(make):
 def test_a_long_command_can_be_pasted(make):
     command = "journalctl --unit 'a unit with spaces.service' --since '2026-01-31 02:58:11' --no-pager --output short-iso --lines 200"
     shown = text_of(terminal.render([make.result("web1", make.finding(next=command))]))
-    lines = shown[shown.index("next   ") + len("next   ") :].split("\n\n")[0].splitlines()
+    lines = shown[shown.index("next   ") + len("next   ") :].split("\n\n", maxsplit=1)[0].splitlines()
     assert len(lines) == 2 and lines[0].endswith(" \\")
     assert " ".join(line.strip().removesuffix("\\").strip() for line in lines) == command
 

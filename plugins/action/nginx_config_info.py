@@ -8,6 +8,7 @@ from __future__ import annotations
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx import _crossplane, config
 
 
@@ -26,15 +27,19 @@ class ActionModule(ActionBase):
             for instance in (result["nginx"]["value"] or {}).get("instances", ()):
                 configuration = config.load(instance)
                 instance["tree"] = [_as_data(statement) for statement in configuration.statements]
-                instance["doubtful"] = list(configuration.doubtful)
+                instance["doubtful"] = [text.harmless(said) for said in configuration.doubtful]
         except _crossplane.MissingLibrary as error:
             raise AnsibleActionFail(str(error)) from error
         return result
 
 
 def _as_data(statement: config.Statement) -> dict:
-    """Return a statement, and what is in its block, as the documentation of the module has it."""
-    data = {"name": statement.name, "args": list(statement.args), "file": statement.at.file, "line": statement.at.line}
+    """Return a statement, and what is in its block, as the documentation of the module has it.
+
+    A result is shown on terminals, where Ansible escapes no bidirectional marks.
+    """
+    words = [text.harmless(word) for word in (statement.name, *statement.args)]
+    data = {"name": words[0], "args": words[1:], "file": text.harmless(statement.at.file), "line": statement.at.line}
     if statement.block is not None:
         data["block"] = [_as_data(inner) for inner in statement.block]
     return data

@@ -82,7 +82,15 @@ def strikes(host: Host, leg: Leg, failure: str) -> bool:
         return False
     next_upstream = leg.route.value("next_upstream")
     goes_on = next_upstream is not None and ("on" in next_upstream.args or failure in next_upstream.args)
-    return not (goes_on and any(other.serves for other in host.legs if other.route is leg.route and other is not leg))
+    return not (goes_on and any(other.serves for other in host.legs if other is not leg and _tried_after(leg, other)))
+
+
+def _tried_after(leg: Leg, other: Leg) -> bool:
+    """Return whether nginx can go on from one leg to another: within a group or a name, not between the values of a variable."""
+    if other.route is not leg.route:
+        return False
+    group = leg.route.upstream
+    return other.peer is leg.peer or bool(group) and leg.peer in group.peers and other.peer in group.peers
 
 
 def on_instance(

@@ -80,6 +80,12 @@ def show_log(leg: Leg, *classes: str) -> list[Evidence]:
     return [show_group(group) for group in leg.logged(*classes)[:2]]
 
 
+def show_paths(leg: Leg, *classes: str) -> list[Evidence]:
+    """Show which paths failed so, as the error log has them; nothing when it has none."""
+    paths = ", ".join(path for group in leg.logged(*classes)[:1] for path in group["paths"][:3])
+    return [Evidence("error log, paths", paths)] if paths else []
+
+
 def show_group(group: dict) -> Evidence:
     """Show one group of error log records."""
     errno = f" ({group['errno']})" if group.get("errno") else ""

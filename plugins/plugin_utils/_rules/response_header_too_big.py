@@ -29,9 +29,10 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import INVALID_HEADER, MANUAL, SAFE, Rule, on_leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
 
 _CEILING = 32 * 1024
+_USUAL = 16 * 1024
 _PAGE = 4 * 1024
 # Families whose buffer size is tied to *_buffers and *_busy_buffers_size; grpc and memcached have a size alone.
 _WITH_BUFFERS = ("proxy", "fastcgi", "uwsgi", "scgi")
@@ -49,7 +50,7 @@ def check(host: Host) -> Iterator[Finding]:
             continue
         where = f"set at {buffer.at}" if buffer.at else "the default"
         seen = f"a response header of {header} bytes" if header > size else "a response header that is too big"
-        needed = _fitting(header) if header > size else 4 * size
+        needed = _fitting(header) if header > size else _larger(size)
         yield on_leg(
             host,
             RULE.id,
@@ -61,6 +62,7 @@ def check(host: Host) -> Iterator[Finding]:
                 Evidence(str(buffer.at or "nginx default"), f"{buffer.name} {' '.join(buffer.args)} is in force"),
                 *show_probe(leg),
                 *show_log(leg, "header-too-big"),
+                *show_paths(leg, "header-too-big"),
             ],
             _fix(leg.route.family, leg.route.location_label, needed),
             f"grep -n buffer {leg.route.at.quoted_file}",
@@ -74,6 +76,11 @@ def _fitting(header: int) -> int:
     while size < header:
         size *= 2
     return size
+
+
+def _larger(size: int) -> int:
+    """Return the next buffer to try for a header whose size the log does not tell."""
+    return min(max(2 * size, _USUAL), _CEILING) if size < _CEILING else 2 * size
 
 
 def _fix(family: str, location: str, needed: int) -> Fix:

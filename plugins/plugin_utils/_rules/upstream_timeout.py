@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, TIMEOUT, Rule, on_leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -44,11 +44,8 @@ def check(host: Host) -> Iterator[Finding]:
             continue
         where = f"set at {timeout.at}" if timeout.at else "the default"
         slow = f"took longer than {measured:.1f} s" if measured is not None and proven else "timed out"
-        paths = ", ".join(path for group in leg.logged("read-timeout")[:1] for path in group["paths"][:3])
         evidence = [show_config(leg), Evidence(str(timeout.at or "nginx default"), f"{timeout.name} {' '.join(timeout.args)} is in force")]
-        evidence += show_probe(leg) + show_log(leg, "read-timeout")
-        if paths:
-            evidence.append(Evidence("error log, slow paths", paths))
+        evidence += show_probe(leg) + show_log(leg, "read-timeout") + show_paths(leg, "read-timeout")
         yield on_leg(
             host,
             RULE.id,
@@ -59,7 +56,7 @@ def check(host: Host) -> Iterator[Finding]:
             Fix(
                 remedy="upstream_timeout",
                 safety=RISKY,
-                summary=f"Raise {timeout.name} in location {leg.route.location_label} alone; the lasting fix is a faster answer, or the work done outside the request.",
+                summary=f"Raise {timeout.name} in location {leg.route.location_label} alone; what lasts is a faster answer, or the work done outside of it.",
                 diff="",
             ),
             _ask(leg),

@@ -76,7 +76,7 @@ map $http_x_token $tenant {{
 }}
 server {{
     listen 80 default_server;
-    server_name shop.example {names} "line
+    server_name {names} shop.example "line
 feed.example" """
     harmful = b'"' + ESCAPES.encode() + b' caf\xe9\xff\xfe.example"'
     rest = f""";

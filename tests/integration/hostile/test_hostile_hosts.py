@@ -17,11 +17,11 @@ MODULES = ("nginx_config_info", "listeners_info", "error_log_info", "backends_in
 PROBE = {"identity": {"pid": None, "uid": 33, "gid": 33, "groups": [33]}, "targets": [{"id": "p1", "endpoint": "127.0.0.1:3000", "speak": "http"}]}
 
 # What a diagnosis has no business to touch: owner, mode, size, both times and the bytes of each file, the processes and the listening sockets.
-# systemd writes its own notes on units and sessions.
+# A login of any kind has systemd, PAM and utmp write their own notes in /run.
 STATE = r"""
 find /etc /run /srv /usr /var/lib/nginx /var/log/nginx /root /home -xdev \
-    \( -path /run/systemd -o -path /run/log -o -path /run/user -o -path /run/utmp -o -path /run/sudo -o -path /root/.ansible -o -path /home/\*/.ansible \) -prune \
-    -o -printf '%p %y %m %U %G %s %T@ %C@ %l\n' | sort
+    \( -path /run/systemd -o -path /run/log -o -path /run/user -o -path /run/utmp -o -path '/run/motd*' -o -path /run/sudo -o -path /root/.ansible -o -path /home/\*/.ansible \) -prune \
+    -o -printf '%p %y %m %U %G %s %T@ %C@ %l\n' | grep -v '^/run d ' | sort
 find /etc /run/nginx.pid /var/log/nginx -xdev -type f -exec sha256sum {} + | sort
 ss -H -l -n -t -x | awk '{print $1, $2, $5}' | sort
 ps -eo pid,ppid,user,lstart,comm --no-headers | grep -v -E ' (sshd|ssh|sh|ps|sort|grep|find|ss|awk|sudo|systemd-tmpfile|\(sd-pam\)|kworker.*)$' | sort

@@ -1,0 +1,282 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""backend-wrong-port, backend-wrong-address, endpoint-kind-mismatch, socket-path-mismatch and socket-private-tmp, judged by all rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import OTHER_MNT, OTHER_NET, NOW, World, unknowns, verdict
+
+SHOP = "/etc/nginx/sites-enabled/shop:3"
+TCP = "127.0.0.1:3000"
+SOCK = "unix:/run/shop/app.sock"
+SILENT = {"status": "closed", "code": None, "header_bytes": None}
+
+
+def one(rule, certainty="proven", endpoint=TCP, kind="cause", at=SHOP):
+    return [(rule, kind, certainty, endpoint, at)]
+
+
+# --- wrong port
+
+
+def test_the_manager_says_this_port_and_its_program_has_another():
+    result = World().passes("http://127.0.0.1:3000").service("shop.service", "127.0.0.1:3001", "*:3000").judge()
+    assert verdict(result) == one("backend-wrong-port")
+    assert (result.findings[0].fix.remedy, result.findings[0].fix.safety) == ("repoint_upstream", "risky")
+    assert "Point /etc/nginx/sites-enabled/shop:3 at 127.0.0.1:3001 instead of 127.0.0.1:3000." == result.findings[0].fix.summary
+
+
+def test_the_only_free_program_has_the_name_of_the_site_and_answers():
+    assert verdict(World().passes("http://127.0.0.1:3000").service("shop.service", "0.0.0.0:3001", "*:3001").judge()) == one("backend-wrong-port")
+
+
+def test_the_only_free_program_has_another_name():
+    """A program that speaks HTTP need not be the one that was meant."""
+    result = World().passes("http://127.0.0.1:3000").service("grafana.service", "127.0.0.1:3001").judge()
+    assert verdict(result) == one("backend-wrong-port", "possible")
+    assert result.findings[0].alternatives == ("backend-not-running",)
+
+
+def test_several_programs_would_fit():
+    world = World().passes("http://127.0.0.1:3000").service("a.service", "127.0.0.1:3001").service("b.service", "127.0.0.1:3002")
+    result = world.judge()
+    assert verdict(result) == one("backend-wrong-port", "possible")
+    assert "b.service" in [item.shows for item in result.findings[0].evidence if item.from_ == "would fit too"][0]
+
+
+def test_of_several_programs_one_has_the_name_of_the_site():
+    world = World().passes("http://127.0.0.1:3000").service("a.service", "127.0.0.1:3001").service("shop.service", "127.0.0.1:3002")
+    result = world.judge()
+    assert verdict(result) == one("backend-wrong-port", "likely")
+    assert "shop.service" in result.findings[0].says
+
+
+@pytest.mark.parametrize("comm", ["postgres", "sshd", "nginx", "redis-server", "node_exporter", "php-fpm8.2", "systemd-resolve"])
+def test_plumbing_is_nobodys_backend(comm):
+    world = World().passes("http://127.0.0.1:3000")
+    world.listen("127.0.0.1:3001", comm=comm)
+    assert verdict(world.judge()) == one("backend-not-running", "likely")
+
+
+def test_a_program_that_does_not_speak_what_the_pass_speaks():
+    world = World().passes("http://127.0.0.1:3000").service("shop-debug.service", "127.0.0.1:3001").reply("127.0.0.1:3001", SILENT)
+    assert verdict(world.judge()) == one("backend-not-running", "likely")
+
+
+def test_a_program_that_another_route_uses_is_not_free():
+    world = World().passes("http://127.0.0.1:3000").passes("http://127.0.0.1:3001", name="blog").service("shop-blog.service", "127.0.0.1:3001")
+    assert verdict(world.judge()) == one("backend-not-running", "likely")
+
+
+def test_the_port_of_a_running_owner_that_does_not_answer_is_not_where_it_moved():
+    """A program that still starts has only its debug port open."""
+    world = World().passes("http://127.0.0.1:3000").service("shop.service", "127.0.0.1:9229", TCP).reply("127.0.0.1:9229", SILENT)
+    assert verdict(world.judge()) == one("backend-not-running", "likely")
+
+
+def test_a_running_owner_with_two_ports_leaves_a_choice():
+    world = World().passes("http://127.0.0.1:3000").service("shop.service", "127.0.0.1:3001", TCP)
+    world.listen("127.0.0.1:3002", unit="shop.service")
+    assert verdict(world.judge()) == one("backend-wrong-port", "likely")
+
+
+def test_one_program_on_both_families_is_one_place():
+    world = World().passes("http://127.0.0.1:3000").service("shop.service", "0.0.0.0:3001", "*:3000", pid=77)
+    world.listen("[::]:3001", pid=77, unit="shop.service", v6only=True)
+    result = world.judge()
+    assert verdict(result) == one("backend-wrong-port")
+    assert result.findings[0].fix.summary.endswith("at 127.0.0.1:3001 instead of 127.0.0.1:3000.")
+
+
+def test_a_failed_unit_of_that_name_goes_before_a_program_of_that_name():
+    world = World().passes("http://127.0.0.1:3000").unit("shop.service", active="failed").service("shop-admin.service", "127.0.0.1:3001")
+    assert verdict(world.judge()) == [("backend-start-failing", "cause", "likely", TCP, SHOP)]
+
+
+def test_a_php_pool_on_another_port():
+    world = World().passes("fastcgi_pass 127.0.0.1:9000").pool("127.0.0.1:9001")
+    assert verdict(world.judge()) == one("backend-wrong-port", endpoint="127.0.0.1:9000")
+
+
+@pytest.mark.parametrize("name", ["example.com", "www.app.org", "api.local"])
+def test_words_that_every_name_has_make_no_kinship(name):
+    world = World().site("location / { proxy_pass http://127.0.0.1:3000; }", name="default")
+    world.site(f"server_name {name}; location / {{ proxy_pass http://127.0.0.1:3000; }}", name="default")
+    world.listen("127.0.0.1:3001", comm="java", argv=("/usr/local/bin/java", "-jar", "/opt/com.example.app/www.jar"))
+    assert world.judge().findings[0].certainty == "possible"
+
+
+# --- wrong address
+
+
+@pytest.mark.parametrize(
+    ("target", "listener", "options"),
+    [
+        (TCP, "[::1]:3000", {}),
+        (TCP, "10.0.0.5:3000", {}),
+        (TCP, "[::]:3000", {"v6only": True}),
+        ("10.0.0.5:3000", "127.0.0.1:3000", {}),
+        ("[::1]:3000", "127.0.0.1:3000", {}),
+        ("[::1]:3000", "0.0.0.0:3000", {}),
+    ],
+)
+def test_the_same_port_at_another_address(target, listener, options):
+    world = World().passes(f"http://{target}").service("shop.service", listener, **options)
+    assert verdict(world.judge()) == one("backend-wrong-address", endpoint=target)
+
+
+def test_two_programs_have_the_same_port_elsewhere():
+    world = World().passes("http://127.0.0.1:3000").service("shop.service", "[::1]:3000").service("other.service", "10.0.0.5:3000")
+    assert verdict(world.judge())[0][:3] == ("backend-wrong-address", "cause", "likely")
+
+
+def test_localhost_of_which_one_address_answers_is_a_risk():
+    world = World().passes("http://localhost:3000").resolve("localhost", "::1", "127.0.0.1").service("shop.service", TCP)
+    assert verdict(world.judge()) == one("backend-wrong-address", endpoint="[::1]:3000", kind="risk")
+
+
+def test_localhost_of_which_only_the_other_family_is_tried_is_a_cause():
+    world = World().passes("http://localhost:3000").resolve("localhost", "127.0.0.1").service("shop.service", "[::1]:3000")
+    assert verdict(world.judge()) == one("backend-wrong-address")
+
+
+def test_localhost_of_which_both_addresses_answer_is_silent():
+    world = World().passes("http://localhost:3000").resolve("localhost", "::1", "127.0.0.1").service("shop.service", "[::]:3000", v6only=False)
+    assert verdict(world.judge()) == []
+
+
+def test_the_peer_of_the_fleet_listens_on_its_loopback_alone():
+    peer = World("app1", "10.0.0.9").service("api.service", "127.0.0.1:8080")
+    result = World().passes("http://10.0.0.9:8080").reply("10.0.0.9:8080", connect="refused").judge(peer)
+    assert verdict(result) == one("backend-wrong-address", endpoint="10.0.0.9:8080")
+    assert "on app1" in result.findings[0].says
+    assert result.findings[0].fix.remedy is None
+
+
+def test_the_same_port_of_another_network_namespace_is_not_at_another_address():
+    world = World().passes("http://127.0.0.1:3000")
+    world.listen("10.0.0.5:3000", net=OTHER_NET)
+    assert verdict(world.judge()) == one("backend-not-running", "likely")
+
+
+def test_a_claim_on_one_address_is_none_on_another():
+    world = World().passes("http://10.0.0.5:3000").unit("other.service", "192.168.7.7:3000", active="inactive")
+    result = world.judge()
+    assert verdict(result) == one("backend-not-running", "likely", endpoint="10.0.0.5:3000")
+    assert "other.service" not in result.findings[0].says
+
+
+# --- kind of endpoint
+
+
+def test_nginx_uses_a_port_and_the_backend_a_socket():
+    world = World().passes("http://127.0.0.1:8000").service("shop.service", SOCK, "127.0.0.1:8000", comm="gunicorn")
+    assert verdict(world.judge()) == one("endpoint-kind-mismatch", endpoint="127.0.0.1:8000")
+
+
+def test_nginx_uses_a_socket_and_the_pool_a_port():
+    world = World().passes("fastcgi_pass unix:/run/php/php8.2-fpm.sock").pool("127.0.0.1:9000").missing("/run/php/php8.2-fpm.sock")
+    assert verdict(world.judge()) == one("endpoint-kind-mismatch", endpoint="unix:/run/php/php8.2-fpm.sock")
+
+
+def test_a_backend_with_both_kinds_of_which_the_right_one_is_up_is_silent():
+    world = World().passes("http://127.0.0.1:8000").service("shop.service", SOCK, comm="gunicorn", pid=77)
+    world.listen("127.0.0.1:8000", comm="gunicorn", pid=77, unit="shop.service")
+    assert verdict(world.judge()) == []
+
+
+def test_an_abstract_socket_is_no_place_to_go():
+    world = World().passes("http://127.0.0.1:8000").unit("shop.service", "127.0.0.1:8000", pid=77)
+    world.listen("unix:@shop", pid=77, unit="shop.service", path=False)
+    assert verdict(world.judge()) == one("backend-not-running", "likely", endpoint="127.0.0.1:8000")
+
+
+def test_the_socket_of_a_stopped_owner_is_not_replaced_by_a_port():
+    world = World().passes(f"http://{SOCK}").unit("shop.service", SOCK, active="inactive").missing("/run/shop/app.sock", "/run/shop")
+    world.listen("127.0.0.1:8000", comm="python3")
+    assert verdict(world.judge()) == one("backend-not-running", endpoint=SOCK)
+
+
+# --- path of the socket
+
+
+def php(*pools: tuple[str, str]) -> World:
+    world = World().passes("fastcgi_pass unix:/run/php/php8.1-fpm.sock").missing("/run/php/php8.1-fpm.sock")
+    for version, name in pools:
+        world.pool(f"unix:/run/php/php{version}-fpm.sock" if name == "www" else f"unix:/run/php/{name}.sock", name=name, version=version)
+    return world
+
+
+def test_php_was_upgraded():
+    result = php(("8.2", "www")).judge()
+    assert verdict(result) == one("socket-path-mismatch", endpoint="unix:/run/php/php8.1-fpm.sock")
+    assert (result.findings[0].fix.remedy, result.findings[0].fix.safety) == ("repoint_upstream", "safe")
+
+
+def test_php_was_upgraded_and_another_site_already_uses_the_new_pool():
+    world = php(("8.2", "www")).passes("fastcgi_pass unix:/run/php/php8.2-fpm.sock", name="blog")
+    assert verdict(world.judge()) == one("socket-path-mismatch", endpoint="unix:/run/php/php8.1-fpm.sock")
+
+
+def test_two_versions_would_fit():
+    result = php(("8.2", "www"), ("8.3", "www")).judge()
+    assert verdict(result) == one("socket-path-mismatch", "possible", endpoint="unix:/run/php/php8.1-fpm.sock")
+    assert result.findings[0].fix.safety == "risky"
+
+
+def test_the_pool_of_another_site_is_no_safe_replacement():
+    world = World().passes("fastcgi_pass unix:/run/intranet/app.sock", name="intranet").missing("/run/intranet/app.sock")
+    world.passes("fastcgi_pass unix:/run/php/blog.sock", name="blog").pool("unix:/run/php/blog.sock", name="blog")
+    result = world.judge()
+    assert verdict(result) == one("socket-path-mismatch", "possible", endpoint="unix:/run/intranet/app.sock", at="/etc/nginx/sites-enabled/intranet:3")
+    assert result.findings[0].fix.safety == "risky"
+
+
+def test_a_unit_makes_its_socket_elsewhere():
+    world = World().passes("http://unix:/run/shop.sock").service("shop.service", SOCK, "unix:/run/shop.sock", comm="gunicorn").missing("/run/shop.sock")
+    assert verdict(world.judge()) == one("socket-path-mismatch", endpoint="unix:/run/shop.sock")
+
+
+def test_a_pool_that_does_not_speak_fastcgi_now_is_not_offered():
+    world = php(("8.2", "www")).reply("unix:/run/php/php8.2-fpm.sock", SILENT)
+    assert verdict(world.judge()) == one("backend-not-running", "likely", endpoint="unix:/run/php/php8.1-fpm.sock")
+
+
+def test_pools_that_several_sites_share_are_silent():
+    world = World().passes("fastcgi_pass unix:/run/php/php8.2-fpm.sock").passes("fastcgi_pass unix:/run/php/php8.2-fpm.sock", name="blog")
+    assert verdict(world.pool("unix:/run/php/php8.2-fpm.sock").judge()) == []
+
+
+# --- private /tmp
+
+
+def private(path="/tmp/app.sock", mnt=OTHER_MNT, **unit) -> World:
+    world = World().passes(f"http://unix:{path}")
+    pid = world.listen(f"unix:{path}", comm="gunicorn", unit="shop.service", mnt=mnt, path=False)
+    return world.unit("shop.service", f"unix:{path}", pid=pid, **unit).missing(path)
+
+
+@pytest.mark.parametrize("path", ["/tmp/app.sock", "/var/tmp/app.sock"])
+def test_the_socket_is_in_a_private_tmp(path):
+    result = private(path, private_tmp=True).judge()
+    assert verdict(result) == one("socket-private-tmp", endpoint=f"unix:{path}")
+    assert result.findings[0].next == "systemctl show -p PrivateTmp,RuntimeDirectory shop.service"
+
+
+def test_the_backend_is_in_another_mount_namespace_for_another_reason():
+    result = private("/srv/app.sock").judge()
+    assert (verdict(result), unknowns(result)) == ([], [("unexplained", "unix:/srv/app.sock", "open")])
+
+
+def test_a_stale_socket_in_tmp_of_a_stopped_backend():
+    world = World().passes("http://unix:/tmp/app.sock").socket("/tmp/app.sock").unit("shop.service", "unix:/tmp/app.sock", active="inactive", private_tmp=True)
+    assert verdict(world.judge()) == one("backend-not-running", endpoint="unix:/tmp/app.sock")
+
+
+def test_a_program_that_started_a_moment_ago_is_judged_like_any_other():
+    world = World().passes("http://127.0.0.1:3000")
+    pid = world.listen("127.0.0.1:3001", unit="shop.service", started=NOW - 1)
+    assert verdict(world.unit("shop.service", "*:3000", pid=pid).judge()) == one("backend-wrong-port")

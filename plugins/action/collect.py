@@ -19,6 +19,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _settings, _targets
 
 _NO_PYTHON = ("not found", "no such file or directory", "no python interpreter", "interpreter discovery")
+_TRACEBACK = "Traceback (most recent call last):"
 _NO_ROOT = ("sudo", "become", "privilege", "password is required", "incorrect su", "doas")
 
 
@@ -43,7 +44,7 @@ class ActionModule(ActionBase):
             folder = _settings.report_folder(settings["report_dir"])
             since = _settings.seconds(settings["since"])
         except _settings.BadSetting as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
         _bundle.remove(folder, host)
         bundle = self._collect(host, since, settings, task_vars)
         file = _bundle.write(folder, bundle)
@@ -136,9 +137,16 @@ def _sentence(error: Exception) -> str:
 
 
 def _why_failed(visit: dict) -> str:
-    """Return why a module gave no result, in one sentence."""
-    said = " ".join(str(visit.get(key, "")) for key in ("msg", "module_stderr", "module_stdout"))
+    """Return why a module gave no result, in one sentence.
+
+    What the host itself said comes before what Ansible made of it.
+    """
+    said = str(visit.get("module_stderr") or visit.get("module_stdout") or visit.get("msg") or "")
+    if _TRACEBACK in said:
+        said = said.strip().splitlines()[-1]
     said = text.harmless(" ".join(said.split()), 300)
+    if any(word in said.lower() for word in _NO_ROOT):
+        return said
     if visit.get("rc") == 127 or any(word in said.lower() for word in _NO_PYTHON):
         return f"no Python that Ansible can use on this host: {said}"
     return said or "the module ended without an answer"

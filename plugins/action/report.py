@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
             _settings.check_ids("bad_gateway_skip", settings["skip"], known)
             folder = _settings.report_folder(settings["report_dir"])
         except _settings.BadSetting as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
         results = _fleet.judge(folder, settings["hosts"], tuple(settings["only"]), tuple(settings["skip"]))
         report = document.build(results, _version.VERSION, time.time())
         file = document.write(folder, report)

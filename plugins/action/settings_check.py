@@ -6,9 +6,20 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _rules, _settings
+
+
+_SETTINGS = {
+    "report_dir": _settings.REPORT_DIR,
+    "since": _settings.SINCE,
+    "only": _settings.IDS,
+    "skip": _settings.IDS,
+    "fail_on": _settings.FAIL_ON,
+    **_settings.PROBE,
+}
 
 
 class ActionModule(ActionBase):
@@ -20,18 +31,10 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         """Return {'changed': False, 'report_dir': absolute path}, or fail with one sentence."""
         result = super().run(tmp, task_vars)
-        _unused, settings = self.validate_argument_spec(
-            {
-                "report_dir": _settings.REPORT_DIR,
-                "since": _settings.SINCE,
-                "only": _settings.IDS,
-                "skip": _settings.IDS,
-                "fail_on": _settings.FAIL_ON,
-                **_settings.PROBE,
-            }
-        )
         try:
-            _settings.check_names(list(task_vars or {}))
+            _check_kinds(self._task.args)
+            _unused, settings = self.validate_argument_spec(_SETTINGS)
+            _settings.check_names(_names(task_vars))
             _settings.seconds(settings["since"])
             known = [rule.id for rule in _rules.ALL]
             _settings.check_ids("bad_gateway_only", settings["only"], known)
@@ -39,6 +42,20 @@ class ActionModule(ActionBase):
             _settings.check_probe(settings["probe_path"], settings["probe_timeout"])
             folder = _settings.report_folder(settings["report_dir"])
         except _settings.BadSetting as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
         result.update(changed=False, report_dir=folder)
         return result
+
+
+def _check_kinds(given: dict) -> None:
+    """Refuse a value of the wrong kind by the name that its user knows: Ansible's own message has the name of the option."""
+    for name, value in given.items():
+        spec = _SETTINGS.get(name)
+        if spec and ArgumentSpecValidator({name: spec}).validate({name: value}).errors:
+            raise _settings.wrong_kind(name, value, spec)
+
+
+def _names(task_vars: dict) -> list[str]:
+    """Return the names of the variables of all hosts of the play: one may be set for a group alone."""
+    hostvars = task_vars["hostvars"]
+    return sorted({*task_vars, *(name for host in task_vars["ansible_play_hosts_all"] for name in hostvars.raw_get(host))})

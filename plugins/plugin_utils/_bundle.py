@@ -41,7 +41,8 @@ def path(folder: str, host: str) -> str:
     """Return the file of a host's bundle; a host's name never leaves the folder."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", host).lstrip(".")
     if name != host or len(name) > 100:
-        name = f"{name[:100]}-{hashlib.sha256(host.encode()).hexdigest()[:8]}"
+        digest = hashlib.sha256(host.encode("utf-8", "surrogatepass")).hexdigest()
+        name = f"{name[:100]}-{digest[:8]}"
     return os.path.join(folder, "bundles", f"{name}.json")
 
 
@@ -81,8 +82,17 @@ def read(folder: str, host: str) -> dict:
             bundle = json.load(stream)
     except FileNotFoundError:
         return new(host, FAILED, "the run ended before this host gave any evidence")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return new(host, FAILED, f"the evidence in {file} cannot be read: {error}")
-    if not isinstance(bundle, dict) or bundle.get("schema") != evidence.SCHEMA:
+    if not _known_format(bundle):
         return new(host, FAILED, f"the evidence in {file} has a format that this version does not know")
     return bundle
+
+
+def _known_format(bundle: object) -> bool:
+    if not isinstance(bundle, dict) or bundle.get("schema") != evidence.SCHEMA or bundle.get("status") not in (COLLECTED, NO_NGINX, UNREACHABLE, FAILED):
+        return False
+    if not isinstance(bundle.get("host"), str) or not isinstance(bundle.get("why"), str) or not isinstance(bundle.get("answers"), dict):
+        return False
+    answers = [*bundle["answers"].values(), bundle.get("probes")]
+    return all(isinstance(answer, dict) and answer.get("status") in evidence.STATUSES for answer in answers)

@@ -29,7 +29,11 @@ def judge(folder: str, hosts: list[str], only: tuple[str, ...] = (), skip: tuple
     @functools.lru_cache(maxsize=32)
     def model(name: str) -> Host | None:
         bundle = _bundle.read(folder, name)
-        return Host.of(bundle) if bundle["answers"] else None
+        try:
+            return Host.of(bundle) if bundle["answers"] else None
+        except Exception:  # pylint: disable=broad-except
+            # What is wrong with its evidence is said where that host is judged itself.
+            return None
 
     def peer_at(address: str) -> Host | None:
         name = addresses.get(address)
@@ -39,5 +43,6 @@ def judge(folder: str, hosts: list[str], only: tuple[str, ...] = (), skip: tuple
 
 
 def _addresses(bundle: dict) -> list[str]:
-    value = ((bundle["answers"].get("host") or {}).get("value")) or {}
-    return [address for address in value.get("addresses") or () if not address.startswith(_COMMON)]
+    value = (bundle["answers"].get("host") or {}).get("value")
+    addresses = value.get("addresses") if isinstance(value, dict) else None
+    return [address for address in addresses or () if isinstance(address, str) and not address.startswith(_COMMON)]

@@ -145,7 +145,15 @@ def _ranked(host: Host, findings: list[Finding]) -> list[Finding]:
 
     def order(finding: Finding) -> tuple:
         count = failed.get(finding.route["endpoint"], 0) if finding.route else 0
-        return (KINDS.index(finding.kind), CERTAINTIES.index(finding.certainty), bool(finding.route), -count, _precedence(finding), str(finding.at), finding.says)
+        return (
+            KINDS.index(finding.kind),
+            CERTAINTIES.index(finding.certainty),
+            bool(finding.route),
+            -count,
+            _precedence(finding),
+            str(finding.at),
+            finding.says,
+        )
 
     return [dataclasses.replace(finding, rank=rank) for rank, finding in enumerate(sorted(findings, key=order), 1)]
 
@@ -184,7 +192,11 @@ def _unexplained(endpoint: str, seen: str) -> Unknown:
 def _gaps(host: Host) -> list[Unknown]:
     """Return what could not be read or asked, although its question was answered: files, logs, socket paths, routes, probes."""
     gaps = [Unknown("configuration", gap.path, gap.status, gap.why) for instance in host.instances for gap in instance.configuration.gaps]
-    targets = {route.key: Unknown("route", f"{route.directive} {route.written}", "unresolved", f"{route.at}: {route.unresolved}") for route in host.routes if route.unresolved}
+    targets = {
+        route.key: Unknown("route", f"{route.directive} {route.written}", "unresolved", f"{route.at}: {route.unresolved}")
+        for route in host.routes
+        if route.unresolved
+    }
     gaps += [Unknown("error log", log["path"], log["status"], log["why"]) for log in _unread_logs(host)]
     return gaps + list(targets.values()) + list(dict.fromkeys(gap for leg in host.legs for gap in _gaps_of(host, leg)))
 

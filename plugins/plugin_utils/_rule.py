@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 
@@ -67,6 +68,14 @@ def on_leg(
         fix=fix,
         next=command,
     )
+
+
+def repoint(found: absence.Absence, safety: str) -> Fix:
+    """Return the fix of a pass that leads where its backend is not."""
+    leg, real = found.leg, found.reachable
+    if not real:
+        return Fix(remedy=None, safety=MANUAL, summary=f"Let the backend listen on {leg.endpoint}.", diff="")
+    return Fix(remedy="repoint_upstream", safety=safety, summary=f"Point {leg.peer.at} at {real} instead of {leg.endpoint}.", diff="")
 
 
 def strikes(host: Host, leg: Leg, failure: str) -> bool:

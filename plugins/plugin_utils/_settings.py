@@ -41,20 +41,32 @@ PROBE = {
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST_PROBE = 300.0
+_LONGEST_WINDOW = 3660 * 86400
+_KINDS = {"bool": "true or false", "float": "a number", "list": "a list of ids", "path": "a path", "str": "text"}
+_VALUE_LENGTH = 200
 
 
 class BadSetting(ValueError):
     """A setting that cannot be used; its text says what was set, and what may be."""
 
 
+def wrong_kind(name: str, value: object, spec: dict) -> BadSetting:
+    """Return the error for a value that does not fit its specification, one of those above; name is without "bad_gateway_"."""
+    wanted = f"one of {', '.join(spec['choices'])}" if "choices" in spec else _KINDS[spec["type"]]
+    return BadSetting(f"bad_gateway_{name} is {repr(value)[:_VALUE_LENGTH]}; it must be {wanted}.")
+
+
 def seconds(written: str) -> float:
     """Return the seconds that a window such as 90, 30m, 24h or 7d stands for."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", written.strip())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", written.strip(), re.ASCII)
     if not match or not float(match.group(1)):
         raise BadSetting(
             f"bad_gateway_since is {written!r}; it must be a number above zero with a unit: 90s, 30m, 24h, 7d or 2w."
         )
-    return float(match.group(1)) * _UNITS[match.group(2) or "s"]
+    length = float(match.group(1)) * _UNITS[match.group(2) or "s"]
+    if length > _LONGEST_WINDOW:
+        raise BadSetting(f"bad_gateway_since is {written!r}; it must be at most {_LONGEST_WINDOW // 86400}d.")
+    return length
 
 
 def check_names(names: list[str]) -> None:
@@ -84,6 +96,8 @@ def check_probe(path: str, timeout: float) -> None:
 
 def report_folder(path: str) -> str:
     """Return the absolute report folder, made when it is not there, after a trial write."""
+    if not path:
+        raise BadSetting("bad_gateway_report_dir is empty; it must be a folder.")
     folder = os.path.abspath(path)
     trial = os.path.join(folder, f".write-test-{os.getpid()}")
     try:

@@ -42,7 +42,9 @@ def show_absence(host: Host, found: absence.Absence) -> list[Evidence]:
 
 def show_config(leg: Leg) -> Evidence:
     """Show where the endpoint is written."""
-    return Evidence(str(leg.peer.at), f"{leg.peer.written if leg.route.group else leg.route.directive + ' ' + leg.route.written}")
+    if leg.route.group:
+        return Evidence(str(leg.peer.at), f"server {leg.peer.written} of upstream {leg.route.group}")
+    return Evidence(str(leg.peer.at), f"{leg.route.directive} {leg.route.written}")
 
 
 def show_probe(leg: Leg, *protocols: str) -> list[Evidence]:

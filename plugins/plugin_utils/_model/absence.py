@@ -26,7 +26,7 @@ import re
 from dataclasses import dataclass, replace
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import owners
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import owners, routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg, Listener
 
@@ -77,6 +77,14 @@ class Absence:
     alternatives: tuple[str, ...] = ()
     seen_on: Host | None = None
 
+    @property
+    def reachable(self) -> Endpoint | None:
+        """Return the endpoint under which nginx would reach the socket elsewhere; None when it would not."""
+        if not self.elsewhere or self.leg.local:
+            return self.elsewhere and reachable_as(self.elsewhere)
+        moved = replace(self.leg.endpoint, port=self.elsewhere.endpoint.port)
+        return moved if self.elsewhere.accepts(moved) else None
+
 
 def absences(host: Host, cause: str) -> list[Absence]:
     """Return the legs of a host on which nothing answers for this cause."""
@@ -103,7 +111,7 @@ def absent(leg: Leg) -> bool:
 
 def explain(host: Host, leg: Leg) -> Absence | None:
     """Return why nothing answers on a leg, or None when something listens there or it is not known."""
-    if not absent(leg):
+    if not absent(leg) or _of_stopped_nginx(host, leg):
         return None
     if leg.local:
         return _find(host, leg)
@@ -116,6 +124,14 @@ def explain(host: Host, leg: Leg) -> Absence | None:
     # Seen from the peer there is no nginx of ours whose namespaces would matter.
     found = _find(peer, replace(leg, instance=Instance({"id": leg.instance.id}, leg.instance.configuration)))
     return replace(found, leg=leg, seen_on=peer) if found else None
+
+
+def _of_stopped_nginx(host: Host, leg: Leg) -> bool:
+    """Return whether the endpoint is that of a nginx which is down: then that is what is wrong."""
+    names = host.answer("names")["value"] or {}
+    listens = {listen for instance in host.instances if not instance.running for listen in routes.sockets_of(instance.configuration, names)}
+    wildcard = f"[::]:{leg.endpoint.port}" if ":" in leg.endpoint.address else f"*:{leg.endpoint.port}"
+    return leg.local and bool(listens & {str(leg.endpoint), wildcard})
 
 
 def _find(host: Host, leg: Leg) -> Absence | None:
@@ -163,7 +179,8 @@ def _idle_claimant(host: Host, leg: Leg) -> Absence | None:
     likely, or nothing when it is not even meant to run.
     """
     claiming = _claimants(host, leg)
-    rivals = [owner.label for owner in claiming if owner.state == owners.RUNNING] + [item.label for item in _same_port(host, leg)]
+    rivals = [owner.label for owner in claiming if owner.state == owners.RUNNING and _sockets_of(host, leg, owner)]
+    rivals += [item.label for item in _same_port(host, leg)]
     claiming = [owner for owner in claiming if owner.enabled or owner.state == owners.FAILING or not rivals]
     for state, cause in ((owners.FAILING, START_FAILING), (owners.STOPPED, NOT_RUNNING), (owners.STARTING, NOT_RUNNING)):
         idle = [owner for owner in claiming if owner.state == state]
@@ -180,8 +197,7 @@ def _running_claimant(host: Host, leg: Leg) -> Absence | None:
     """Somebody's own configuration says that it listens there; it runs, and listens elsewhere or nowhere."""
     claiming = _claimants(host, leg)
     for owner in claiming:
-        mine = [item for item in _one_per_program(_reachable(host, leg)) if _belongs(item, owner) and not _claimed_by_another(host, item, owner)]
-        fitting = [item for item in mine if not _refuted(host, item)]
+        fitting = _sockets_of(host, leg, owner)
         if owner.state == owners.RUNNING and fitting:
             certainty = PROVEN if len(fitting) == 1 else LIKELY
             others = tuple(item.label for item in fitting[1:])
@@ -189,6 +205,12 @@ def _running_claimant(host: Host, leg: Leg) -> Absence | None:
     if claiming:
         return Absence(leg, NOT_RUNNING, LIKELY, claiming[0], alternatives=(START_FAILING,))
     return None
+
+
+def _sockets_of(host: Host, leg: Leg, owner: owners.Owner) -> list[Listener]:
+    """Return the sockets of an owner where the backend may be."""
+    mine = [item for item in _one_per_program(_reachable(host, leg)) if _belongs(item, owner) and not _claimed_by_another(host, item, owner)]
+    return [item for item in mine if not _refuted(host, item)]
 
 
 def _claimed_by_another(host: Host, item: Listener, owner: owners.Owner) -> bool:

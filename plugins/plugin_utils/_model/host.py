@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import owners, routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, owners, routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx import config
 
@@ -157,7 +157,7 @@ class Instance:
     @cached_property
     def loaded(self) -> float:
         """Return when what runs was loaded: the start of its oldest serving worker; 0.0 when none runs."""
-        return min((worker["started"] for worker in self.workers), default=0.0)
+        return min((worker["started"] for worker in self.workers if worker.get("started")), default=0.0)
 
     @cached_property
     def newer_files(self) -> tuple[str, ...]:
@@ -239,12 +239,18 @@ class Leg:
     def probe_gave_up(self) -> bool:
         """Return whether the probe ended before nginx would have: it says nothing then."""
         timeout = self.route.value("read_timeout")
-        return bool(self.probe) and self.probe.asked.get("status") == "timeout" and bool(timeout and timeout.seconds) and (self.waited or 0.0) <= timeout.seconds
+        limit = timeout.seconds if timeout else None
+        timed_out = bool(self.probe) and self.probe.asked.get("status") == "timeout"
+        return timed_out and bool(limit) and (self.waited or 0.0) <= limit
 
     @property
     def pending(self) -> bool:
         """Return whether the route stands in a file that the running workers have not read."""
         return self.route.at.file in self.instance.newer_files
+
+    def runs_with(self, directive: directives.Directive) -> bool:
+        """Return whether the running workers have read the file that a directive is written in."""
+        return directive.at is None or directive.at.file not in self.instance.newer_files
 
     def logged(self, *classes: str) -> list[dict]:
         """Return the log groups of these classes that were met under the configuration that runs, the most frequent first."""
@@ -453,5 +459,3 @@ def _processes(item: dict) -> tuple[Process, ...]:
         )
         for owner in item.get("owners") or ()
     )
-
-

@@ -55,7 +55,7 @@ _LABEL = 7
 _DEEP = " " * 6
 
 # Ids of an unknown that name no fault.
-_GAPS = {"configuration", "route"}
+_GAPS = {"configuration", "error log", "probe", "route", "socket path"}
 
 _STATES = {
     "with_cause": "with a cause",

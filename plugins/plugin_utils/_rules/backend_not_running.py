@@ -10,7 +10,8 @@ counts too. nginx gets "connection refused" (111), or "no such file" (2) for a s
 
 ## How it is recognised
 No socket listens at the endpoint in nginx's network namespace, and an owner whose own configuration
-names this endpoint is stopped. Without such an owner the cause is only likely.
+names this endpoint is stopped. Without such an owner, or beside another program on the same port, the cause
+is only likely.
 
 ## Fix
 Start the owner, and enable it so that it comes back after a boot. Safe: it restores what the
@@ -18,7 +19,8 @@ configuration intends.
 
 ## When it stays silent
 Something listens there, a wildcard listener covers the port, the peer is marked "down", or the owner
-is failing rather than stopped (backend-start-failing).
+is failing rather than stopped (backend-start-failing). Where the very endpoint is open and nginx does not
+get there (another network namespace, a socket file that was removed), the failure is told as unexplained.
 """
 
 from __future__ import annotations

@@ -24,17 +24,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg, repoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
 
 
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint whose backend listens at another address."""
     for found in absence.absences(host, absence.WRONG_ADDRESS):
-        leg, real = found.leg, found.elsewhere.endpoint
+        leg = found.leg
         place = "" if found.seen_on is host else f" on {found.seen_on.name}"
         yield on_leg(
             host,
@@ -43,12 +43,7 @@ def check(host: Host) -> Iterator[Finding]:
             found.certainty,
             f"Nothing listens on {leg.endpoint}; the backend listens on the same port at another address{place}: {found.elsewhere.label}.",
             show_absence(host, found),
-            Fix(
-                remedy="repoint_upstream" if leg.local else None,
-                safety=RISKY,
-                summary=f"Write {real} at {leg.peer.at}, or let the backend listen on {leg.endpoint.address}.",
-                diff="",
-            ),
+            repoint(found, RISKY),
             f"ss -ltnp sport = :{leg.endpoint.port}",
             found.alternatives,
         )

@@ -9,8 +9,8 @@ changed on one side only. nginx gets "connection refused" (111) and answers 502.
 
 ## How it is recognised
 No socket listens on the port, and the program that should be there listens elsewhere: its manager says
-so, or it is the only program that no route uses and that speaks what the pass speaks. With several such
-programs the cause is only possible, and all of them are named.
+so, or it is the only program that no route uses, it has the name of the site, and it speaks what the pass
+speaks. With several such programs, or with one of another name, the cause is only possible.
 
 ## Fix
 Point the pass at the port on which the backend listens, or the backend at the port in the pass. Risky:
@@ -25,17 +25,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg, repoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
 
 
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint whose backend listens on another port."""
     for found in absence.absences(host, absence.WRONG_PORT):
-        leg, real = found.leg, absence.reachable_as(found.elsewhere)
+        leg = found.leg
         yield on_leg(
             host,
             RULE.id,
@@ -43,7 +43,7 @@ def check(host: Host) -> Iterator[Finding]:
             found.certainty,
             f"Nothing listens on {leg.endpoint}; the backend listens on {found.elsewhere.label}.",
             show_absence(host, found),
-            Fix(remedy="repoint_upstream", safety=RISKY, summary=f"Point {leg.peer.at} at {real} instead of {leg.endpoint}.", diff=""),
+            repoint(found, RISKY),
             f"grep -n {leg.endpoint.port} {leg.peer.at.quoted_file}",
             found.alternatives,
         )

@@ -23,10 +23,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg, repoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
 
 _KINDS = {"tcp": "a TCP port", "unix": "a Unix socket"}
@@ -35,7 +35,7 @@ _KINDS = {"tcp": "a TCP port", "unix": "a Unix socket"}
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint whose backend has one of the other kind."""
     for found in absence.absences(host, absence.KIND_MISMATCH):
-        leg, real = found.leg, absence.reachable_as(found.elsewhere)
+        leg, real = found.leg, found.elsewhere.endpoint
         yield on_leg(
             host,
             RULE.id,
@@ -44,7 +44,7 @@ def check(host: Host) -> Iterator[Finding]:
             f"nginx connects to {_KINDS[leg.endpoint.kind]}, {leg.endpoint}, where nothing listens; "
             f"the backend listens on {_KINDS[real.kind]}: {found.elsewhere.label}.",
             show_absence(host, found),
-            Fix(remedy="repoint_upstream", safety=RISKY, summary=f"Point {leg.peer.at} at {real} instead of {leg.endpoint}.", diff=""),
+            repoint(found, RISKY),
             "ss -lxp" if real.kind == "unix" else "ss -ltnp",
             found.alternatives,
         )

@@ -9,9 +9,9 @@ refused (nginx -t passes and nginx -s reload succeeds all the same when a new po
 was redefined). Requests still go where the old configuration says.
 
 ## How it is recognised
-The workers are older than a file, and either requests fail on an upstream that no file names any more, or the
-master does not hold a port that the files say it listens on. Then it is a cause, proven by the workers' age.
-With newer files alone it is a risk.
+The workers are older than a file, and requests that they took fail on an upstream that no file names any
+more: a cause, proven by the workers' age. With newer files alone, or with a port that the files name and the
+master does not hold because the log says that a reload was refused, it is a risk.
 
 ## Fix
 Reload, when the test passes. Safe.

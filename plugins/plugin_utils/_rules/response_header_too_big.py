@@ -10,7 +10,7 @@ with it.
 
 ## How it is recognised
 The header that the probe got is larger than the buffer in force: proven. Records "upstream sent too big
-header" within the log window: likely.
+header" within the log window, made under the configuration that runs: likely.
 
 ## Fix
 Raise the buffer size of that location with buffers and busy size that go with it. nginx refuses a
@@ -19,7 +19,7 @@ and the busy size at most all buffers but one. Safe up to 32k; a header above th
 shrink.
 
 ## When it stays silent
-The header fits, and the log has no such record.
+The header fits, and the log has no such record, or only those from before the buffer was changed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def check(host: Host) -> Iterator[Finding]:
         if not size:
             continue
         header = leg.header_bytes
-        if header <= size and not leg.logged("header-too-big"):
+        if header <= size and not (leg.runs_with(buffer) and leg.logged("header-too-big")):
             continue
         where = f"set at {buffer.at}" if buffer.at else "the default"
         seen = f"a response header of {header} bytes" if header > size else "a response header that is too big"

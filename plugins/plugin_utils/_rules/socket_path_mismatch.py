@@ -24,17 +24,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import PROVEN, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import PROVEN, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, SAFE, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, SAFE, Rule, on_leg, repoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
 
 
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each missing socket whose backend listens on another one."""
     for found in absence.absences(host, absence.PATH_MISMATCH):
-        leg, real = found.leg, found.elsewhere.endpoint
+        leg = found.leg
         safety = SAFE if found.certainty == PROVEN and not found.others else RISKY
         yield on_leg(
             host,
@@ -43,7 +43,7 @@ def check(host: Host) -> Iterator[Finding]:
             found.certainty,
             f"nginx connects to {leg.endpoint}, where nothing listens; the backend listens on {found.elsewhere.label}.",
             show_absence(host, found),
-            Fix(remedy="repoint_upstream", safety=safety, summary=f"Point {leg.peer.at} at {real} instead of {leg.endpoint}.", diff=""),
+            repoint(found, safety),
             f"grep -nF -- {leg.endpoint.quoted_path} {leg.peer.at.quoted_file}",
             found.alternatives,
         )

@@ -44,7 +44,7 @@ def check(host: Host) -> Iterator[Finding]:
             RULE.id,
             leg,
             found.certainty,
-            f"{backend.label} listens on {leg.endpoint} in a private /tmp of its own, where nginx cannot see it.",
+            f"{backend.label} listens on {leg.endpoint} in another /tmp than the one that nginx sees.",
             evidence,
             Fix(
                 remedy=None,
@@ -52,7 +52,7 @@ def check(host: Host) -> Iterator[Finding]:
                 summary=f"Let the backend make its socket below /run (RuntimeDirectory=) and point {leg.peer.at} there.",
                 diff="",
             ),
-            f"systemctl show -p PrivateTmp,RuntimeDirectory {backend.quoted_unit}",
+            f"systemctl show -p PrivateTmp,RuntimeDirectory {backend.quoted_unit}" if backend.unit else "",
         )
 
 

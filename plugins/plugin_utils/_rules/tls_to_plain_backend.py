@@ -9,13 +9,15 @@ version number" and the client gets a 502.
 
 ## How it is recognised
 A TLS handshake with the endpoint, made as nginx makes it, does not get a TLS answer, and a plain request to
-the same endpoint is answered. Records of such a handshake in the log alone make it likely.
+the same endpoint is answered. Records of such a handshake, made under the configuration that runs, make it
+likely.
 
 ## Fix
 Write http:// (grpc://). Risky: the traffic to the backend is then not encrypted.
 
 ## When it stays silent
-The handshake succeeds, with or without a server name; the endpoint speaks neither.
+The handshake succeeds, with or without a server name; it fails with a TLS alert; the plain request is
+refused with a 400, as TLS ports do; the endpoint speaks neither.
 """
 
 from __future__ import annotations

@@ -9,14 +9,15 @@ for its first byte gives the client a 504, not a 502.
 
 ## How it is recognised
 A probe of the route waited for longer than the timeout in force: proven. Records "upstream timed out (110)
-while reading response header" within the log window: likely.
+while reading response header" within the log window, made under the configuration that runs: likely.
 
 ## Fix
 Raise the timeout for that location alone, with a ceiling; the real fix is in the backend, or in doing long
 work outside the request. Risky: a longer timeout holds connections and workers for longer.
 
 ## When it stays silent
-The answer came within the timeout, and the log has no such record. A timeout while connecting is another
+The answer came within the timeout, and the log has no such record, or only those from before the timeout was
+changed. The probe gave up before nginx would have: then it says nothing. A timeout while connecting is another
 fault (firewall-blocked, backend-overloaded).
 """
 
@@ -40,7 +41,7 @@ def check(host: Host) -> Iterator[Finding]:
             continue
         measured = leg.waited
         proven = measured is not None and measured > limit
-        if not proven and not leg.logged("read-timeout"):
+        if not proven and not (leg.runs_with(timeout) and leg.logged("read-timeout")):
             continue
         where = f"set at {timeout.at}" if timeout.at else "the default"
         slow = f"took longer than {measured:.1f} s" if measured is not None and proven else "timed out"

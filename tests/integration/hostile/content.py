@@ -217,6 +217,16 @@ with open("/var/log/nginx/error.log", "ab") as log:
 """.encode()
 
 
+# reader may not become root; asker may, with a password that nobody gives.
+USERS = """
+for user in reader asker; do
+    useradd --create-home --shell /bin/bash $user
+    mkdir -m 0700 /home/$user/.ssh
+    cp /root/.ssh/authorized_keys /home/$user/.ssh/
+    chown -R $user: /home/$user/.ssh
+done
+"""
+
 # The backend of the site is a unit that was stopped; all the rest is noise around it.
 EDGE = Steps(
     (
@@ -245,15 +255,8 @@ pm2 start /srv/queue/ecosystem.json >/dev/null
 wait-for 127.0.0.1:3101 127.0.0.1:3102 127.0.0.1:3103
 systemctl stop "$unit"
 python3 /srv/write_log.py
-useradd --create-home --shell /bin/bash reader
-useradd --create-home --shell /bin/bash asker
 printf 'asker ALL=(ALL) ALL\\n' > /etc/sudoers.d/asker
-for user in reader asker; do
-    mkdir -m 0700 /home/$user/.ssh
-    cp /root/.ssh/authorized_keys /home/$user/.ssh/
-    chown -R $user: /home/$user/.ssh
-done
-setfacl -m u:reader:--- /usr/bin/sudo
+{USERS}setfacl -m u:reader:--- /usr/bin/sudo
 """,
 )
 
@@ -263,7 +266,12 @@ BROKEN = Steps(
         File("/etc/nginx/sites-enabled/shop", b"server { listen 80 default_server; server_name shop.example; location / { proxy_pass http://127.0.0.1:3000; } }\n", 0o644, "root:root"),
         File("/srv/broken.conf", broken_site(), 0o644, "root:root"),
     ),
-    "systemctl restart nginx\ncp /srv/broken.conf /etc/nginx/sites-enabled/shop\nnginx -t >>/var/log/nginx/error.log 2>&1 || true\n",
+    f"""
+systemctl restart nginx
+cp /srv/broken.conf /etc/nginx/sites-enabled/shop
+nginx -t >>/var/log/nginx/error.log 2>&1 || true
+mv /usr/bin/sudo /usr/bin/sudo-not-here
+{USERS}""",
 )
 
 PLAIN = Steps((), "systemctl disable --now nginx\ndpkg --purge --force-all $(dpkg-query -W -f '${Package} ' 'nginx*' 'libnginx*') >/dev/null 2>&1\nrm -rf /etc/nginx\n! command -v nginx")

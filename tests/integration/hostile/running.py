@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -56,15 +57,18 @@ def environment(**settings: str) -> dict[str, str]:
     return kept | settings
 
 
-def play(folder: Path, inventory: Path | str, *words: str, playbook: Path = PLAYBOOK, cwd: Path = ROOT, prefix: tuple[str, ...] = (), **settings: str) -> Run:
+def play(folder: Path, inventory: Path | str, *words: str, playbook: Path = PLAYBOOK, cwd: Path = ROOT, terminal: bool = False, **settings: str) -> Run:
     """Run a playbook; words are further words of the command line, settings go into its environment.
 
-    The report goes into `folder`, unless a word sets bad_gateway_report_dir.
+    The report goes into `folder`, unless a word sets bad_gateway_report_dir. With `terminal` the output goes to one.
     """
-    command = [*prefix, str(PROGRAMS / "ansible-playbook"), str(playbook), "-i", str(inventory)]
+    command = [str(PROGRAMS / "ansible-playbook"), str(playbook), "-i", str(inventory)]
     if not any("bad_gateway_report_dir" in word for word in words):
         command += ["-e", json.dumps({"bad_gateway_report_dir": str(folder)})]
-    done = subprocess.run([*command, *words], cwd=cwd, env=environment(**settings), stdin=subprocess.DEVNULL, capture_output=True, timeout=RUN_SECONDS, check=False)
+    command += words
+    if terminal:
+        command = ["script", "--quiet", "--return", "--command", shlex.join(command), "/dev/null"]
+    done = subprocess.run(command, cwd=cwd, env=environment(**settings), stdin=subprocess.DEVNULL, capture_output=True, timeout=RUN_SECONDS, check=False)
     return Run(done.returncode, done.stdout, done.stderr, folder)
 
 

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds a /proc in a folder, in the form of proc(5), for the tests of the collectors."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -13,8 +11,8 @@ HOST_MNT = "4026531841"
 
 
 def add_process(
-    root: Path, pid: int, argv: list[bytes], *, comm: bytes = b"app", exe: bytes = b"/usr/bin/app", ppid: int = 1, uid: int = 33, state: str = "S",
-    flags: int = 0x400000, ticks: int = 1000, cgroup: str = "0::/", net: str = HOST_NET, mnt: str = HOST_MNT, sockets: tuple[int, ...] = (), cwd: bytes = b"/",
+    root: Path, pid: int, argv: list, *, comm: bytes = b"app", exe: bytes = b"/usr/bin/app", ppid: int = 1, uid: int = 33, state: str = "S",
+    flags: int = 0x400000, ticks: int = 1000, cgroup: str = "0::/", net: str = HOST_NET, mnt: str = HOST_MNT, sockets: tuple = (), cwd: bytes = b"/",
 ) -> None:
     """Write one process."""
     folder = root / "proc" / str(pid)

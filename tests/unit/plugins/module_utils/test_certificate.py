@@ -15,14 +15,14 @@ def made(tmp_path, *options):
     """Return the DER bytes of a new certificate."""
     files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "certificate.pem")]
     argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", *files, *options]
-    subprocess.run(argv, check=True, capture_output=True)
+    subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     return ssl.PEM_cert_to_DER_cert((tmp_path / "certificate.pem").read_text())
 
 
 def end_date(tmp_path):
     """Return what openssl says of the end date, in seconds."""
     path = str(tmp_path / "certificate.pem")
-    out = subprocess.run(["openssl", "x509", "-in", path, "-noout", "-enddate"], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(["openssl", "x509", "-in", path, "-noout", "-enddate"], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True).stdout
     return ssl.cert_time_to_seconds(out.strip().partition("=")[2])
 
 

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One pass over /proc: what is a process, whose it is, and what hostile names do."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The module backends_info returns the whole answer, changes nothing, and never fails because of a question."""
 
-from __future__ import annotations
-
 import pytest
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.modules import backends_info

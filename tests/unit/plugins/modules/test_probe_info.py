@@ -21,7 +21,7 @@ MODULE = "ansible_collections.webops.bad_gateway.plugins.modules.probe_info"
 def run(**arguments):
     """Run the module in a process of its own, as Ansible does; return (exit code, result)."""
     ran = subprocess.run(
-        [sys.executable, "-m", MODULE], input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), capture_output=True, text=True,
+        [sys.executable, "-m", MODULE], input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)), timeout=60, check=False,
     )
     return ran.returncode, json.loads(ran.stdout)

@@ -31,7 +31,12 @@ MAIN_TEXT = "user www-data;\nevents {}\nhttp {\n    include /etc/nginx/sites-ena
 SITES = "/etc/nginx/sites-enabled/"
 
 _ANSWERED = {"status": "ok", "code": 200, "header_bytes": 180, "seconds": 0.01, "why": "", "start": "", "tls": None}
-_ERRNO = {"refused": (111, "Connection refused"), "absent": (2, "No such file or directory"), "denied": (13, "Permission denied"), "timeout": (110, "timed out")}
+_ERRNO = {
+    "refused": (111, "Connection refused"),
+    "absent": (2, "No such file or directory"),
+    "denied": (13, "Permission denied"),
+    "timeout": (110, "timed out"),
+}
 _CLASSES = {
     "connect-refused": ("connect() failed", 111, "connecting to upstream", 502),
     "connect-no-socket": ("connect() failed", 2, "connecting to upstream", 502),
@@ -95,8 +100,19 @@ class World:
         raw = text.encode("utf-8", "surrogateescape")
         self.instance["files"].append(
             {
-                "path": path, "real_path": path, "sha256": "", "size": len(raw), "mtime": mtime, "ctime": mtime if ctime is None else ctime, "uid": 0, "gid": 0,
-                "mode": "0644", "status": "ok", "why": "", "truncated": False, "content": base64.b64encode(raw).decode(),
+                "path": path,
+                "real_path": path,
+                "sha256": "",
+                "size": len(raw),
+                "mtime": mtime,
+                "ctime": mtime if ctime is None else ctime,
+                "uid": 0,
+                "gid": 0,
+                "mode": "0644",
+                "status": "ok",
+                "why": "",
+                "truncated": False,
+                "content": base64.b64encode(raw).decode(),
             }
         )
         return self
@@ -117,24 +133,45 @@ class World:
         self.instance["unit"] = {"name": "nginx.service", "active": active, "sub": "dead", "result": "success", "enabled": enabled} if unit else None
         return self
 
-    def invalid(self, text: str = "unknown directive \"prxy_pass\"", file: str = SITES + "shop", line: int = 3) -> World:
+    def invalid(self, text: str = 'unknown directive "prxy_pass"', file: str = SITES + "shop", line: int = 3) -> World:
         """Let the configuration test fail."""
-        self.instance["test"] = evidence.answer("nginx -t", {"valid": False, "messages": [{"level": "emerg", "text": text, "file": file, "line": line}], "how": "overlay"})
+        self.instance["test"] = evidence.answer(
+            "nginx -t", {"valid": False, "messages": [{"level": "emerg", "text": text, "file": file, "line": line}], "how": "overlay"}
+        )
         return self
 
     # --- what listens
 
     def listen(
-        self, endpoint: str, comm: str = "node", unit: str = "", pid: int | None = None, net: str = NET, mnt: str = MNT, v6only: bool | None = None,
-        argv: tuple[str, ...] = (), started: float = LOADED, exe: str = "", path: bool = True,
+        self,
+        endpoint: str,
+        comm: str = "node",
+        unit: str = "",
+        pid: int | None = None,
+        net: str = NET,
+        mnt: str = MNT,
+        v6only: bool | None = None,
+        argv: tuple[str, ...] = (),
+        started: float = LOADED,
+        exe: str = "",
+        path: bool = True,
     ) -> int:
         """Open a listening socket and return its process's pid; a Unix socket gets its path too, unless path is false."""
         if pid is None:
             self._pid += 1
             pid = self._pid
         owner = {
-            "pid": pid, "comm": comm, "exe": exe or f"/usr/bin/{comm}", "argv": list(argv or (f"/usr/bin/{comm}",)), "uid": 1000, "user": "app", "unit": unit,
-            "container": "", "net": net, "mnt": mnt, "started": started,
+            "pid": pid,
+            "comm": comm,
+            "exe": exe or f"/usr/bin/{comm}",
+            "argv": list(argv or (f"/usr/bin/{comm}",)),
+            "uid": 1000,
+            "user": "app",
+            "unit": unit,
+            "container": "",
+            "net": net,
+            "mnt": mnt,
+            "started": started,
         }
         common = {"net": net, "inode": pid, "accept_queue": 0, "backlog": 511, "owners": [owner]}
         if endpoint.startswith("unix:"):
@@ -148,17 +185,45 @@ class World:
         return pid
 
     def unit(
-        self, name: str, *claims: str, active: str = "active", sub: str | None = None, pid: int | None = None, fragment: str | None = None, enabled: str = "enabled",
-        source: str = "ExecStart", **more,
+        self,
+        name: str,
+        *claims: str,
+        active: str = "active",
+        sub: str | None = None,
+        pid: int | None = None,
+        fragment: str | None = None,
+        enabled: str = "enabled",
+        source: str = "ExecStart",
+        **more,
     ) -> World:
         """Add a systemd unit that says that it listens on some endpoints."""
         self.units.append(
             {
-                "name": name, "description": name, "load": "loaded", "active": active, "result": "success", "enabled": enabled, "type": "simple", "main_pid": pid,
-                "sub": sub or {"active": "running", "failed": "failed", "activating": "auto-restart"}.get(active, "dead"), "status": 0, "code": "", "restarts": 0,
-                "restart": "no", "started": LOADED, "exited": 0.0, "changed": LOADED, "user": "app", "group": "", "private_tmp": False,
-                "fragment": f"/etc/systemd/system/{name}" if fragment is None else fragment, "claims": [{"endpoint": item, "from": source} for item in claims],
-                "journal": [], "command": [], "working_directory": "", **more,
+                "name": name,
+                "description": name,
+                "load": "loaded",
+                "active": active,
+                "result": "success",
+                "enabled": enabled,
+                "type": "simple",
+                "main_pid": pid,
+                "sub": sub or {"active": "running", "failed": "failed", "activating": "auto-restart"}.get(active, "dead"),
+                "status": 0,
+                "code": "",
+                "restarts": 0,
+                "restart": "no",
+                "started": LOADED,
+                "exited": 0.0,
+                "changed": LOADED,
+                "user": "app",
+                "group": "",
+                "private_tmp": False,
+                "fragment": f"/etc/systemd/system/{name}" if fragment is None else fragment,
+                "claims": [{"endpoint": item, "from": source} for item in claims],
+                "journal": [],
+                "command": [],
+                "working_directory": "",
+                **more,
             }
         )
         return self
@@ -179,9 +244,25 @@ class World:
         at = {"file": f"/etc/php/{version}/fpm/pool.d/{name}.conf", "line": 36}
         self.php["pools"].append(
             {
-                "name": name, "version": version, "at": {**at, "line": 4}, "listen": listen, "listen_at": at, "owner": "www-data", "group": "www-data", "mode": "0660",
-                "acl_users": [], "acl_groups": [], "user": "www-data", "pm": "dynamic", "max_children": 5, "request_terminate_timeout": 0.0, "ping_path": "",
-                "status_path": "", "unit": unit, "running": running, **more,
+                "name": name,
+                "version": version,
+                "at": {**at, "line": 4},
+                "listen": listen,
+                "listen_at": at,
+                "owner": "www-data",
+                "group": "www-data",
+                "mode": "0660",
+                "acl_users": [],
+                "acl_groups": [],
+                "user": "www-data",
+                "pm": "dynamic",
+                "max_children": 5,
+                "request_terminate_timeout": 0.0,
+                "ping_path": "",
+                "status_path": "",
+                "unit": unit,
+                "running": running,
+                **more,
             }
         )
         if running:
@@ -192,8 +273,14 @@ class World:
         """Add a supervisor program."""
         self.programs.append(
             {
-                "name": name, "state": state, "pid": pid, "why": why, "command": "", "at": {"file": f"/etc/supervisor/conf.d/{name}.conf", "line": 1},
-                "claims": [{"endpoint": item, "from": "environment"} for item in claims], "log": [],
+                "name": name,
+                "state": state,
+                "pid": pid,
+                "why": why,
+                "command": "",
+                "at": {"file": f"/etc/supervisor/conf.d/{name}.conf", "line": 1},
+                "claims": [{"endpoint": item, "from": "environment"} for item in claims],
+                "log": [],
             }
         )
         return self
@@ -202,15 +289,25 @@ class World:
         """Add a PM2 app."""
         self.apps.append(
             {
-                "name": name, "status": status, "pid": pid, "restarts": 0, "exit_code": None, "script": f"/srv/{name}/app.js", "user": user,
-                "claims": [{"endpoint": item, "from": "env PORT"} for item in claims], "log": [], **more,
+                "name": name,
+                "status": status,
+                "pid": pid,
+                "restarts": 0,
+                "exit_code": None,
+                "script": f"/srv/{name}/app.js",
+                "user": user,
+                "claims": [{"endpoint": item, "from": "env PORT"} for item in claims],
+                "log": [],
+                **more,
             }
         )
         return self
 
     # --- paths, names, log
 
-    def socket(self, path: str, mode: str = "0660", uid: int = 1000, gid: int = WWW_DATA, acl=None, kind: str = "socket", folders: dict[str, dict] | None = None) -> World:
+    def socket(
+        self, path: str, mode: str = "0660", uid: int = 1000, gid: int = WWW_DATA, acl=None, kind: str = "socket", folders: dict[str, dict] | None = None
+    ) -> World:
         """Put a file at a path; its folders are of root and open, but for those that folders changes."""
         self.paths[path] = {"status": "ok", "why": "", "missing": "", "walk": _folders(path, folders or {}) + [_step(path, kind, mode, uid, gid, acl)]}
         return self
@@ -222,22 +319,50 @@ class World:
 
     @property
     def paths(self) -> dict:
-        """The walks by path."""
-        return self.answers["paths"]["value"]
+        """The walks by path; nothing that is put there is kept when the question is unanswered."""
+        value = self.answers["paths"]["value"]
+        return {} if value is None else value
 
     def resolve(self, name: str, *addresses: str) -> World:
         """Answer a name."""
         self.answers["names"]["value"][name] = {"status": "ok", "addresses": list(addresses), "why": ""}
         return self
 
-    def logged(self, peer: str, what: str = "connect-refused", *, count: int = 5, server: str = "shop.example", path: str = "/", pids=WORKERS, last: float = NOW - 60, **more) -> World:
+    def logged(
+        self,
+        peer: str,
+        what: str = "connect-refused",
+        *,
+        count: int = 5,
+        server: str = "shop.example",
+        path: str = "/",
+        pids=WORKERS,
+        last: float = NOW - 60,
+        **more,
+    ) -> World:
         """Add a group of error log records."""
         message, errno, phase, status = _CLASSES[what]
         self.log["groups"].append(
             {
-                "message": message, "class": what, "level": "error", "errno": errno, "phase": phase, "scheme": "http", "peer": peer, "upstream": f"http://{peer}{path}",
-                "server": server, "methods": {"GET": count}, "paths": [path], "status": status, "count": count, "first": last - 600, "last": last,
-                "pids": list(pids), "detail": {}, "sample": message, **more,
+                "message": message,
+                "class": what,
+                "level": "error",
+                "errno": errno,
+                "phase": phase,
+                "scheme": "http",
+                "peer": peer,
+                "upstream": f"http://{peer}{path}",
+                "server": server,
+                "methods": {"GET": count},
+                "paths": [path],
+                "status": status,
+                "count": count,
+                "first": last - 600,
+                "last": last,
+                "pids": list(pids),
+                "detail": {},
+                "sample": message,
+                **more,
             }
         )
         return self
@@ -299,7 +424,17 @@ def _instance() -> dict:
     return {
         "id": MAIN,
         "running": True,
-        "master": {"pid": MASTER, "started": LOADED, "exe": "/usr/sbin/nginx", "argv": ["nginx"], "uid": 0, "net": NET, "mnt": MNT, "unit": "nginx.service", "own_root": False},
+        "master": {
+            "pid": MASTER,
+            "started": LOADED,
+            "exe": "/usr/sbin/nginx",
+            "argv": ["nginx"],
+            "uid": 0,
+            "net": NET,
+            "mnt": MNT,
+            "unit": "nginx.service",
+            "own_root": False,
+        },
         "workers": [{"pid": pid, **worker} for pid in WORKERS],
         "identity": {"user": "www-data", "uid": WWW_DATA, "gid": WWW_DATA, "groups": [WWW_DATA], "from": "worker"},
         "binary": "/usr/sbin/nginx",
@@ -317,7 +452,15 @@ def _instance() -> dict:
 def _step(path: str, kind: str = "dir", mode: str = "0755", uid: int = 0, gid: int = 0, acl=None) -> dict:
     names = {0: "root", WWW_DATA: "www-data", 1000: "app"}
     return {
-        "path": path, "type": kind, "mode": mode, "uid": uid, "gid": gid, "user": names.get(uid, str(uid)), "group": names.get(gid, str(gid)), "acl": acl, "label": "",
+        "path": path,
+        "type": kind,
+        "mode": mode,
+        "uid": uid,
+        "gid": gid,
+        "user": names.get(uid, str(uid)),
+        "group": names.get(gid, str(gid)),
+        "acl": acl,
+        "label": "",
         "target": "",
     }
 

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Claims: what command lines, environments and files of real servers say, and what must not be read into others."""
 
-from __future__ import annotations
-
 import json
 import time
 

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PM2: a daemon that is asked over its socket as PM2 7.0 answers, and one that is gone."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """supervisor: its configuration, and what supervisord 4.2.5 tells over its socket."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import xmlrpc.client

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """systemd units: what systemctl and journalctl 252 (Debian 12) said of running, failed, looping and stopped units."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The four questions about backends, and which processes are application servers."""
 
-from __future__ import annotations
-
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Listening sockets: the kernel's own answers on this host, and /proc tables as kernels print them."""
 
-from __future__ import annotations
-
 import os
 import socket
 import struct

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PHP-FPM: the layouts of packagers, the rules of its configuration (checked with php-fpm8.2 -tt), what runs."""
 
-from __future__ import annotations
-
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes

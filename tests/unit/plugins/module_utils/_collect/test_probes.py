@@ -120,7 +120,7 @@ def certified(folder):
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=shop.example",
          "-addext", "subjectAltName=DNS:shop.example,IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
-        check=True, capture_output=True,
+        check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )
     return files
 
@@ -135,7 +135,7 @@ def tls(certified, raw, require_name=False, plain_answer=b"", protocols=()):
     def named(_connection, name, _context):
         return None if name == "shop.example" or not require_name else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 
-    context.sni_callback = named
+    context.set_servername_callback(named)
 
     def answer(connection, came):
         if connection.recv(1, socket.MSG_PEEK) != b"\x16" and plain_answer:
@@ -682,9 +682,10 @@ def test_header_bytes_are_what_nginx_counts(folder, speak, begin, location):
         size = 4097 if b"one=more" in raw else 4096
         connection.sendall(begin + b"a" * (size - len(begin) - 4) + b"\r\n\r\nbody")
 
-    with serving(sized) as (endpoint, _came), nginx(folder, location.format(endpoint)) as status:
-        assert (status("/"), status("/?one=more")) == (200, 502)
-        assert (first(endpoint, speak=speak)["header_bytes"], first(endpoint, speak=speak, path="/?one=more")["header_bytes"]) == (4096, 4097)
+    with serving(sized) as (endpoint, _came):
+        with nginx(folder, location.format(endpoint)) as status:
+            assert (status("/"), status("/?one=more")) == (200, 502)
+            assert (first(endpoint, speak=speak)["header_bytes"], first(endpoint, speak=speak, path="/?one=more")["header_bytes"]) == (4096, 4097)
 
 
 APPLICATION = "def application(environ, start):\n    start('200 OK', [('Content-Type', 'text/plain')])\n    return [environ['PATH_INFO'].encode()]\n"

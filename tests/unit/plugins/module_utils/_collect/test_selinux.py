@@ -5,8 +5,6 @@
 asks a real one. The form of files, question and reply is that of security/selinux/selinuxfs.c.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host

@@ -115,8 +115,21 @@ def test_a_stopped_owner_beside_another_program_on_the_same_port():
     assert finding.alternatives == ("backend-wrong-address",)
 
 
+def test_a_worker_that_shares_the_environment_of_the_stopped_owner_is_no_rival():
+    """Both read PORT=3000; the worker runs and listens nowhere."""
+    world = shop(active="inactive").unit("shop-worker.service", "*:3000", pid=77)
+    assert verdict(world.judge()) == [not_running()]
+
+
+def test_an_endpoint_of_a_nginx_that_is_down_is_no_stopped_program():
+    world = World().passes("http://127.0.0.1:8080", name="front").site("location / { return 204; }", name="back", port=8080).stopped()
+    assert [item[:2] for item in verdict(world.judge())] == [("nginx-not-running", "cause")]
+
+
 def test_two_that_claim_one_endpoint_of_which_the_enabled_one_is_meant():
-    world = World().passes("http://127.0.0.1:3000").unit("blue.service", TCP, active="inactive", enabled="disabled").unit("green.service", TCP, active="inactive")
+    world = (
+        World().passes("http://127.0.0.1:3000").unit("blue.service", TCP, active="inactive", enabled="disabled").unit("green.service", TCP, active="inactive")
+    )
     assert world.judge().findings[0].next == "systemctl start green.service"
 
 
@@ -174,7 +187,12 @@ def test_one_of_two_peers_is_a_risk_and_two_are_a_cause():
 @pytest.mark.parametrize("directive", ["proxy_next_upstream off;", "proxy_next_upstream timeout http_503;"])
 def test_one_of_two_peers_is_a_cause_where_nginx_does_not_go_on(directive):
     group = ("upstream shop { server 127.0.0.1:3000; server 127.0.0.1:3001; }",)
-    world = World().site(f"location / {{ proxy_pass http://shop; {directive} }}", outside=group).service("b.service", "127.0.0.1:3001").unit("a.service", TCP, active="inactive")
+    world = (
+        World()
+        .site(f"location / {{ proxy_pass http://shop; {directive} }}", outside=group)
+        .service("b.service", "127.0.0.1:3001")
+        .unit("a.service", TCP, active="inactive")
+    )
     assert verdict(world.judge()) == [not_running(at="/etc/nginx/sites-enabled/shop:1")]
 
 
@@ -187,6 +205,13 @@ def test_a_dead_backup_is_a_risk():
 def test_a_living_peer_that_was_not_probed_counts_as_one_that_listens():
     group = ("upstream shop { server 127.0.0.1:3000; server 127.0.0.1:3001; }",)
     world = World().passes("http://shop", outside=group).service("b.service", "127.0.0.1:3001").unit("a.service", TCP, active="inactive")
+    world.probing = False
+    assert verdict(world.judge()) == [not_running(kind="risk", at="/etc/nginx/sites-enabled/shop:1")]
+
+
+def test_a_living_peer_on_a_socket_of_another_network_namespace_counts():
+    group = ("upstream shop { server 127.0.0.1:3000; server unix:/run/b.sock; }",)
+    world = World().passes("http://shop", outside=group).service("b.service", "unix:/run/b.sock", net="4026532500").unit("a.service", TCP, active="inactive")
     world.probing = False
     assert verdict(world.judge()) == [not_running(kind="risk", at="/etc/nginx/sites-enabled/shop:1")]
 

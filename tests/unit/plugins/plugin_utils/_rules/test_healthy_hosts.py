@@ -117,7 +117,11 @@ def test_a_probe_that_ended_before_nginx_would_have_says_nothing():
 
 @pytest.mark.parametrize("where", ["group", "leg"])
 def test_a_peer_that_is_marked_down_gets_no_request(where):
-    world = World().passes("http://shop", outside=("upstream shop { server 127.0.0.1:3000; server 127.0.0.1:3001 down; }",)).service("shop.service", "127.0.0.1:3000")
+    world = (
+        World()
+        .passes("http://shop", outside=("upstream shop { server 127.0.0.1:3000; server 127.0.0.1:3001 down; }",))
+        .service("shop.service", "127.0.0.1:3000")
+    )
     world.unit("other.service", "127.0.0.1:3001", active="failed")
     if where == "group":
         world.logged("127.0.0.1:3000")

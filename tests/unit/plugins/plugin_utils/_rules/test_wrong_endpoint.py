@@ -153,7 +153,28 @@ def test_the_peer_of_the_fleet_listens_on_its_loopback_alone():
     result = World().passes("http://10.0.0.9:8080").reply("10.0.0.9:8080", connect="refused").judge(peer)
     assert verdict(result) == one("backend-wrong-address", endpoint="10.0.0.9:8080")
     assert "on app1" in result.findings[0].says
-    assert result.findings[0].fix.remedy is None
+    assert (result.findings[0].fix.remedy, result.findings[0].fix.summary) == (None, "Let the backend listen on 10.0.0.9:8080.")
+
+
+@pytest.mark.parametrize(
+    ("listener", "summary"),
+    [
+        ("0.0.0.0:8081", f"Point {SHOP} at 10.0.0.9:8081 instead of 10.0.0.9:8080."),
+        ("10.0.0.9:8081", f"Point {SHOP} at 10.0.0.9:8081 instead of 10.0.0.9:8080."),
+        ("127.0.0.1:8081", "Let the backend listen on 10.0.0.9:8080."),
+    ],
+)
+def test_the_peer_of_the_fleet_listens_on_another_port(listener, summary):
+    """What is reached on the peer's own loopback is not reached from here."""
+    peer = World("app1", "10.0.0.9").service("api.service", listener, "*:8080")
+    result = World().passes("http://10.0.0.9:8080").reply("10.0.0.9:8080", connect="refused").judge(peer)
+    assert verdict(result) == one("backend-wrong-port", endpoint="10.0.0.9:8080")
+    assert result.findings[0].fix.summary == summary
+
+
+def test_a_wildcard_of_the_other_family_is_written_as_an_address():
+    world = World().passes("http://127.0.0.1:3000").service("shop.service", "[::]:3000", v6only=True)
+    assert world.judge().findings[0].fix.summary == f"Point {SHOP} at [::1]:3000 instead of 127.0.0.1:3000."
 
 
 def test_the_same_port_of_another_network_namespace_is_not_at_another_address():

@@ -1,0 +1,134 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""tls-to-plain-backend and plain-to-tls-backend, judged by all rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, NOW, World, unknowns, verdict
+
+SHOP = "/etc/nginx/sites-enabled/shop:3"
+TCP = "127.0.0.1:3000"
+TLS = {"version": "TLSv1.3", "cipher": "x", "names": ["shop.example"], "not_after": 0.0}
+
+
+def tried(speak, status="ok", code=None, **more):
+    return {"speak": speak, "status": status, "code": code if code or status != "ok" else 200, "header_bytes": 180 if status == "ok" else None, **more}
+
+
+def world(scheme, *tries, **options) -> World:
+    return World().passes(f"{scheme}://{TCP}", **options).service("shop.service", TCP).reply(TCP, *tries)
+
+
+def one(rule, certainty="proven", kind="cause"):
+    return [(rule, kind, certainty, TCP, SHOP)]
+
+
+@pytest.mark.parametrize(
+    "tries",
+    [
+        (tried("https", "not-tls"), tried("https-sni", "not-tls"), tried("http")),
+        (tried("https", "not-tls"), tried("http", code=400)),
+        (tried("https", "closed"), tried("http")),
+        (tried("https", "reset"), tried("http", code=404)),
+        (tried("https", "timeout"), tried("http", code=301)),
+        (tried("https-sni", "not-tls"), tried("http")),
+    ],
+)
+def test_tls_to_a_plain_port(tries):
+    result = world("https", *tries).judge()
+    assert verdict(result) == one("tls-to-plain-backend")
+    assert result.findings[0].fix.summary == f"Write http:// instead of https:// at {SHOP}."
+
+
+@pytest.mark.parametrize(
+    "tries",
+    [
+        # A name is wanted: the port does speak TLS.
+        (tried("https", "tls-alert"), tried("https-sni")),
+        (tried("https", "tls-alert"), tried("https-sni", "tls-alert"), tried("http", code=400)),
+        # A TLS port that refuses plain text with a 400.
+        (tried("https", "closed"), tried("http", code=400)),
+        # This host could not try TLS at all.
+        (tried("https", "error"), tried("http")),
+        # TLS was spoken, what came in it was wrong.
+        (tried("https", "invalid"), tried("http", code=400)),
+        (tried("https", "not-tls"), tried("http", "closed")),
+    ],
+)
+def test_tls_that_fails_for_another_reason_is_not_explained_so(tries):
+    result = world("https", *tries).judge()
+    assert (verdict(result), unknowns(result)) == ([], [("unexplained", TCP, "open")])
+
+
+def test_tls_that_is_answered_is_silent_with_and_without_a_name():
+    assert verdict(world("https", tried("https", tls=TLS)).judge()) == []
+    assert verdict(world("https", tried("https-sni", tls=TLS)).judge()) == []
+
+
+def test_the_log_alone_makes_it_likely():
+    host = world("https", tried("https", "closed")).logged(TCP, "tls-wrong-version")
+    assert verdict(host.judge()) == one("tls-to-plain-backend", "likely")
+
+
+def test_a_log_from_before_the_change_that_was_loaded_makes_nothing():
+    host = world("https", tried("https", tls=TLS), mtime=LOADED - 60).logged(TCP, "tls-wrong-version", last=LOADED - 600, pids=(77,))
+    result = host.judge()
+    assert (verdict(result), unknowns(result), len(result.recovered)) == ([], [], 1)
+
+
+@pytest.mark.parametrize(
+    "tries",
+    [
+        (tried("http", code=400), tried("https", tls=TLS)),
+        (tried("http", code=400), tried("https", "tls-alert"), tried("https-sni", tls=TLS)),
+        (tried("http", "closed"), tried("https", tls=TLS)),
+        (tried("http", "reset"), tried("https", tls=TLS)),
+        (tried("http", "invalid"), tried("https", tls=TLS)),
+        (tried("http", "timeout", seconds=10.0), tried("https", tls=TLS)),
+    ],
+)
+def test_plain_text_to_a_tls_port(tries):
+    result = world("http", *tries).judge()
+    assert verdict(result) == one("plain-to-tls-backend")
+    assert result.findings[0].fix.summary.startswith(f"Write https:// instead of http:// at {SHOP}")
+
+
+def test_the_fix_says_when_a_name_is_needed():
+    result = world("http", tried("http", "closed"), tried("https", "tls-alert"), tried("https-sni", tls=TLS)).judge()
+    assert "proxy_ssl_server_name on;" in result.findings[0].fix.summary
+
+
+@pytest.mark.parametrize("code", [200, 301, 401, 403, 404, 421, 500, 502, 503])
+def test_plain_text_that_is_answered_is_silent(code):
+    assert verdict(world("http", tried("http", code=code)).judge()) == []
+
+
+def test_a_400_of_the_application_is_silent():
+    assert verdict(world("http", tried("http", code=400), tried("https", "not-tls")).judge()) == []
+
+
+def test_plain_text_and_neither_answers_is_open():
+    result = world("http", tried("http", "closed"), tried("https", "not-tls")).judge()
+    assert (verdict(result), unknowns(result)) == ([], [("unexplained", TCP, "open")])
+
+
+def test_two_peers_that_both_refuse_with_a_400_are_causes():
+    """nginx hands a 400 on; it does not go to the next peer."""
+    group = ("upstream shop { server 127.0.0.1:3000; server 127.0.0.1:3001; }",)
+    host = World().passes("http://shop", outside=group)
+    for endpoint in (TCP, "127.0.0.1:3001"):
+        host.service(f"{endpoint[-1]}.service", endpoint).reply(endpoint, tried("http", code=400), tried("https", tls=TLS))
+    assert [(item[0], item[1]) for item in verdict(host.judge())] == [("plain-to-tls-backend", "cause")] * 2
+
+
+def test_the_command_for_a_person_holds_no_word_of_the_host():
+    host = world("http", tried("http", "closed"), tried("https", tls=TLS))
+    assert host.judge().findings[0].next == "curl -skI https://127.0.0.1:3000/"
+
+
+def test_records_of_tls_that_happened_while_it_answers_now_are_open():
+    result = world("https", tried("https", tls=TLS)).logged(TCP, "tls-wrong-version", last=NOW - 5).judge()
+    assert (verdict(result), unknowns(result)) == ([], [("unexplained", TCP, "open")])

@@ -1,0 +1,58 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user may set, and what is said to one who set it wrongly."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _settings
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("90", 90), ("30m", 1800), ("24h", 86400), ("7d", 604800), ("2w", 1209600), (" 1.5 h ", 5400), ("1s", 1)])
+def test_a_window(written, seconds):
+    assert _settings.seconds(written) == seconds
+
+
+@pytest.mark.parametrize("written", ["", "0", "0h", "-1h", "1y", "h", "1h30m", "24 hours", "1e3", "٣h", "1h\n2h", "{{ x }}"])
+def test_a_window_that_is_none(written):
+    with pytest.raises(_settings.BadSetting, match="bad_gateway_since"):
+        _settings.seconds(written)
+
+
+def test_a_misspelt_variable_is_refused_with_the_one_that_was_meant():
+    with pytest.raises(_settings.BadSetting, match="Did you mean bad_gateway_report_dir"):
+        _settings.check_names(["bad_gateway_report_dr", "ansible_host"])
+    _settings.check_names([*_settings.VARIABLES, "ansible_host", "my_bad_gateway"])
+
+
+def test_an_id_that_no_rule_has():
+    with pytest.raises(_settings.BadSetting, match="Did you mean backend-not-running"):
+        _settings.check_ids("bad_gateway_only", ["backend-not-runing"], ["backend-not-running", "upstream-timeout"])
+    _settings.check_ids("bad_gateway_only", [], [])
+
+
+@pytest.mark.parametrize("path", ["health", "/a b", "/a\r\nHost: x", "/\x7f", "http://x/"])
+def test_a_probe_path_that_is_none(path):
+    with pytest.raises(_settings.BadSetting, match="bad_gateway_probe_path"):
+        _settings.check_probe(path, 10.0)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, 301, float("nan"), float("inf")])
+def test_a_timeout_that_nobody_would_wait_for(timeout):
+    with pytest.raises(_settings.BadSetting, match="bad_gateway_probe_timeout"):
+        _settings.check_probe("", timeout)
+
+
+def test_the_report_folder_is_made_and_left_without_a_trace(tmp_path):
+    folder = _settings.report_folder(str(tmp_path / "a" / "b"))
+    assert os.listdir(folder) == ["bundles"]
+
+
+def test_a_report_folder_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(_settings.BadSetting, match="bad_gateway_report_dir"):
+        _settings.report_folder(str(tmp_path / "file" / "x"))

@@ -51,7 +51,7 @@ def _check_kinds(given: dict) -> None:
     """Refuse a value of the wrong kind by the name that its user knows: Ansible's own message has the name of the option."""
     for name, value in given.items():
         spec = _SETTINGS.get(name)
-        if spec and ArgumentSpecValidator({name: spec}).validate({name: value}).errors:
+        if spec and ArgumentSpecValidator({name: spec}).validate({name: value}).error_messages:
             raise _settings.wrong_kind(name, value, spec)
 
 

@@ -232,9 +232,11 @@ def _elsewhere(host: Host, leg: Leg) -> Absence | None:
     chosen = next(iter(named or answering), None)
     if not chosen or _akin_idle(host, leg):
         return None
-    certain = named == answering == fitting == [chosen] and not _idle(host)
-    # That it speaks HTTP alone does not make a program the one that was meant.
-    certainty = PROVEN if certain else LIKELY if len(named) == 1 else POSSIBLE
+    alone = answering == fitting == [chosen] and not _idle(host)
+    free = not any(chosen.accepts(other.endpoint) for other in host.legs)
+    certain = alone and named == fitting
+    # That it speaks HTTP alone does not prove that a program is the one that was meant.
+    certainty = PROVEN if certain else LIKELY if alone and free or len(named) == 1 else POSSIBLE
     return Absence(
         leg,
         _moved_to(leg, chosen),

@@ -107,7 +107,8 @@ feed.example" """
 def broken_site() -> bytes:
     """Return a site that nginx refuses at a word which is a secret, with more secrets behind it."""
     s = SECRETS
-    return f"""server {{
+    return (
+        f"""server {{
     listen 80 default_server;
     server_name shop.example;
     location / {{ proxy_pass http://127.0.0.1:3000; }}
@@ -119,7 +120,9 @@ def broken_site() -> bytes:
     {s["broken statement"]} on;
     proxy_set_header Authorization "Basic {s["after the broken statement"]};
 }}
-""".encode() + b"# \xff\xfe \x1b]0;x\x07\n"
+""".encode()
+        + b"# \xff\xfe \x1b]0;x\x07\n"
+    )
 
 
 def unit() -> bytes:
@@ -199,11 +202,16 @@ def hidden_process() -> bytes:
 def writer() -> bytes:
     """Return a program that appends forged and hostile records to the error log of nginx."""
     s = SECRETS
-    bodies = [f"connect() failed (111: Connection refused) while connecting to upstream, client: 10.0.0.9, server: {text}, "
-              f'request: "GET /{text}?token={s["query in a forged record"]} HTTP/1.1", upstream: "http://127.0.0.1:3999/{text}", host: "{text}", '
-              f'referrer: "http://x.example/?sid={s["query in a referrer"]}"' for text in TEXTS]
-    bodies.append(f'connect() to unix:/run/php/{TEMPLATE}.sock failed (13: Permission denied) while connecting to upstream, client: 10.0.0.9, server: x, '
-                  f'request: "GET / HTTP/1.1", upstream: "fastcgi://unix:/run/php/{TEMPLATE}.sock:", host: "Authorization: Bearer {s["header in a log"]}"')
+    bodies = [
+        f"connect() failed (111: Connection refused) while connecting to upstream, client: 10.0.0.9, server: {text}, "
+        f'request: "GET /{text}?token={s["query in a forged record"]} HTTP/1.1", upstream: "http://127.0.0.1:3999/{text}", host: "{text}", '
+        f'referrer: "http://x.example/?sid={s["query in a referrer"]}"'
+        for text in TEXTS
+    ]
+    bodies.append(
+        f"connect() to unix:/run/php/{TEMPLATE}.sock failed (13: Permission denied) while connecting to upstream, client: 10.0.0.9, server: x, "
+        f'request: "GET / HTTP/1.1", upstream: "fastcgi://unix:/run/php/{TEMPLATE}.sock:", host: "Authorization: Bearer {s["header in a log"]}"'
+    )
     return f"""import time
 now = time.strftime("%Y/%m/%d %H:%M:%S ").encode()
 bodies = [body.encode("utf-8", "surrogateescape") for body in {bodies!a}]
@@ -230,8 +238,18 @@ done
 # The backend of the site is a unit that was stopped; all the rest is noise around it.
 EDGE = Steps(
     (
-        File("/srv/shop/app.js", b'require("http").createServer((q, r) => r.end("ok\\n")).listen(Number(process.env.PORT), process.env.HOST);\n', 0o644, "root:root"),
-        File("/srv/queue/app.js", b'require("http").createServer((q, r) => r.end("ok\\n")).listen(Number(process.env.PORT), process.env.HOST);\n', 0o644, "root:root"),
+        File(
+            "/srv/shop/app.js",
+            b'require("http").createServer((q, r) => r.end("ok\\n")).listen(Number(process.env.PORT), process.env.HOST);\n',
+            0o644,
+            "root:root",
+        ),
+        File(
+            "/srv/queue/app.js",
+            b'require("http").createServer((q, r) => r.end("ok\\n")).listen(Number(process.env.PORT), process.env.HOST);\n',
+            0o644,
+            "root:root",
+        ),
         File("/srv/queue/ecosystem.json", ecosystem(), 0o644, "root:root"),
         File(f"/etc/systemd/system/{UNIT}", unit(), 0o644, "root:root"),
         File("/etc/default/shop", f"SMTP_PASSWORD={SECRETS['unit EnvironmentFile']}\n".encode(), 0o600, "root:root"),
@@ -263,7 +281,12 @@ printf 'asker ALL=(ALL) ALL\\n' > /etc/sudoers.d/asker
 # nginx runs with a good configuration; what is in its file now is refused.
 BROKEN = Steps(
     (
-        File("/etc/nginx/sites-enabled/shop", b"server { listen 80 default_server; server_name shop.example; location / { proxy_pass http://127.0.0.1:3000; } }\n", 0o644, "root:root"),
+        File(
+            "/etc/nginx/sites-enabled/shop",
+            b"server { listen 80 default_server; server_name shop.example; location / { proxy_pass http://127.0.0.1:3000; } }\n",
+            0o644,
+            "root:root",
+        ),
         File("/srv/broken.conf", broken_site(), 0o644, "root:root"),
     ),
     f"""
@@ -274,8 +297,11 @@ mv /usr/bin/sudo /usr/bin/sudo-not-here
 {USERS}""",
 )
 
-PLAIN = Steps((), "systemctl disable --now nginx\ndpkg --purge --force-all $(dpkg-query -W -f '${Package} ' 'nginx*' 'libnginx*') >/dev/null 2>&1\nrm -rf /etc/nginx\n! command -v nginx")
-BARE = Steps((), "for python in /usr/bin/python3*; do mv \"$python\" \"/srv/$(basename \"$python\")\"; done")
+PLAIN = Steps(
+    (),
+    "systemctl disable --now nginx\ndpkg --purge --force-all $(dpkg-query -W -f '${Package} ' 'nginx*' 'libnginx*') >/dev/null 2>&1\nrm -rf /etc/nginx\n! command -v nginx",
+)
+BARE = Steps((), 'for python in /usr/bin/python3*; do mv "$python" "/srv/$(basename "$python")"; done')
 
 
 def forged_path(date: str) -> str:
@@ -284,7 +310,7 @@ def forged_path(date: str) -> str:
     nginx writes the decoded path into its log, line feeds included (ngx_http_static_module.c); date is "2026/01/31 12:00:00".
     """
     record = (
-        f'{date} [crit] 77#77: *5 connect() to unix:/run/php/other.sock failed (13: Permission denied) while connecting to upstream, client: 10.0.0.9, '
+        f"{date} [crit] 77#77: *5 connect() to unix:/run/php/other.sock failed (13: Permission denied) while connecting to upstream, client: 10.0.0.9, "
         f'server: shop.example, request: "GET / HTTP/1.1", upstream: "fastcgi://unix:/run/php/other.sock:", host: "shop.example"'
     )
     return "/static/x%0A" + "".join(f"%{byte:02X}" for byte in record.encode()) + "%0A"

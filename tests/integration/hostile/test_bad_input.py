@@ -99,8 +99,6 @@ VALUES = [
     ("bad_gateway_skip", {"a": 1}, ""),
     ("bad_gateway_report_dir", "", ""),
     ("bad_gateway_report_dir", "/dev/null/report", "/dev/null/report"),
-    ("bad_gateway_hosts", "no_such_group", "no_such_group"),
-    ("bad_gateway_hosts", "", ""),
 ]
 
 
@@ -109,6 +107,13 @@ def test_a_wrong_value(hosts: Path, tmp_path: Path, name: str, value: object, sa
     """The sentence names the variable and what was set."""
     refused = play(tmp_path / "report", hosts, "-e", json.dumps({name: value}))
     assert_refused(refused, name, says)
+
+
+@pytest.mark.parametrize("pattern", ["no_such_group", "", ["no_such_host"], "all:!all"])
+def test_a_pattern_that_matches_nothing(hosts: Path, tmp_path: Path, pattern: object) -> None:
+    """Nothing to diagnose is an error, not a success."""
+    refused = play(tmp_path / "report", hosts, "-e", json.dumps({"bad_gateway_hosts": pattern}))
+    assert_refused(refused, "bad_gateway_hosts matches no host")
 
 
 @pytest.mark.parametrize("where", ["extra", "group", "host"])

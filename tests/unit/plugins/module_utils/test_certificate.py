@@ -22,7 +22,9 @@ def made(tmp_path, *options):
 def end_date(tmp_path):
     """Return what openssl says of the end date, in seconds."""
     path = str(tmp_path / "certificate.pem")
-    out = subprocess.run(["openssl", "x509", "-in", path, "-noout", "-enddate"], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True).stdout
+    out = subprocess.run(
+        ["openssl", "x509", "-in", path, "-noout", "-enddate"], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True
+    ).stdout
     return ssl.cert_time_to_seconds(out.strip().partition("=")[2])
 
 
@@ -50,6 +52,6 @@ def test_bytes_that_are_no_certificate(tmp_path):
     for length in range(len(der)):
         assert certificate.describe(der[:length]) == ([], None)
     for at in range(len(der)):
-        names, not_after = certificate.describe(der[:at] + b"\xff" + der[at + 1:])
+        names, not_after = certificate.describe(der[:at] + b"\xff" + der[at + 1 :])
         assert isinstance(names, list)
         assert not_after is None or isinstance(not_after, float)

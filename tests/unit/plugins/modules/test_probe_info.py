@@ -21,8 +21,14 @@ MODULE = "ansible_collections.webops.bad_gateway.plugins.modules.probe_info"
 def run(**arguments):
     """Run the module in a process of its own, as Ansible does; return (exit code, result)."""
     ran = subprocess.run(
-        [sys.executable, "-m", MODULE], input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-        env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)), timeout=60, check=False,
+        [sys.executable, "-m", MODULE],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)),
+        timeout=60,
+        check=False,
     )
     return ran.returncode, json.loads(ran.stdout)
 
@@ -44,16 +50,22 @@ def test_identity():
 
 
 def test_failure_is_an_answer():
-    code, result = run(targets=[{"id": "a", "endpoint": "127.0.0.1:1"}], identity={"pid": 2 ** 22 + 1})
+    code, result = run(targets=[{"id": "a", "endpoint": "127.0.0.1:1"}], identity={"pid": 2**22 + 1})
     assert code == 0
     assert (result["probes"]["status"], result["probes"]["value"]) == ("absent", None)
     assert result["probes"]["why"]
 
 
-@pytest.mark.parametrize("arguments", [
-    {}, {"targets": [{"id": "a"}]}, {"targets": [{"id": "a", "endpoint": "x", "speak": "smtp"}]},
-    {"targets": [{"id": "a", "endpoint": "x", "method": "POST"}]}, {"targets": [], "identity": {"uid": 0}},
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"targets": [{"id": "a"}]},
+        {"targets": [{"id": "a", "endpoint": "x", "speak": "smtp"}]},
+        {"targets": [{"id": "a", "endpoint": "x", "method": "POST"}]},
+        {"targets": [], "identity": {"uid": 0}},
+    ],
+)
 def test_wrong_arguments_fail(arguments):
     code, result = run(**arguments)
     assert (code, result["failed"]) == (1, True)

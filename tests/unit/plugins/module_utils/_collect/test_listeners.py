@@ -141,7 +141,9 @@ def test_the_answer_of_sock_diag_is_preferred_and_its_names_are_exact(root):
 
 def test_ten_thousand_sockets_are_fine(root):
     row = b"%4d: 0100007F:%04X 00000000:0000 0A 00000000:00000000 00:00000000 00000000    33        0 %d 1 0 100 0 0 10 0\n"
-    (root / "proc" / "self" / "net" / "tcp").write_bytes(TCP.split(b"\n", maxsplit=1)[0] + b"\n" + b"".join(row % (at, 1024 + at, 100000 + at) for at in range(10000)))
+    (root / "proc" / "self" / "net" / "tcp").write_bytes(
+        TCP.split(b"\n", maxsplit=1)[0] + b"\n" + b"".join(row % (at, 1024 + at, 100000 + at) for at in range(10000))
+    )
     add_process(root, 35, [b"x"], sockets=tuple(range(100000, 100500)))
     answer = collect(root)
     assert len(answer.value["tcp"]) == 10003

@@ -69,9 +69,11 @@ def serving(answer, family=socket.AF_INET, path=None, mode=0o777):
 
 def say(raw):
     """Return a server that reads once and says raw."""
+
     def answer(connection, came):
         came.append(connection.recv(65536))
         connection.sendall(raw)
+
     return answer
 
 
@@ -118,9 +120,27 @@ def certified(folder):
     """Return (certificate file, key file) for shop.example."""
     files = str(folder / "c.pem"), str(folder / "k.pem")
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=shop.example",
-         "-addext", "subjectAltName=DNS:shop.example,IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
-        check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            "/CN=shop.example",
+            "-addext",
+            "subjectAltName=DNS:shop.example,IP:127.0.0.1",
+            "-out",
+            files[0],
+            "-keyout",
+            files[1],
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     return files
 
@@ -145,6 +165,7 @@ def tls(certified, raw, require_name=False, plain_answer=b"", protocols=()):
         with context.wrap_socket(connection, server_side=True) as session:
             came.append(session.recv(65536))
             session.sendall(raw)
+
     return answer
 
 
@@ -249,9 +270,14 @@ def test_directory_that_the_worker_cannot_cross(folder):
 def test_without_root_unix_sockets_are_not_asked(folder):
     def as_nobody():
         with contextlib.suppress(evidence.Unanswered):
-            result = probes.collect({"uid": 33, "gid": 33, "groups": []}, [
-                {"id": "tcp", "endpoint": "127.0.0.1:1"}, {"id": "unix", "endpoint": "unix:/run/x.sock"},
-            ], QUICK)
+            result = probes.collect(
+                {"uid": 33, "gid": 33, "groups": []},
+                [
+                    {"id": "tcp", "endpoint": "127.0.0.1:1"},
+                    {"id": "unix", "endpoint": "unix:/run/x.sock"},
+                ],
+                QUICK,
+            )
             return [[found["id"] for found in result.value["probes"]], result.value["identity"]["uid"], result.truncated, list(result.hidden)]
 
     ids, uid, truncated, hidden = inside.call(as_nobody, identity=NOBODY)
@@ -261,14 +287,31 @@ def test_without_root_unix_sockets_are_not_asked(folder):
 
 def test_worker_that_is_gone():
     with pytest.raises(evidence.Unanswered) as caught:
-        probes.collect({"pid": 2 ** 22 + 1}, [{"id": "a", "endpoint": "127.0.0.1:1"}])
+        probes.collect({"pid": 2**22 + 1}, [{"id": "a", "endpoint": "127.0.0.1:1"}])
     assert caught.value.status == "absent"
 
 
-@pytest.mark.parametrize("endpoint", [
-    "", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:http", "127.0.0.1:80\n", "shop.example:80", "[::1]", "[::1:80",
-    "unix:", "unix:relative", "unix:/a\0b", "unix:/" + "x" * 200, "$backend:80", "127.0.0.1:\u0661",
-])
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:0",
+        "127.0.0.1:65536",
+        "127.0.0.1:http",
+        "127.0.0.1:80\n",
+        "shop.example:80",
+        "[::1]",
+        "[::1:80",
+        "unix:",
+        "unix:relative",
+        "unix:/a\0b",
+        "unix:/" + "x" * 200,
+        "$backend:80",
+        "127.0.0.1:\u0661",
+    ],
+)
 def test_endpoint_that_is_none(endpoint):
     found = probe(endpoint)
     assert (found["connect"]["status"], found["tries"]) == ("error", [])
@@ -287,10 +330,23 @@ def test_request_is_the_one_of_the_pass():
     assert 0 < tried["seconds"] < 1
 
 
-@pytest.mark.parametrize("given", [
-    {"host": "a\r\nX: y"}, {"host": "a b"}, {"host": "a\0"}, {"sni": "a\n"}, {"method": "POST"}, {"method": "GET / HTTP/1.0\r\n"}, {"version": "9"},
-    {"speak": "smtp"}, {"params": {"A": "b\r\nC: d"}}, {"params": {"A\0": "b"}}, {"params": {"A": "x" * 20000}}, {"path": "/" + "x" * 20000},
-])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"host": "a\r\nX: y"},
+        {"host": "a b"},
+        {"host": "a\0"},
+        {"sni": "a\n"},
+        {"method": "POST"},
+        {"method": "GET / HTTP/1.0\r\n"},
+        {"version": "9"},
+        {"speak": "smtp"},
+        {"params": {"A": "b\r\nC: d"}},
+        {"params": {"A\0": "b"}},
+        {"params": {"A": "x" * 20000}},
+        {"path": "/" + "x" * 20000},
+    ],
+)
 def test_what_could_break_a_request_is_not_sent(given):
     with serving(say(OK_ANSWER)) as (endpoint, came):
         found = probe(endpoint, **given)
@@ -348,10 +404,16 @@ def test_half_a_header_is_a_timeout_with_its_start():
     assert tried["start"].startswith("HTTP/1.1 200 OK")
 
 
-@pytest.mark.parametrize(("answer", "status"), [
-    (say(b""), "closed"), (say(b"HTTP/1.1 200 OK\r\nServer: x"), "closed"), (reset, "reset"),
-    (say(b"\xff\xfe\x00garbage\x1b]0;x\x07"), "invalid"), (say(b"<html>"), "invalid"),
-])
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (say(b""), "closed"),
+        (say(b"HTTP/1.1 200 OK\r\nServer: x"), "closed"),
+        (reset, "reset"),
+        (say(b"\xff\xfe\x00garbage\x1b]0;x\x07"), "invalid"),
+        (say(b"<html>"), "invalid"),
+    ],
+)
 def test_broken_answers(answer, status):
     with serving(answer) as (endpoint, _came):
         tried = first(endpoint)
@@ -417,11 +479,14 @@ def test_tls_backend_that_wants_a_name(certified):
     assert len(came) == 2
 
 
-@pytest.mark.parametrize(("plain", "status"), [
-    (b"HTTP/1.1 400 Bad Request\r\n\r\n<center>The plain HTTP request was sent to HTTPS port</center>", "ok"),
-    (b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n", "ok"),
-    (b"\x15\x03\x01\x00\x02\x02\x46", "invalid"),
-])
+@pytest.mark.parametrize(
+    ("plain", "status"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n<center>The plain HTTP request was sent to HTTPS port</center>", "ok"),
+        (b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n", "ok"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "invalid"),
+    ],
+)
 def test_plain_to_tls(certified, plain, status):
     with serving(tls(certified, OK_ANSWER, plain_answer=plain)) as (endpoint, came):
         found = probe(endpoint)
@@ -460,10 +525,16 @@ def test_address_is_no_server_name():
         assert spoken(probe(endpoint, speak="https", host=endpoint)) == [("https", "not-tls"), ("http", "ok")]
 
 
-@pytest.mark.parametrize(("answer", "status"), [
-    (say(b""), "closed"), (reset, "reset"), (say(b"\x15\x03\x03\x00\x02\x02\x28"), "tls-alert"), (silent, "timeout"),
-    (say(b"\x16\x03\x03\xff\xff" + b"\xff" * 70), "error"),
-])
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (say(b""), "closed"),
+        (reset, "reset"),
+        (say(b"\x15\x03\x03\x00\x02\x02\x28"), "tls-alert"),
+        (silent, "timeout"),
+        (say(b"\x16\x03\x03\xff\xff" + b"\xff" * 70), "error"),
+    ],
+)
 def test_tls_handshake_that_fails(answer, status):
     with serving(answer) as (endpoint, _came):
         tried = first(endpoint, speak="https", wait=0.3)
@@ -612,7 +683,9 @@ def php_fpm(folder):
     )
     configuration = folder / "fpm.conf"
     configuration.write_text(
-        "[global]\nerror_log = {0}/fpm.log\n[www]\nuser = nobody\ngroup = nogroup\nlisten = 127.0.0.1:{1}\npm = static\npm.max_children = 1\n".format(folder, port)
+        "[global]\nerror_log = {0}/fpm.log\n[www]\nuser = nobody\ngroup = nogroup\nlisten = 127.0.0.1:{1}\npm = static\npm.max_children = 1\n".format(
+            folder, port
+        )
     )
     with running([str(paths[-1]), "-n", "-F", "-y", str(configuration)], port, folder):
         yield "127.0.0.1:{0}".format(port), str(script)
@@ -657,6 +730,7 @@ def test_php_fpm(folder):
 @pytest.mark.parametrize("more", ["", "&err=500"])
 def test_fastcgi_header_bytes_are_what_nginx_counts(folder, more):
     with php_fpm(folder) as (endpoint, script):
+
         def path(letters):
             return "/?n={0}{1}".format(letters, more)
 
@@ -670,11 +744,14 @@ def test_fastcgi_header_bytes_are_what_nginx_counts(folder, more):
             assert (status(path(letters)), status(path(letters + 1))) == (200, 502)
 
 
-@pytest.mark.parametrize(("speak", "begin", "location"), [
-    ("http", b"HTTP/1.1 200 OK\r\nX: ", "proxy_pass http://{0};"),
-    ("uwsgi", b"HTTP/1.1 200 OK\r\nX: ", "uwsgi_param QUERY_STRING $query_string; uwsgi_pass {0};"),
-    ("scgi", b"Status: 200 OK\r\nX: ", "scgi_param QUERY_STRING $query_string; scgi_pass {0};"),
-])
+@pytest.mark.parametrize(
+    ("speak", "begin", "location"),
+    [
+        ("http", b"HTTP/1.1 200 OK\r\nX: ", "proxy_pass http://{0};"),
+        ("uwsgi", b"HTTP/1.1 200 OK\r\nX: ", "uwsgi_param QUERY_STRING $query_string; uwsgi_pass {0};"),
+        ("scgi", b"Status: 200 OK\r\nX: ", "scgi_param QUERY_STRING $query_string; scgi_pass {0};"),
+    ],
+)
 def test_header_bytes_are_what_nginx_counts(folder, speak, begin, location):
     def sized(connection, came):
         raw = connection.recv(65536)

@@ -36,7 +36,7 @@ def test_the_only_free_program_has_the_name_of_the_site_and_answers():
 def test_the_only_free_program_has_another_name():
     """A program that speaks HTTP need not be the one that was meant."""
     result = World().passes("http://127.0.0.1:3000").service("grafana.service", "127.0.0.1:3001").judge()
-    assert verdict(result) == one("backend-wrong-port", "possible")
+    assert verdict(result) == one("backend-wrong-port", "likely")
     assert result.findings[0].alternatives == ("backend-not-running",)
 
 
@@ -106,7 +106,7 @@ def test_words_that_every_name_has_make_no_kinship(name):
     world = World().site("location / { proxy_pass http://127.0.0.1:3000; }", name="default")
     world.site(f"server_name {name}; location / {{ proxy_pass http://127.0.0.1:3000; }}", name="default")
     world.listen("127.0.0.1:3001", comm="java", argv=("/usr/local/bin/java", "-jar", "/opt/com.example.app/www.jar"))
-    assert world.judge().findings[0].certainty == "possible"
+    assert world.judge().findings[0].certainty == "likely"
 
 
 # --- wrong address

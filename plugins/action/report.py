@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         _unused, settings = self.validate_argument_spec(
             {
                 "report_dir": _settings.REPORT_DIR,
-                "hosts": {"type": "list", "elements": "str", "required": True},
+                "hosts": {"type": "list", "elements": "str"},
                 "only": _settings.IDS,
                 "skip": _settings.IDS,
                 "fail_on": _settings.FAIL_ON,
@@ -40,7 +40,8 @@ class ActionModule(ActionBase):
             folder = _settings.report_folder(settings["report_dir"])
         except _settings.BadSetting as error:
             raise AnsibleActionFail(str(error)) from None
-        results = _fleet.judge(folder, settings["hosts"], tuple(settings["only"]), tuple(settings["skip"]))
+        hosts = task_vars["ansible_play_hosts_all"] if settings["hosts"] is None else settings["hosts"]
+        results = _fleet.judge(folder, hosts, tuple(settings["only"]), tuple(settings["skip"]))
         report = document.build(results, _version.VERSION, time.time())
         file = document.write(folder, report)
         failed, decision = gate.decision(results, settings["fail_on"])

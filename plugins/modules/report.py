@@ -19,10 +19,11 @@ options:
     type: path
     default: bad_gateway_report
   hosts:
-    description: The hosts to report on. One without a bundle is reported as failed.
+    description:
+      - The hosts to report on. One without a bundle is reported as failed. The default is all hosts of the play.
+      - Leave it out for those, because ansible-core before 2.19 evaluates a host's name that looks like a template on its way here.
     type: list
     elements: str
-    required: true
   only:
     description: Look for these ids alone. Empty means all.
     type: list
@@ -48,7 +49,6 @@ author:
 EXAMPLES = r"""
 - name: Judge the evidence of all hosts
   webops.bad_gateway.report:
-    hosts: "{{ ansible_play_hosts_all }}"
     fail_on: cause
   run_once: true
 """

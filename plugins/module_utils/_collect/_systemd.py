@@ -265,9 +265,13 @@ def _unit(record, claims, booted, redactor):
 
 
 def _asked_to_stop(record):
-    """Return whether a unit left "active" before its process ended: a stop job does that, a process that ends by itself cannot."""
-    left, ended = _number(record.get("ActiveExitTimestampMonotonic")), _number(record.get("ExecMainExitTimestampMonotonic"))
-    return bool(left and ended and left < ended)
+    """Return whether a unit left "active" before its process ended: a stop job does that, a process that ends by itself cannot.
+
+    What was left before this process started was an earlier life of the unit.
+    """
+    names = ("ExecMainStartTimestampMonotonic", "ActiveExitTimestampMonotonic", "ExecMainExitTimestampMonotonic")
+    started, left, ended = (_number(record.get(name)) for name in names)
+    return bool(started and left and ended) and started < left < ended
 
 
 def _number(value):

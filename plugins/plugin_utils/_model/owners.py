@@ -224,7 +224,7 @@ def _pool(pool: dict, unit: Owner | None) -> Owner:
         kind="PHP-FPM pool",
         name=name,
         state=state,
-        says=f"{unit.label} is {unit.says}" if unit else ("its master process runs" if pool.get("running") else "no PHP-FPM master process runs for it"),
+        says=f"{state}: {unit.label} is {unit.says}" if unit else f"{state}: " + ("its master process runs" if pool.get("running") else "no PHP-FPM master process runs for it"),
         source=unit.source if unit else "PHP-FPM processes",
         claims=(Claim(Endpoint.parse(pool["listen"]), place),) if pool.get("listen") else (),
         pids=unit.pids if unit else (),

@@ -172,15 +172,20 @@ def test_debian_uwsgi_applications_listen_at_a_place_of_their_own(root):
 
 
 @pytest.mark.parametrize(
-    ("left", "ended", "asked"),
+    ("started", "left", "ended", "asked"),
     [
-        ("3920708464", "3920712466", True),  # systemctl stop: the stop job begins, then the process ends
-        ("3920712470", "3920712466", False),  # the process ended by itself
-        ("0", "3920712466", False),  # it never became active
-        ("3920708464", "0", False),  # it has not ended
-        (None, None, False),
+        ("3919100543", "3920708464", "3920712466", True),  # systemctl stop: the stop job begins, then the process ends
+        ("3919100543", "3920712470", "3920712466", False),  # the process ended by itself
+        ("7109828547", "7109808759", "7109911123", False),  # systemctl restart: the earlier life was stopped, this one failed
+        ("3919100543", "0", "3920712466", False),  # it never became active
+        ("3919100543", "3920708464", "0", False),  # it has not ended
+        (None, None, None, False),
     ],
 )
-def test_a_stop_that_was_asked_for_is_told_from_an_end(left, ended, asked):
-    record = {"ActiveExitTimestampMonotonic": left, "ExecMainExitTimestampMonotonic": ended}
+def test_a_stop_that_was_asked_for_is_told_from_an_end(started, left, ended, asked):
+    record = {
+        "ExecMainStartTimestampMonotonic": started,
+        "ActiveExitTimestampMonotonic": left,
+        "ExecMainExitTimestampMonotonic": ended,
+    }
     assert _systemd._asked_to_stop(record) is asked

@@ -81,7 +81,7 @@ def test_every_manager_is_told_in_one_form():
     found = {owner.label: (owner.state, owner.says) for owner in owners.owners_of(world.answers)}
     assert found == {
         "systemd unit php8.2-fpm.service": ("running", "active (running), enabled"),
-        "PHP-FPM pool www (PHP 8.2)": ("running", "systemd unit php8.2-fpm.service is active (running), enabled"),
+        "PHP-FPM pool www (PHP 8.2)": ("running", "running: systemd unit php8.2-fpm.service is active (running), enabled"),
         "supervisor program shop": ("failing", "FATAL (can't find command)"),
         "PM2 app api": ("running", "online"),
     }

@@ -220,11 +220,14 @@ def _pool(pool: dict, unit: Owner | None) -> Owner:
     if not pool.get("running") and unit and unit.state in (FAILING, STARTING):
         state = unit.state
     name = f"{pool['name']} (PHP {pool['version']})" if pool.get("version") else pool["name"]
+    why = "its master process runs" if pool.get("running") else "no PHP-FPM master process runs for it"
+    if unit:
+        why = f"{unit.label} is {unit.says}"
     return Owner(
         kind="PHP-FPM pool",
         name=name,
         state=state,
-        says=f"{state}: {unit.label} is {unit.says}" if unit else f"{state}: " + ("its master process runs" if pool.get("running") else "no PHP-FPM master process runs for it"),
+        says=f"{state}: {why}",
         source=unit.source if unit else "PHP-FPM processes",
         claims=(Claim(Endpoint.parse(pool["listen"]), place),) if pool.get("listen") else (),
         pids=unit.pids if unit else (),

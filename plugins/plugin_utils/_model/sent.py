@@ -159,4 +159,3 @@ def _script(site: Site, path: str) -> dict[str, str]:
         found |= {"document_root": folder, "realpath_root": folder}
         found["request_filename"] = folder + (path[len(site.location.path) :] if alias and site.location and not site.location.is_regex else path)
     return found
-

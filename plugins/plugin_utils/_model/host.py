@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, owners, routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import RUNNING, Owner, owners_of
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx import config
 
 # The clocks that are compared are the kernel's start time of a process, in ticks of 10 ms, and a
@@ -274,7 +275,7 @@ class Host:
     bundle: dict
     answers: dict
     instances: tuple[Instance, ...]
-    owners: tuple[owners.Owner, ...]
+    owners: tuple[Owner, ...]
     listeners: tuple[Listener, ...]
     peer_at: Callable[[str], Host | None] = _alone
 
@@ -288,7 +289,7 @@ class Host:
             bundle=bundle,
             answers=answers,
             instances=tuple(Instance(item, config.load(item)) for item in raw),
-            owners=owners.owners_of(answers),
+            owners=owners_of(answers),
             listeners=tuple(_listeners((answers.get("listeners") or {}).get("value") or {})),
             peer_at=peer_at,
         )
@@ -409,12 +410,12 @@ class Host:
         """Return the log groups whose upstream no route on disk names."""
         return self._matched[1]
 
-    def owner_of(self, listener: Listener) -> owners.Owner | None:
+    def owner_of(self, listener: Listener) -> Owner | None:
         """Return the unit, pool, program or app behind a listening socket, or None."""
         pids = {process.pid for process in listener.processes}
         units = {process.unit for process in listener.processes if process.unit}
         for owner in self.owners:
-            if owner.claim_on(listener.endpoint) and owner.state == owners.RUNNING:
+            if owner.claim_on(listener.endpoint) and owner.state == RUNNING:
                 return owner
         for owner in self.owners:
             if pids & set(owner.pids) or (owner.kind == "systemd unit" and owner.name in units):

@@ -188,7 +188,7 @@ def hidden_process() -> bytes:
     words = [
         "web\x1b]0;x\x07\n" + TEMPLATE,
         "-c",
-        "import socket, time; s = socket.socket(); s.bind(('127.0.0.1', 3103)); s.listen(); time.sleep(100000)",
+        "import socket\ns = socket.create_server(('127.0.0.1', 3103))\nwhile True: s.accept()[0].close()",
         "--password",
         s["process option"],
         f"postgres://app:{s['process URL']}@db.example/shop",

@@ -299,7 +299,10 @@ mv /usr/bin/sudo /usr/bin/sudo-not-here
 
 PLAIN = Steps(
     (),
-    "systemctl disable --now nginx\ndpkg --purge --force-all $(dpkg-query -W -f '${Package} ' 'nginx*' 'libnginx*') >/dev/null 2>&1\nrm -rf /etc/nginx\n! command -v nginx",
+    """systemctl disable --now nginx
+dpkg --purge --force-all $(dpkg-query -W -f '${Package} ' 'nginx*' 'libnginx*') >/dev/null 2>&1
+rm -rf /etc/nginx
+! command -v nginx""",
 )
 BARE = Steps((), 'for python in /usr/bin/python3*; do mv "$python" "/srv/$(basename "$python")"; done')
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 from conftest import Fleet
@@ -95,7 +96,7 @@ def test_the_others_are_diagnosed(told: Run) -> None:
 
 
 @pytest.mark.parametrize("gate", ["cause", "risk"])
-def test_an_undiagnosed_host_fails_the_gate(fleet: Fleet, tmp_path, gate: str) -> None:
+def test_an_undiagnosed_host_fails_the_gate(fleet: Fleet, tmp_path: Path, gate: str) -> None:
     """A gate never passes because a host could not be asked; the report is there all the same."""
     hosts = fleet.inventory(tmp_path / "hosts.json", {"plain": {"ansible_port": fleet.plain.ssh_port}, "nameless": {"ansible_host": "no-such-host.invalid"}})
     gated = play(tmp_path / "report", hosts, "-e", f"bad_gateway_fail_on={gate}")
@@ -104,7 +105,7 @@ def test_an_undiagnosed_host_fails_the_gate(fleet: Fleet, tmp_path, gate: str) -
     assert gated.report["hosts"]["plain"]["status"] == "no-nginx"
 
 
-def test_a_gate_passes(fleet: Fleet, tmp_path) -> None:
+def test_a_gate_passes(fleet: Fleet, tmp_path: Path) -> None:
     """With nothing wrong it passes."""
     hosts = fleet.inventory(tmp_path / "hosts.json", {"plain": {"ansible_port": fleet.plain.ssh_port}})
     passed = play(tmp_path / "report", hosts, "-e", "bad_gateway_fail_on=risk")

@@ -73,8 +73,13 @@ class ActionModule(ActionBase):
     def _probe(self, bundle, settings, task_vars):
         if not settings["probe"]:
             return evidence.no_answer("probes", evidence.ABSENT, "probing is off (bad_gateway_probe=false)")
-        made, hidden = [], []
-        for batch in _targets.batches(bundle, settings["probe_path"], settings["probe_method"], settings["probe_timeout"]):
+        try:
+            batches = _targets.batches(bundle, settings["probe_path"], settings["probe_method"], settings["probe_timeout"])
+        except Exception as error:  # pylint: disable=broad-except
+            # Evidence that the model cannot read must cost this host its probes, not its report.
+            return evidence.no_answer("probes", evidence.ERROR, f"what to probe cannot be told from the evidence: {_sentence(error)}")
+        made, hidden, truncated = [], [], False
+        for batch in batches:
             try:
                 visit = self._visit("probe_info", batch, task_vars)
             except AnsibleError as error:
@@ -84,7 +89,8 @@ class ActionModule(ActionBase):
                 return answer
             made += answer["value"]["probes"]
             hidden += answer["hidden"]
-        return evidence.answer("connections as nginx makes them", {"probes": made}, hidden=hidden)
+            truncated = truncated or answer["truncated"]
+        return evidence.answer("connections as nginx makes them", {"probes": made}, truncated, hidden)
 
     def _visit(self, module, arguments, task_vars):
         """Run a module on the host; where root is refused, run it as the user that logged in and say so."""

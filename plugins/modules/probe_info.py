@@ -92,6 +92,10 @@ options:
         description: Seconds to wait for the whole response header, at most 60.
         type: float
         default: 5.0
+      identify:
+        description: Whether further tries find out what an endpoint speaks that does not understand O(targets[].speak).
+        type: bool
+        default: true
   connect_timeout:
     description: Seconds to wait for one connection.
     type: float
@@ -195,6 +199,7 @@ _TARGET = {
     "sni": {"type": "str", "default": ""},
     "params": {"type": "dict", "default": {}},
     "wait": {"type": "float", "default": 5.0},
+    "identify": {"type": "bool", "default": True},
 }
 
 

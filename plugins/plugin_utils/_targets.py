@@ -105,6 +105,8 @@ def _add_candidates(targets: dict[str, dict], host: Host, leg: Leg, method: str)
                 "sni": "",
                 "params": {},
                 "wait": 2.0,
+                # It may be anybody's: it is asked once, in the protocol of the pass.
+                "identify": False,
                 "routes": [],
             },
         )

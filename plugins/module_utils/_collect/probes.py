@@ -124,6 +124,7 @@ def _ids(identity):
 def _target(given):
     """Return a target with every key. wait is in seconds, as proxy_read_timeout would bound it."""
     target = {"id": "", "endpoint": "", "speak": "http", "host": "", "method": "GET", "path": "/", "sni": "", "params": {}, "wait": 5.0, "version": "1.0"}
+    target["identify"] = True
     target.update((key, value) for key, value in given.items() if value is not None)
     target["host"] = target["host"] or "localhost"
     target["wait"] = min(max(float(target["wait"]), 0.1), MAX_WAIT)
@@ -196,7 +197,7 @@ class _Probe:
         first = self._first_speak()
         deadline = time.monotonic() + self.target["wait"]
         tried, raw = self._try(first, connection, began, deadline, self.target["method"], self.target["path"])
-        speaks = _further_speaks(first, tried, raw)
+        speaks = _further_speaks(first, tried, raw) if self.target["identify"] else ()
         key = speaks, self._server_name()
         if key not in self.known:
             self.known[key] = self._further(speaks)

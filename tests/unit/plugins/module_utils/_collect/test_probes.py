@@ -576,6 +576,13 @@ def test_further_tries_are_made_once_for_an_endpoint():
     assert len(came) == 5 + len(value["probes"][0]["tries"]) - 1
 
 
+def test_an_endpoint_that_is_not_to_be_identified_is_asked_once():
+    with serving(say(b"")) as (endpoint, came):
+        found = probe(endpoint, identify=False)
+    assert spoken(found) == [("http", "closed")]
+    assert len(came) == 1
+
+
 def test_further_tries_are_made_for_each_server_name(certified):
     with serving(tls(certified, OK_ANSWER, require_name=True)) as (endpoint, _came):
         targets = [{"id": name, "endpoint": endpoint, "host": name, "speak": "https"} for name in ("other.example", "shop.example")]

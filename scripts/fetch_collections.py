@@ -59,7 +59,7 @@ def unpack(wheel: Path, wanted: list[str], destination: Path) -> dict[str, str]:
             prefix = f"ansible_collections/{name.replace('.', '/')}/"
             members = [member for member in names if member.startswith(prefix)]
             if not members:
-                sys.exit(f"{name} is not in {wheel.name}; take it from https://galaxy.ansible.com/ui/repo/published/{name.replace('.', '/')}/")
+                sys.exit(f"{name} is not in {wheel.name}; take it from Ansible Galaxy")
             archive.extractall(destination, members)
             info = json.loads(archive.read(f"{prefix}MANIFEST.json"))["collection_info"]
             versions[name] = info["version"]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Installs pip from a wheel that lies beside this file; stands in for get-pip.py.
 
-ansible-test fills its virtual environments with a get-pip.py from ci-files.testing.ansible.com, a host that many networks
+ansible-test fills its virtual environments with a get-pip.py from a host of its own, which many networks
 do not reach. It looks first for ~/.ansible/test/cache/get_pip_<version>.py, so scripts/sanity puts this file there.
 Runs on every Python that ansible-test uses, from 3.6 on.
 """

@@ -14,7 +14,7 @@ from pathlib import Path
 from lab_base import CACHE, LabError, attempt, run, say
 
 # Package of Debian and Ubuntu by the program that the lab needs from it.
-PACKAGES = {"dockerd": "docker.io", "mmdebstrap": "mmdebstrap", "ssh-keygen": "openssh-client"}
+PACKAGES = {"dockerd": "docker.io", "mmdebstrap": "mmdebstrap", "ssh-keygen": "openssh-client", "npm": "npm"}
 START_SECONDS = 60
 
 

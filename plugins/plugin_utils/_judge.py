@@ -22,18 +22,16 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import cl
 # Questions to which "there is none on this host" is an answer that rules can work with.
 _NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "names", "paths", "selinux")
 # Which of two causes on one leg stands: what keeps nginx from the backend before what the backend then does.
-_FIRST = (
-    "nginx-not-running",
-    "config-invalid",
-    "reload-pending",
-    "backend-start-failing",
-    "backend-not-running",
-    "socket-directory-permission",
-    "socket-permission",
-    "tls-to-plain-backend",
-    "plain-to-tls-backend",
-    "response-header-too-big",
-    "upstream-timeout",
+_FIRST = tuple(
+    """nginx-not-running config-invalid reload-pending file-descriptors-exhausted worker-connections-exhausted proxy-loop
+    dns-host-not-found dns-resolver-missing dns-resolver-failing dns-stale-address
+    backend-oom-killed startup-order tunnel-down backend-start-failing backend-not-running
+    socket-directory-permission socket-permission apparmor-denied ephemeral-ports-exhausted firewall-blocked network-unreachable
+    gateway-protocol-mismatch http2-protocol-mismatch tls-to-plain-backend plain-to-tls-backend
+    tls-version-mismatch tls-sni-missing tls-certificate-untrusted websocket-headers-missing
+    response-header-invalid response-header-too-big uwsgi-request-too-big
+    backend-killed-by-manager backend-crashed backend-workers-exhausted backend-closes-early keepalive-race backend-overloaded
+    upstream-timeout proxy-temp-permission no-live-upstreams proxy-pass-uri-mismatch""".split()
 )
 # Failures that end when the backend is back.
 _PASSING = ("connect-refused", "connect-no-socket", "connect-denied", "connect-timeout", "connect-unreachable", "no-live-upstreams")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import io
 import json
@@ -17,11 +18,12 @@ from pathlib import Path
 
 import lab_engine
 import lab_image
-from lab_base import CACHE, LabError, attempt, run
+from lab_base import CACHE, ROOT, LabError, attempt, run
 from lab_faults import Fault, File, Request, Steps
 
-LABEL = "bad-gateway-lab"
-PREFIX = "bad-gateway-lab-"
+# Each checkout has a lab of its own on the engine that all share.
+LABEL = f"bad-gateway-lab={hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+PREFIX = f"bad-gateway-{LABEL.partition('=')[2]}-"
 KEY = CACHE / "id_ed25519"
 STATE = CACHE / "hosts"
 BOOT_SECONDS = 90
@@ -31,8 +33,10 @@ AT_ONCE = 4
 
 # What systemd needs in a container without --privileged; IPv6 so that [::1] is there.
 OPTIONS = (
-    f"--label={LABEL}=1",
+    f"--label={LABEL}",
     "--cap-add=SYS_ADMIN",
+    # Routes and packet filters of the host's own network namespace.
+    "--cap-add=NET_ADMIN",
     # Root of a real host may look at the processes of all users.
     "--cap-add=SYS_PTRACE",
     "--security-opt=seccomp=unconfined",
@@ -88,7 +92,7 @@ def find(name: str) -> Host:
 
 def names() -> list[str]:
     """Return the names of all hosts of the lab that run."""
-    listed = run(["docker", "ps", "--filter", f"label={LABEL}=1", "--format", "{{.Names}}"])
+    listed = run(["docker", "ps", "--filter", f"label={LABEL}", "--format", "{{.Names}}"])
     return sorted(line[len(PREFIX) :] for line in listed.split() if line.startswith(PREFIX))
 
 
@@ -136,7 +140,7 @@ def remove(unwanted: list[str]) -> None:
 
 def remove_all() -> list[str]:
     """Remove every container with the lab's label, running or not, and return their names."""
-    listed = run(["docker", "ps", "--all", "--filter", f"label={LABEL}=1", "--format", "{{.Names}}"])
+    listed = run(["docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}"])
     there = sorted(line[len(PREFIX) :] for line in listed.split() if line.startswith(PREFIX))
     remove(there)
     return there

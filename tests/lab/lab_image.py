@@ -19,10 +19,18 @@ NAME = "bad-gateway-lab"
 SUITE = "bookworm"
 PACKAGES = (
     "acl",
+    "autossh",
     "curl",
     "dbus",
+    "dnsmasq-base",
     "gunicorn",
     "iproute2",
+    "iptables",
+    "iputils-ping",
+    "libnginx-mod-stream",
+    "logrotate",
+    "memcached",
+    "nftables",
     "nginx-light",
     "nodejs",
     "openssh-server",

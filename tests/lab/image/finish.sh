@@ -10,7 +10,7 @@ pm2=$2
 wait_for=$3
 
 # Only nginx and SSH start by themselves: what else a host runs is the business of the fault on it.
-for unit in php8.2-fpm.service supervisor.service phpsessionclean.timer apt-daily.timer apt-daily-upgrade.timer \
+for unit in php8.2-fpm.service supervisor.service memcached.service logrotate.timer phpsessionclean.timer apt-daily.timer apt-daily-upgrade.timer \
   dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-pstore.service getty@.service; do
   chroot "$root" systemctl --quiet disable "$unit"
 done

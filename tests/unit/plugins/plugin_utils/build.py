@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _judge, _targets
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import HostResult
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, HostResult
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 
 NOW = 1_700_000_000.0
@@ -471,10 +471,12 @@ def _folders(path: str, changed: dict[str, dict]) -> list[dict]:
     return [_step(folder, **changed.get(folder, {})) for folder in above]
 
 
-def verdict(result: HostResult) -> list[tuple[str, str, str, str, str]]:
-    """Return (id, kind, certainty, endpoint, place) of each finding, in the order of their ranks."""
+def verdict(result: HostResult, advice: bool = False) -> list[tuple[str, str, str, str, str]]:
+    """Return (id, kind, certainty, endpoint, place) of each finding, in the order of their ranks; of advice only where it is asked for."""
     ordered = sorted(result.findings, key=lambda finding: finding.rank)
-    return [(finding.id, finding.kind, finding.certainty, finding.endpoint, str(finding.at or "")) for finding in ordered]
+    return [
+        (finding.id, finding.kind, finding.certainty, finding.endpoint, str(finding.at or "")) for finding in ordered if advice or finding.kind != ADVICE
+    ]
 
 
 def unknowns(result: HostResult) -> list[tuple[str, str, str]]:

@@ -11,7 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import ANSIBLE_COLOR
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _fleet, _rules, _settings, _version
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _fleet, _rules, _settings, _version
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import document, gate, terminal
 
 
@@ -28,6 +28,7 @@ class ActionModule(ActionBase):
             {
                 "report_dir": _settings.REPORT_DIR,
                 "hosts": {"type": "list", "elements": "str"},
+                "bundles": _settings.BUNDLES,
                 "only": _settings.IDS,
                 "skip": _settings.IDS,
                 "fail_on": _settings.FAIL_ON,
@@ -41,7 +42,11 @@ class ActionModule(ActionBase):
         except _settings.BadSetting as error:
             raise AnsibleActionFail(str(error)) from None
         hosts = task_vars["ansible_play_hosts_all"] if settings["hosts"] is None else settings["hosts"]
-        results = _fleet.judge(folder, hosts, tuple(settings["only"]), tuple(settings["skip"]))
+        try:
+            files = _bundle.files(folder, hosts) if settings["bundles"] is None else _settings.bundles(settings["bundles"])
+        except _settings.BadSetting as error:
+            raise AnsibleActionFail(str(error)) from None
+        results = _fleet.judge(files, tuple(settings["only"]), tuple(settings["skip"]))
         report = document.build(results, _version.VERSION, time.time())
         file = document.write(folder, report)
         failed, decision = gate.decision(results, settings["fail_on"])

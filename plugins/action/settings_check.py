@@ -14,6 +14,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _rules, 
 
 _SETTINGS = {
     "report_dir": _settings.REPORT_DIR,
+    "bundles": _settings.BUNDLES,
     "since": _settings.SINCE,
     "only": _settings.IDS,
     "skip": _settings.IDS,
@@ -40,6 +41,8 @@ class ActionModule(ActionBase):
             _settings.check_ids("bad_gateway_only", settings["only"], known)
             _settings.check_ids("bad_gateway_skip", settings["skip"], known)
             _settings.check_probe(settings["probe_path"], settings["probe_timeout"])
+            if settings["bundles"] is not None:
+                _settings.bundles(settings["bundles"])
             folder = _settings.report_folder(settings["report_dir"])
         except _settings.BadSetting as error:
             raise AnsibleActionFail(str(error)) from None

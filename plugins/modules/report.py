@@ -24,6 +24,12 @@ options:
       - Leave it out for those, because ansible-core before 2.19 evaluates a host's name that looks like a template on its way here.
     type: list
     elements: str
+  bundles:
+    description:
+      - Judge all bundles in this folder instead, whichever hosts they are of, and whenever they were collected.
+      - A report folder does too; its bundles are taken.
+    type: path
+    version_added: 0.2.0
   only:
     description: Look for these ids alone. Empty means all.
     type: list
@@ -51,6 +57,10 @@ EXAMPLES = r"""
   webops.bad_gateway.report:
     fail_on: cause
   run_once: true
+
+- name: Judge evidence that was collected before
+  webops.bad_gateway.report:
+    bundles: /var/tmp/bad_gateway/bundles
 """
 
 RETURN = r"""

@@ -18,6 +18,10 @@ options:
     description: Folder on the controller for the report and the evidence.
     type: path
     default: bad_gateway_report
+  bundles:
+    description: Folder on the controller with evidence that was collected before.
+    type: path
+    version_added: 0.2.0
   since:
     description: How far back the logs are read, as a number with a unit (V(s), V(m), V(h), V(d), V(w)).
     type: str

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One host's evidence in a file, enough to judge the host again anywhere.
 
-The shape of a bundle is in docs/architecture.md. A bundle is redacted before it leaves its host;
+The shape of a bundle is in docs/bundles.md. A bundle is redacted before it leaves its host;
 it still tells how a host is built, so its file is readable by its owner alone.
 
 This module is private to the collection.
@@ -18,6 +18,7 @@ import re
 import tempfile
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _version
 
 COLLECTED = "collected"
 NO_NGINX = "no-nginx"
@@ -29,6 +30,7 @@ def new(host: str, status: str, why: str = "", answers: dict | None = None, prob
     """Return a bundle; status is one of the four above."""
     return {
         "schema": evidence.SCHEMA,
+        "collection": _version.VERSION,
         "host": host,
         "status": status,
         "why": why,
@@ -74,9 +76,37 @@ def write_json(file: str, document: dict, indent: int | None = None) -> None:
         raise
 
 
-def read(folder: str, host: str) -> dict:
-    """Return a host's bundle; one that is missing or broken becomes a failed one that says so."""
-    file = path(folder, host)
+def files(folder: str, hosts: list[str]) -> dict[str, str]:
+    """Return the file of each host in a report folder, whether it is there or not."""
+    return {host: path(folder, host) for host in hosts}
+
+
+def found(folder: str) -> dict[str, str]:
+    """Return the bundles that lie in a folder, or in the "bundles" of a report folder, by the names of their hosts.
+
+    A file that is no bundle stands for a host that is called like it. Raises ValueError when there is none, or when
+    two are of one host: which of them is meant is for a person to say.
+    """
+    inner = os.path.join(folder, "bundles")
+    place = inner if os.path.isdir(inner) else folder
+    try:
+        names = sorted(name for name in os.listdir(place) if name.endswith(".json") and not name.startswith("."))
+    except OSError as error:
+        raise ValueError(f"{place} cannot be read: {error.strerror}") from error
+    by_host: dict[str, str] = {}
+    for name in names:
+        file = os.path.join(place, name)
+        host = read(file, name[: -len(".json")])["host"]
+        if host in by_host:
+            raise ValueError(f"{by_host[host]} and {file} are both of the host {host!r}; keep one of them in the folder")
+        by_host[host] = file
+    if not by_host:
+        raise ValueError(f"there is no bundle (a file that ends in .json) in {place}")
+    return by_host
+
+
+def read(file: str, host: str) -> dict:
+    """Return the bundle in a file; one that is missing or broken becomes a failed one of that host, which says so."""
     try:
         with open(file, encoding="utf-8") as stream:
             bundle = json.load(stream)
@@ -85,6 +115,9 @@ def read(folder: str, host: str) -> dict:
     except (OSError, ValueError, RecursionError) as error:
         return new(host, FAILED, f"the evidence in {file} cannot be read: {error}")
     if not _known_format(bundle):
+        newer = bundle.get("schema") if isinstance(bundle, dict) else None
+        if isinstance(newer, int) and newer > evidence.SCHEMA:
+            return new(host, FAILED, f"the evidence in {file} has format {newer}; this version knows formats up to {evidence.SCHEMA}: update the collection")
         return new(host, FAILED, f"the evidence in {file} has a format that this version does not know")
     return bundle
 

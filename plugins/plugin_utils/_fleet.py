@@ -18,17 +18,17 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host imp
 _COMMON = ("127.", "::1", "fe80:", "172.17.0.1", "0.", "::")
 
 
-def judge(folder: str, hosts: list[str], only: tuple[str, ...] = (), skip: tuple[str, ...] = ()) -> list[HostResult]:
-    """Return the results of the hosts whose bundles are in a report folder."""
+def judge(files: dict[str, str], only: tuple[str, ...] = (), skip: tuple[str, ...] = ()) -> list[HostResult]:
+    """Return the results of hosts; files are their bundles by name, see _bundle.files() and _bundle.found()."""
     addresses: dict[str, str] = {}
-    for name in hosts:
-        for address in _addresses(_bundle.read(folder, name)):
+    for name, file in files.items():
+        for address in _addresses(_bundle.read(file, name)):
             # Two hosts with one address are not told apart by it.
             addresses[address] = "" if address in addresses else name
 
     @functools.lru_cache(maxsize=32)
     def model(name: str) -> Host | None:
-        bundle = _bundle.read(folder, name)
+        bundle = _bundle.read(files[name], name)
         try:
             return Host.of(bundle) if bundle["answers"] else None
         except Exception:  # pylint: disable=broad-except
@@ -39,7 +39,7 @@ def judge(folder: str, hosts: list[str], only: tuple[str, ...] = (), skip: tuple
         name = addresses.get(address)
         return model(name) if name else None
 
-    return [_judge.judge(_bundle.read(folder, name), only, skip, peer_at) for name in hosts]
+    return [_judge.judge(_bundle.read(file, name), only, skip, peer_at) for name, file in files.items()]
 
 
 def _addresses(bundle: dict) -> list[str]:

@@ -12,6 +12,8 @@ import difflib
 import os
 import re
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle
+
 VARIABLES = (
     "bad_gateway_apply",
     "bad_gateway_bundles",
@@ -30,6 +32,7 @@ VARIABLES = (
 
 REPORT_DIR = {"type": "path", "default": "bad_gateway_report"}
 SINCE = {"type": "str", "default": "24h"}
+BUNDLES = {"type": "path"}
 IDS = {"type": "list", "elements": "str", "default": []}
 FAIL_ON = {"type": "str", "choices": ["never", "cause", "risk"], "default": "never"}
 PROBE = {
@@ -108,6 +111,16 @@ def report_folder(path: str) -> str:
     except OSError as error:
         raise BadSetting(f"bad_gateway_report_dir is {path!r}, and reports cannot be written there: {error.strerror} ({error.filename}).") from error
     return folder
+
+
+def bundles(path: str) -> dict[str, str]:
+    """Return the files of the bundles in a folder by the names of their hosts."""
+    if not path:
+        raise BadSetting("bad_gateway_bundles is empty; it must be a folder that holds bundles.")
+    try:
+        return _bundle.found(path)
+    except ValueError as error:
+        raise BadSetting(f"bad_gateway_bundles is {path!r}: {error}.") from None
 
 
 def _near(name: str, known: list[str] | tuple[str, ...]) -> str:

@@ -62,7 +62,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         names = write_fleet(folder, load(given.templates), given.bundles)
         started = time.monotonic()
-        results = _fleet.judge(folder, names)
+        results = _fleet.judge(_bundle.files(folder, names))
         judged = time.monotonic() - started
         file = document.write(folder, document.build(results, _version.VERSION, time.time()))
         lines = len(terminal.render(results, str(file)))

@@ -26,7 +26,9 @@ ALLOWED = {
 
 # The parts of plugin_utils, the lowest first: a part may import itself and those in lines above its own.
 LAYERS = (
-    ("_bundle", "_settings", "_version"),
+    ("_version",),
+    ("_bundle",),
+    ("_settings",),
     ("_nginx",),
     ("_model",),
     ("_finding", "_targets"),
@@ -126,6 +128,7 @@ OWN = "ansible_collections.webops.bad_gateway.plugins"
         ("plugin_utils/_nginx/config.py", f"from {OWN}.plugin_utils._model import host"),
         ("plugin_utils/_model/host.py", f"from {OWN}.plugin_utils import _finding"),
         ("plugin_utils/_rules/x.py", f"from {OWN}.plugin_utils._report import terminal"),
+        ("plugin_utils/_bundle.py", f"from {OWN}.plugin_utils import _settings"),
         ("plugin_utils/_newcomer.py", f"from {OWN}.plugin_utils import _bundle"),
         ("plugin_utils/_report/x.py", "import yaml"),
         ("action/x.py", f"from {OWN}.modules import report"),

@@ -13,7 +13,7 @@ import yaml
 
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-USES = [CHECKOUT / "playbooks" / "diagnose.yml", *(CHECKOUT / "roles").rglob("tasks/*.yml")]
+USES = [*(CHECKOUT / "playbooks").rglob("*.yml"), *(CHECKOUT / "roles").rglob("tasks/*.yml")]
 HEADER = (
     "# Copyright (c) 2026 WebOps",
     "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
@@ -50,7 +50,7 @@ def test_readme_names_every_info_module():
 def test_readme_lists_every_setting_of_the_playbook():
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `(bad_gateway_\w+)` \|", readme, re.MULTILINE))
-    used = set(re.findall(r"bad_gateway_\w+", "".join(path.read_text(encoding="utf-8") for path in USES)))
+    used = set(re.findall(r"\b(?<!\.)bad_gateway_\w+(?=\s*[|}\]])|(?<!\.)\bbad_gateway_\w+(?= is defined)", "".join(path.read_text(encoding="utf-8") for path in USES)))
     assert listed == used
 
 

@@ -21,7 +21,7 @@ def make_judge(tmp_path):
     def judge(*bundles, **settings):
         for bundle in bundles:
             _bundle.write(str(tmp_path), bundle)
-        return _fleet.judge(str(tmp_path), [bundle["host"] for bundle in bundles], **settings)
+        return _fleet.judge(_bundle.files(str(tmp_path), [bundle["host"] for bundle in bundles]), **settings)
 
     return judge
 
@@ -81,7 +81,7 @@ def test_broken_evidence_of_one_host_does_not_reach_another(judge, spoil):
 
 def test_a_host_that_gave_nothing_does_not_hide_the_others(judge, tmp_path):
     judge(web().bundle())
-    results = _fleet.judge(str(tmp_path), ["web1", "web9"])
+    results = _fleet.judge(_bundle.files(str(tmp_path), ["web1", "web9"]))
     assert [(result.name, result.status) for result in results] == [("web1", "diagnosed"), ("web9", "failed")]
 
 

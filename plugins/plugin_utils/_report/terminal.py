@@ -4,8 +4,8 @@
 """The verdict for a person at a terminal.
 
 What needs somebody comes first: causes that hosts share, then hosts with causes of their own, hosts that
-could not be diagnosed, and so on down to the healthy ones in a line. A shared finding is told once. However
-large the fleet, the text stays short; everything is in report.json.
+could not be diagnosed, and so on down to the healthy ones in a line, and at the end what is advised. A shared
+finding is told once. However large the fleet, the text stays short; everything is in report.json.
 
 Text that came from a host goes on deeper than it began, so that it cannot wrap into a line that looks like
 one of ours ("next", "fix").
@@ -75,6 +75,7 @@ def render(results: Iterable[finding.HostResult], report_file: str = "", decisio
     lines = list(_headline(results))
     lines += _shared_findings(shared)
     lines += _hosts(results, {item.key for item in shared})
+    lines += _advice(results)
     lines.append((PLAIN, ""))
     if report_file:
         lines += _block(PLAIN, "report: ", columns.clean(report_file, _PARAGRAPH), "")
@@ -91,20 +92,20 @@ def _headline(results: list[finding.HostResult]) -> Iterator[Line]:
 
 def _shared_findings(shared: tuple[fleet.Shared, ...]) -> Iterator[Line]:
     causes = [item for item in shared if item.example.kind == finding.CAUSE]
-    notes = [item for item in shared if item.example.kind != finding.CAUSE]
+    risks = [item for item in shared if item.example.kind == finding.RISK]
     if causes:
         yield PLAIN, ""
         yield HEADING, "Causes that hosts share"
     for item in causes[:_SHARED]:
         yield from _shared_cause(item)
     yield from _more("  ", len(causes) - _SHARED, "shared cause")
-    if notes:
+    if risks:
         yield PLAIN, ""
-        yield HEADING, "Risks and advice that hosts share"
-    for item in notes[:_SHARED]:
+        yield HEADING, "Risks that hosts share"
+    for item in risks[:_SHARED]:
         yield from _note(item.example, f" on {len(item.hosts)} hosts")
         yield from _labelled(QUIET, "    ", "hosts", _names(item.hosts))
-    yield from _more("  ", len(notes) - _SHARED, "shared risk or piece of advice", "shared risks or pieces of advice")
+    yield from _more("  ", len(risks) - _SHARED, "shared risk")
 
 
 def _shared_cause(item: fleet.Shared) -> Iterator[Line]:
@@ -134,7 +135,7 @@ def _hosts(results: list[finding.HostResult], shared: set[tuple]) -> Iterator[Li
 def _has_own(result: finding.HostResult, shared: set[tuple]) -> bool:
     if result.why or result.unknown or result.recovered:
         return True
-    return any(fleet.place_key(item) not in shared for item in result.findings)
+    return any(item.kind != finding.ADVICE and fleet.place_key(item) not in shared for item in result.findings)
 
 
 def _silent(state: str, members: list[finding.HostResult]) -> Iterator[Line]:
@@ -154,10 +155,10 @@ def _host(result: finding.HostResult, state: str, shared: set[tuple]) -> Iterato
     yield from _causes(own[finding.CAUSE])
     if also:
         yield from _labelled(PLAIN, "  ", "shared", columns.listed(sorted({_title(item) for item in also}), _NAMES))
-    notes = own[finding.RISK] + own[finding.ADVICE]
-    for item in notes[:_NOTES]:
+    risks = own[finding.RISK]
+    for item in risks[:_NOTES]:
         yield from _note(item, f" on {len(item.also) + 1} routes" if item.also else "")
-    yield from _more("  ", len(notes) - _NOTES, "risk or piece of advice", "risks or pieces of advice")
+    yield from _more("  ", len(risks) - _NOTES, "risk")
     yield from _unknown(result.unknown)
     for sentence in result.recovered[:_NOTES]:
         yield from _block(GOOD, "  recovered: ", columns.clean(sentence, _PARAGRAPH), _DEEP)
@@ -218,12 +219,29 @@ def _at(item: finding.Finding) -> str:
 
 
 def _note(item: finding.Finding, where: str) -> Iterator[Line]:
-    """Tell a risk or a piece of advice in short."""
-    place = _at(item)
-    sentence = f"{item.id}{where}: {columns.clean(item.says, _PARAGRAPH)}"
-    yield from _block(WARNING if item.kind == finding.RISK else PLAIN, f"  {item.kind} ", sentence, _DEEP)
-    if place:
-        yield from _labelled(QUIET, "    ", "at", place)
+    """Tell a risk in short."""
+    yield from _block(WARNING, f"  {item.kind} ", f"{item.id}{where}: {columns.clean(item.says, _PARAGRAPH)}", _DEEP)
+    if item.at:
+        yield from _labelled(QUIET, "    ", "at", _at(item))
+
+
+def _advice(results: list[finding.HostResult]) -> Iterator[Line]:
+    """Tell what is advised, each thing once for the whole fleet, with one place as an example."""
+    by_id: dict[str, list[tuple[str, finding.Finding]]] = {}
+    for result in results:
+        for item in result.of_kind(finding.ADVICE):
+            by_id.setdefault(item.id, []).append((result.name, item))
+    if by_id:
+        yield PLAIN, ""
+        yield HEADING, "Advice"
+    for name, members in sorted(by_id.items(), key=lambda entry: (-len(entry[1]), entry[0])):
+        host, example = members[0]
+        yield from _block(PLAIN, "  ", f"{name}: {columns.clean(example.says, _PARAGRAPH)}", _DEEP)
+        hosts = sorted({member for member, _item in members})
+        if example.at:
+            yield from _labelled(QUIET, "    ", "at", f"{_at(example)} on {_name(host)}" if len(hosts) > 1 else _at(example))
+        yield from _labelled(QUIET, "    ", "hosts", _names(hosts))
+        yield from _more("    ", len(members) - 1, "place", "places")
 
 
 def _unknown(unknown: tuple[finding.Unknown, ...]) -> Iterator[Line]:

@@ -44,9 +44,6 @@ web1: diagnosed, 1 cause
        times, last 2026-01-31 03:01:40 UTC
      fix    [safe] Start it: systemctl start shop.service
      next   systemctl start shop.service
-  advice single-backend: The route has one backend: when it is down, every
-      request fails.
-    at     /etc/nginx/sites-enabled/shop:12
 
 only shared causes: web2, web3
 
@@ -64,6 +61,12 @@ web4: healthy
 healthy: web5, web6
 
 without nginx: db1
+
+Advice
+  single-backend: The route has one backend: when it is down, every request
+      fails.
+    at     /etc/nginx/sites-enabled/shop:12
+    hosts  web1
 
 report: /srv/ops/bad_gateway_report/report.json
 bad_gateway_fail_on=cause: failed because 3 causes were found on 3 hosts and 1
@@ -278,3 +281,12 @@ def test_a_thousand_hosts_stay_readable(make):
 def test_the_users_page_shows_a_verdict_as_it_is():
     page = pathlib.Path(__file__).resolve().parents[5] / "docs" / "verdict.md"
     assert f"```\n{GOLDEN}```\n" in page.read_text(encoding="utf-8")
+
+
+def test_advice_is_told_once_for_the_fleet_and_troubles_no_host(make):
+    results = [make.result("web1", make.advice()), make.result("web2", make.advice(), make.advice(id="no-rate-limit", says="Nothing limits."))]
+    shown = text_of(terminal.render(results))
+    assert "\nhealthy: web1, web2\n" in shown
+    assert shown.count("single-backend") == 1
+    assert "    at     /etc/nginx/sites-enabled/shop:12 on web1\n    hosts  web1, web2\n    ... and 1 more place in report.json\n" in shown
+    assert shown.index("single-backend") < shown.index("no-rate-limit")

@@ -284,7 +284,7 @@ def test_the_users_page_shows_a_verdict_as_it_is():
 
 
 def test_advice_is_told_once_for_the_fleet_and_troubles_no_host(make):
-    results = [make.result("web1", make.advice()), make.result("web2", make.advice(), make.advice(id="no-rate-limit", says="Nothing limits."))]
+    results = [make.result("web1", make.advice()), make.result("web2", make.advice(), make.finding(id="no-rate-limit", kind="advice", rank=3))]
     shown = text_of(terminal.render(results))
     assert "\nhealthy: web1, web2\n" in shown
     assert shown.count("single-backend") == 1

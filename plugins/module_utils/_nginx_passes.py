@@ -22,22 +22,25 @@ _NUMBERS = re.compile(r"[0-9.]+$")
 # What the value of a variable must look like to be taken for an address.
 _ADDRESS = re.compile(r"(?i)(?:[a-z]{2,16}://\S+|localhost|[a-z0-9_.-]+:[0-9]{1,5}(?:/\S*)?|[a-z0-9_-]+(?:\.[a-z0-9_-]+)+)$")
 _ASSIGNING = frozenset(("map", "geo", "split_clients"))
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
+# A pass whose variables have more values than these is not taken apart: of a table of thousands of hosts, the rows that look like addresses are known anyway.
+_MOST_WORDS = 64
+_MOST_STEPS = 8
 
 
 def names(instance):
     """Return the host names (set of str) of one instance of the `nginx` answer."""
-    groups, words = set(), []
+    groups = set()
     for statement, parents in _statements(instance):
         if statement.name == b"upstream" and statement.args:
             groups.add(text.decode(statement.args[0]).lower())
-        words += _words(statement, parents)
-    found = {host_of(word) for word in words} - {""}
+    found = {host_of(word) for word in _all_words(instance)} - {""}
     return {name for name in found if name.lower() not in groups}
 
 
 def sockets(instance):
     """Return the paths (set of str) of the Unix sockets of one instance of the `nginx` answer."""
-    return {path for statement, parents in _statements(instance) for word in _words(statement, parents) for path in (socket_of(word),) if path}
+    return {socket_of(word) for word in _all_words(instance)} - {""}
 
 
 def host_of(word):
@@ -67,6 +70,43 @@ def _statements(instance):
     for file in instance["files"]:
         if file["content"]:
             yield from nginx_text.read(base64.b64decode(file["content"])).walk()
+
+
+def _all_words(instance):
+    """Return the words (set of str) that may be addresses, those of variables with what the configuration itself puts into them."""
+    words, values = set(), {}
+    for statement, parents in _statements(instance):
+        words.update(_words(statement, parents))
+        for variable, value in _assigned(statement, parents):
+            values.setdefault(variable, set()).add(value)
+    return set().union(*(_expanded(word, values) for word in words)) if words else set()
+
+
+def _assigned(statement, parents):
+    """Yield (variable, value) of a "set", or of a row of a map, geo or split_clients block."""
+    around = parents[-1] if parents else None
+    if statement.name == b"set" and len(statement.args) == 2:
+        yield text.decode(statement.args[0]).lstrip("$"), text.decode(statement.args[1])
+    elif around is not None and around.name.decode("latin-1") in _ASSIGNING and around.args and statement.args:
+        yield text.decode(around.args[-1]).lstrip("$"), text.decode(statement.args[-1])
+
+
+def _expanded(word, values):
+    """Return a word for each combination of the known values of its variables; what only a request tells stays a variable."""
+    known = {word}
+    for _step in range(_MOST_STEPS):
+        made = set()
+        for item in known:
+            variable = next((match for match in _VARIABLE.finditer(item) if (match.group(1) or match.group(2)) in values), None)
+            if variable is None:
+                made.add(item)
+                continue
+            for value in values[variable.group(1) or variable.group(2)]:
+                made.add(item[:variable.start()] + value + item[variable.end():])
+        if made == known or len(made) > _MOST_WORDS:
+            break
+        known = made
+    return known
 
 
 def _words(statement, parents):

@@ -42,3 +42,22 @@ def test_names_and_sockets():
     )
     assert passes.names(one) == {"a.internal", "php", "m.internal", "s.internal"}
     assert passes.sockets(one) == {"/run/u.sock", "/run/m.sock", "/run/row.sock"}
+
+
+@pytest.mark.parametrize("content, names, sockets", [
+    (b"set $app shop; set $port 8080; set $proto http; location / { proxy_pass $proto://$app:$port; }", {"shop"}, set()),
+    (b"set $app shop; set $url http://${app}:1$request_uri; proxy_pass $url;", {"shop"}, set()),
+    (b"map $host $pool { default one; b two; } proxy_pass http://$pool/x;", {"one", "two"}, set()),
+    (b"upstream one { server a:1; } map $host $pool { default one; b two; } proxy_pass http://$pool;", {"a", "two"}, set()),
+    (b"set $name app; fastcgi_pass unix:/run/$name.sock;", set(), {"/run/app.sock"}),
+    (b"set $app $arg_to; proxy_pass http://$app;", set(), set()),
+    (b"set $a $b; set $b $a; proxy_pass http://$a;", set(), set()),
+    (b"set $a a$a$a$a; proxy_pass http://$a;", set(), set()),
+])
+def test_variables_are_followed(content, names, sockets):
+    assert (passes.names(instance(content)), passes.sockets(instance(content))) == (names, sockets)
+
+
+def test_a_table_of_many_values_is_not_multiplied():
+    rows = b"".join(b"r%d v%d;" % (row, row) for row in range(1000))
+    assert passes.names(instance(b"map $a $x { " + rows + b"} map $b $y { " + rows + b"} proxy_pass http://$x$y;")) == set()

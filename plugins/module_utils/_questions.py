@@ -12,6 +12,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _process
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backends
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import error_log
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import host_facts
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import limits
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import listeners
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import names
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import nginx
@@ -37,9 +38,10 @@ def ask_all(host, redactor, since, log_limit, test):
     if found:
         answers[names.KEY] = evidence.ask(names.ASKED, names.collect, found)
         answers[paths.KEY] = evidence.ask(paths.ASKED, paths.collect, host, found)
+        answers[limits.KEY] = evidence.ask(limits.ASKED, limits.collect, host, found)
         sockets = set().union(*(passes.sockets(instance) for instance in found["instances"]))
     else:
-        for key, asked in ((names.KEY, names.ASKED), (paths.KEY, paths.ASKED)):
+        for key, asked in ((names.KEY, names.ASKED), (paths.KEY, paths.ASKED), (limits.KEY, limits.ASKED)):
             answers[key] = evidence.no_answer(asked, answers[nginx.KEY]["status"], _NO_NGINX)
     masters = [instance["master"]["pid"] for instance in (found or {}).get("instances", ()) if instance["master"]]
     logs = [log for instance in (found or {}).get("instances", ()) for log in _logs(instance)]
@@ -61,6 +63,6 @@ def _logs(instance):
 
 
 def _unasked(answers, scan):
-    for key in (nginx.KEY, names.KEY, paths.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, selinux.KEY):
+    for key in (nginx.KEY, names.KEY, paths.KEY, limits.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, selinux.KEY):
         answers[key] = evidence.no_answer(scan["asked"], scan["status"], scan["why"])
     return answers

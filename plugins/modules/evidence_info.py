@@ -74,6 +74,10 @@ answers:
       description: The way to each Unix socket in the configuration, with owners, modes and ACLs.
       type: dict
       returned: always
+    limits:
+      description: The open descriptors of each nginx process and their limits.
+      type: dict
+      returned: always
     listeners:
       description: The listening sockets and who holds them.
       type: dict

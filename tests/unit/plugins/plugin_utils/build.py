@@ -36,6 +36,7 @@ _ERRNO = {
     "absent": (2, "No such file or directory"),
     "denied": (13, "Permission denied"),
     "timeout": (110, "timed out"),
+    "unreachable": (113, "No route to host"),
 }
 _CLASSES = {
     "connect-refused": ("connect() failed", 111, "connecting to upstream", 502),
@@ -44,6 +45,13 @@ _CLASSES = {
     "header-too-big": ("upstream sent too big header", None, "reading response header from upstream", 502),
     "read-timeout": ("upstream timed out", 110, "reading response header from upstream", 504),
     "tls-wrong-version": ("SSL_do_handshake() failed", None, "SSL handshaking to upstream", 502),
+    "connect-timeout": ("upstream timed out", 110, "connecting to upstream", 504),
+    "connect-unreachable": ("connect() failed", 113, "connecting to upstream", 502),
+    "connect-no-port-left": ("connect() failed", 99, "connecting to upstream", 502),
+    "descriptors-exhausted": ("socket() failed", 24, "connecting to upstream", 500),
+    "connections-exhausted": ("worker_connections are not enough", None, "connecting to upstream", 500),
+    "connections-low": ("worker_connections are not enough, reusing connections", None, "", None),
+    "temp-file-denied": ("open() failed", 13, "", 500),
     "closed-early": ("upstream prematurely closed connection", None, "reading response header from upstream", 502),
 }
 
@@ -71,11 +79,19 @@ class World:
         self.units: list[dict] = []
         self.programs: list[dict] = []
         self.apps: list[dict] = []
+        self.limits: dict = {
+            "open_files": {"used": 2000, "max": 1_000_000},
+            "processes": {
+                str(MASTER): {"descriptors": 12, "sockets": None, "soft": 1024, "hard": 524288},
+                **{str(pid): {"descriptors": 20, "sockets": 8, "soft": 1024, "hard": 524288} for pid in WORKERS},
+            },
+        }
         self.answers = {
             "host": evidence.answer("host", self.host),
             "nginx": evidence.answer("nginx", {"instances": [self.instance]}),
             "names": evidence.answer("names", {}),
             "paths": evidence.answer("paths", {}),
+            "limits": evidence.answer("/proc/PID/limits", self.limits),
             "listeners": evidence.answer("/proc/net", self.listeners),
             "error_log": evidence.answer("error logs", self.log),
             "php_fpm": evidence.answer("php-fpm", self.php),

@@ -1,0 +1,72 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""worker_connections promises more than the workers may open.
+
+## What it is
+Every connection takes a file descriptor. Where worker_connections is larger than the limit on descriptors, the
+workers run out of descriptors (a 500, or no answer) before they reach what the configuration seems to allow.
+
+## How it is recognised
+worker_connections against the limit that the kernel has for the workers: the comparison that nginx itself makes at
+start ("worker_connections exceed open file resource limit"). It looks further: nginx compares with
+worker_rlimit_nofile as written, here it is what the workers really have.
+
+## Fix
+Set worker_rlimit_nofile to at least twice worker_connections, which leaves room for log files, temporary files and
+caches; or lower worker_connections.
+
+## When it stays silent
+The limit is at least worker_connections, as with the defaults of the packages (512, 768 or 1024 against 1024). Or the
+workers run out already: that is file-descriptors-exhausted.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import limits as model
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rules import file_descriptors_exhausted
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield advice for each nginx whose workers may open less than worker_connections."""
+    struck = {finding.at for finding in file_descriptors_exhausted.check(host)}
+    for instance in host.instances:
+        limits = model.limits_of(host, instance)
+        wanted = limits.connections
+        if limits.soft is None or limits.soft >= wanted.value or struck:
+            continue
+        where = f"set at {wanted.at}" if wanted.at else "the default"
+        worker = next(item for item in limits.workers if item.soft == limits.soft)
+        yield on_instance(
+            RULE.id,
+            instance,
+            ADVICE,
+            PROVEN,
+            f"worker_connections is {wanted.value} ({where}), but a worker may open {limits.soft} descriptors only.",
+            [
+                Evidence(str(wanted.at or "nginx default"), f"worker_connections {wanted.value}"),
+                Evidence(f"/proc/{worker.pid}/limits", f"Max open files {worker.soft}"),
+            ],
+            Fix(
+                remedy="nginx_limits",
+                safety=RISKY,
+                summary=f"Set worker_rlimit_nofile {2 * wanted.value}; a unit's LimitNOFILE= may have to be raised too, and limits.conf does not reach a service.",
+                diff="",
+            ),
+            f"grep -rn -e worker_connections -e worker_rlimit_nofile {shlex.quote(instance.id)}",
+            at=wanted.at,
+        )
+
+
+RULE = Rule(
+    id="descriptor-headroom",
+    title="worker_connections is larger than the limit on descriptors",
+    needs=("nginx", "limits", "error_log"),
+    check=check,
+)

@@ -1,0 +1,91 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An nginx worker has no connection left: worker_connections is too low.
+
+## What it is
+worker_connections bounds everything that a worker has connected: clients, backends, listening sockets. A proxied
+request takes two. When none is left for the backend, the client gets a 500 and no other peer is tried; when none is
+left for the client, it gets no answer at all.
+
+## How it is recognised
+The error log has "worker_connections are not enough" from the workers that run now: likely. When in addition a worker
+has as many sockets open as it may have connections: proven. The warning "reusing connections" alone, where idle
+clients were dropped to make room, is a risk.
+
+## Fix
+Raise worker_connections together with the limit on descriptors. Where backends are slow, requests pile up and
+fill any limit: then that is what to cure. Risky: the workers are replaced.
+
+## When it stays silent
+The log has no such record under the configuration that runs. Many open connections alone prove nothing, because
+nginx gives up idle ones as soon as it needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import limits as model
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
+
+_NEAR = 0.9
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each nginx whose workers run, or ran, out of connections."""
+    for instance in host.instances:
+        if instance.running:
+            found = _find(host, instance)
+            if found:
+                yield found
+
+
+def _find(host: Host, instance: Instance) -> Finding | None:
+    limits = model.limits_of(host, instance)
+    groups = model.logged(host, instance, "connections-exhausted")
+    fresh = model.fresh(instance, groups)
+    low = model.fresh(instance, model.logged(host, instance, "connections-low"))
+    if not groups and not low:
+        return None
+    busy, allowed = limits.busiest, limits.connections.value
+    used = limits.connections_used(busy) if busy else 0
+    set_at = f"set at {limits.connections.at}" if limits.connections.at else "the default"
+    full = bool(busy) and (used >= _NEAR * allowed or used > allowed - model.PER_REQUEST)
+    if fresh:
+        kind, certainty = CAUSE, PROVEN if full else LIKELY
+        now = f"worker {busy.pid} has {used} of them in use now" if full else "its workers used them all"
+        says = f"worker_connections is {allowed} ({set_at}), and {now}: requests get a 500, or no answer."
+    elif groups:
+        kind, certainty = RISK, LIKELY
+        says = f"nginx's workers ran out of connections before they were last replaced; worker_connections is {allowed} ({set_at}) as it was then."
+    else:
+        kind, certainty = RISK, LIKELY
+        says = f"worker_connections is {allowed} ({set_at}), and nginx dropped idle clients to make room: next, requests get a 500."
+    shown = [Evidence(str(limits.connections.at or "nginx default"), f"worker_connections {allowed}")]
+    if busy:
+        shown.append(Evidence(f"/proc/{busy.pid}/fd", f"worker {busy.pid} has {busy.sockets} sockets open"))
+    connections, nofile = model.raise_to(limits)
+    summary = f"Set worker_connections {connections} and worker_rlimit_nofile {nofile}; where slow backends pile requests up, cure those."
+    return on_instance(
+        RULE.id,
+        instance,
+        kind,
+        certainty,
+        says,
+        shown + [show_group(group) for group in (groups or low)[:2]],
+        Fix(remedy="nginx_limits", safety=RISKY, summary=summary, diff=""),
+        f"ls -l /proc/{busy.pid}/fd" if busy else "ss -tan",
+        at=limits.connections.at,
+    )
+
+
+RULE = Rule(
+    id="worker-connections-exhausted",
+    title="worker_connections is too low",
+    needs=("nginx", "error_log", "limits"),
+    check=check,
+)

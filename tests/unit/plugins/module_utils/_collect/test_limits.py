@@ -50,9 +50,9 @@ def test_descriptors_sockets_and_limits(root):
 def test_the_fullest_are_looked_at_first(root, monkeypatch):
     monkeypatch.setattr(limits, "MAX_LINKS", 6)
     add(root, 2)
-    add(root, 3, sockets=4, files=1)
+    add(root, 3, sockets=4, files=2)
     value = ask(root, None, (2, 3))["value"]["processes"]
-    assert [value["2"]["sockets"], value["3"]["sockets"]] == [2, None]
+    assert [value["2"]["sockets"], value["3"]["sockets"]] == [None, 4]
 
 
 def test_a_worker_that_ended_is_left_out(root):

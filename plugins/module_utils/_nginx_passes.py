@@ -43,6 +43,20 @@ def sockets(instance):
     return {socket_of(word) for word in _all_words(instance)} - {""}
 
 
+def ports(instance):
+    """Return the TCP ports (set of int) that one instance of the `nginx` answer sends requests to, or None when a variable may name any."""
+    found = set()
+    for statement, parents in _statements(instance):
+        for word in _words(statement, parents):
+            scheme = _SCHEME.match(word)
+            rest = re.split(r"[/?]", word[scheme.end():] if scheme else word, 1)[0]
+            if "$" in rest:
+                return None
+            port = re.search(r":([0-9]{1,5})$", rest)
+            found.add(int(port.group(1)) if port else 443 if scheme and scheme.group(1).lower() in ("https", "grpcs") else 80)
+    return found
+
+
 def host_of(word):
     """Return the host name in the argument of a pass or server, or "" when it holds none."""
     scheme = _SCHEME.match(word)

@@ -9,6 +9,7 @@ This module is private to the collection.
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_passes as passes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backend_log
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backends
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import error_log
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import host_facts
@@ -49,6 +50,8 @@ def ask_all(host, redactor, since, log_limit, test):
     answers[error_log.KEY] = evidence.ask("error logs", error_log.collect, host, logs, since, sorted(sockets), redactor, log_limit)
     answers[php_fpm.KEY] = evidence.ask(php_fpm.ASKED, php_fpm.collect, host, processes)
     answers[backends.KEY] = evidence.ask(backends.ASKED, backends.collect, host, redactor, processes)
+    known = [answers[key]["value"] for key in (nginx.KEY, listeners.KEY, php_fpm.KEY, backends.KEY)]
+    answers[backend_log.KEY] = evidence.ask(backend_log.ASKED, backend_log.collect, host, redactor, since, *known)
     answers[selinux.KEY] = evidence.ask(selinux.ASKED, selinux.collect, host)
     return answers
 
@@ -63,6 +66,9 @@ def _logs(instance):
 
 
 def _unasked(answers, scan):
-    for key in (nginx.KEY, names.KEY, paths.KEY, limits.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, selinux.KEY):
+    every = (
+        nginx.KEY, names.KEY, paths.KEY, limits.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, backend_log.KEY, selinux.KEY,
+    )
+    for key in every:
         answers[key] = evidence.no_answer(scan["asked"], scan["status"], scan["why"])
     return answers

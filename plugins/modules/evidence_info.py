@@ -94,6 +94,10 @@ answers:
       description: Units, supervisor programs, PM2 apps and application processes.
       type: dict
       returned: always
+    backend_log:
+      description: What the backends' logs, their managers and the kernel say of processes that ended.
+      type: dict
+      returned: always
     selinux:
       description: The SELinux mode and booleans.
       type: dict

@@ -53,7 +53,7 @@ def apps(host, redactor, processes, ask=None):
     found, hidden = [], []
     for home in homes[:MAX_HOMES]:
         listed, status, uid = _listed(host, home, daemons.get(home), ask or question, hidden)
-        found += [_app(host, redactor, app, status, uid, users) for app in listed]
+        found += [dict(_app(host, redactor, app, status, uid, users), manager_log=text.harmless(home + "/pm2.log", 1024)) for app in listed]
     return evidence.Partial(found[:MAX_APPS], len(found) > MAX_APPS or len(homes) > MAX_HOMES, hidden)
 
 
@@ -202,6 +202,7 @@ def _app(host, redactor, app, status, uid, users):
         "script": text.harmless(script, 1024),
         "user": text.harmless(user, 256),
         "claims": _claims_of(host, app, folder, script),
+        "logs": [text.harmless(path, 1024) for path in (_word(app.get("pm_err_log_path")), _word(app.get("pm_out_log_path"))) if path.startswith("/")],
         "log": [] if status == "online" else _log(host, redactor, app, uid),
     }
 

@@ -18,6 +18,7 @@ import re
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _claims
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _server_settings
 
 ASKED = "supervisord.conf, supervisor.getAllProcessInfo"
 
@@ -166,6 +167,7 @@ def _program(host, redactor, settings, section, info, why):
         state, pid = str(info.get("statename") or "UNKNOWN"), info.get("pid") or None
         why = "" if state == "RUNNING" else str(info.get("spawnerr") or info.get("description") or "")
     command = _claims.split(settings.value(section, "command", program=bare))
+    server, logs = _server_settings.settings(host, command, settings.value(section, "directory", program=bare))
     return {
         "name": text.harmless(name, 256),
         "state": text.harmless(state, 64),
@@ -174,8 +176,17 @@ def _program(host, redactor, settings, section, info, why):
         "command": text.harmless(" ".join(redactor.argv(command)), 4096),
         "at": settings.place(section),
         "claims": _claims_of(host, settings, section, command, bare),
+        "server": server,
+        "logs": [text.harmless(path, 1024) for path in _log_paths(settings, section, info, bare) + logs],
+        "manager_log": text.harmless(settings.value("supervisord", "logfile"), 1024),
         "log": [] if state == "RUNNING" else _log(host, redactor, settings, section, info, bare),
     }
+
+
+def _log_paths(settings, section, info, bare):
+    """Return the files that a program's error log and output go to."""
+    paths = [str((info or {}).get(key) or settings.value(section, key, program=bare)) for key in ("stderr_logfile", "stdout_logfile")]
+    return [path for at, path in enumerate(paths) if path.startswith("/") and path not in paths[:at]]
 
 
 def _claims_of(host, settings, section, command, bare):
@@ -192,10 +203,7 @@ def _claims_of(host, settings, section, command, bare):
 
 def _log(host, redactor, settings, section, info, bare):
     """Return the last lines of the error log, or of the output when there are none."""
-    for key in ("stderr_logfile", "stdout_logfile"):
-        path = str((info or {}).get(key) or settings.value(section, key, program=bare))
-        if not path.startswith("/"):
-            continue
+    for path in _log_paths(settings, section, info, bare):
         try:
             raw = host.tail(path)
         except (evidence.Unanswered, OSError):

@@ -19,12 +19,14 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidenc
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _claims
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _server_settings
 
 ASKED = "systemctl show, journalctl -n"
 
 MAX_UNITS = 500
 MAX_NAMED = 400
 MAX_SHOW = 16 << 20
+MAX_AFTER = 20
 JOURNAL_UNITS = 8
 JOURNAL_LINES = 10
 JOURNAL_OF_MANAGER = 3
@@ -34,11 +36,14 @@ _PROPERTIES = (
     "Id", "Description", "LoadState", "ActiveState", "SubState", "Result", "UnitFileState", "Type", "MainPID", "ExecMainCode",
     "ExecMainStatus", "NRestarts", "Restart", "ExecMainStartTimestampMonotonic", "ExecMainExitTimestampMonotonic",
     "StateChangeTimestampMonotonic", "ActiveExitTimestampMonotonic", "User", "Group", "PrivateTmp", "WorkingDirectory", "ExecStart",
-    "FragmentPath", "Environment", "EnvironmentFiles", "Triggers", "Listen",
+    "FragmentPath", "Environment", "EnvironmentFiles", "Triggers", "Listen", "ControlGroup", "MemoryMax", "MemoryLimit", "StandardError", "After",
+    "Requires", "Wants", "ActiveEnterTimestampMonotonic",
 )
 _PROPERTY = re.compile("^(" + "|".join(_PROPERTIES) + ")=(.*)$", re.DOTALL)
 # siginfo.h: si_code of SIGCHLD.
 _CODES = {"1": "exited", "2": "killed", "3": "dumped", "4": "trapped", "5": "stopped", "6": "continued"}
+# "infinity" is printed as the largest number by old versions.
+_NO_LIMIT = 1 << 62
 _ARGV = re.compile(r"argv\[\]=(.*?) ; ignore_errors=", re.DOTALL)
 
 _OWN_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/run/systemd/transient", "/run/systemd/generator.late")
@@ -139,7 +144,7 @@ def _worth_showing(host, records, own, booted, redactor):
         made_here = name in own or record.get("FragmentPath", "").startswith("/etc/systemd/system/")
         plumbing = bool(_PLUMBING.match(name))
         if down or not plumbing and (made_here or _SERVER.match(name) or claims[name].items):
-            found.append(_unit(record, claims.get(name), booted, redactor))
+            found.append(_unit(host, record, claims.get(name), booted, redactor))
     return found
 
 
@@ -229,8 +234,10 @@ def _add_debian_uwsgi(claims, host):
         _claims.from_file(claims, host, path)
 
 
-def _unit(record, claims, booted, redactor):
+def _unit(host, record, claims, booted, redactor):
     commands = _commands(record)
+    server, logs = _server_settings.settings(host, commands[0] if commands else (), working_directory(record))
+    errors = re.match(r"^(?:file|append|truncate):(/.*)$", record.get("StandardError", ""))
 
     def shown(name, limit=1024):
         return text.harmless(record.get(name, ""), limit)
@@ -252,6 +259,8 @@ def _unit(record, claims, booted, redactor):
         "started": _time(record.get("ExecMainStartTimestampMonotonic"), booted),
         "exited": _time(record.get("ExecMainExitTimestampMonotonic"), booted),
         "changed": _time(record.get("StateChangeTimestampMonotonic"), booted),
+        "entered": _time(record.get("ActiveEnterTimestampMonotonic"), booted),
+        "after": _dependencies(record),
         "asked_to_stop": _asked_to_stop(record),
         "user": shown("User"),
         "group": shown("Group"),
@@ -260,8 +269,32 @@ def _unit(record, claims, booted, redactor):
         "command": _processes.shown_argv(commands[0], redactor) if commands else [],
         "fragment": shown("FragmentPath"),
         "claims": claims.items if claims else [],
+        "server": server,
+        "logs": [text.harmless(path, 1024) for path in logs + ([errors.group(1)] if errors else [])],
+        "memory": _memory(host, record) if claims is not None else None,
         "journal": [],
     }
+
+
+def _memory(host, record):
+    """Return the memory limit and the OOM killer's count of a unit's control group, of version 2 or 1; null parts are not known."""
+    group = record.get("ControlGroup", "")
+    limits = [_number(record.get(name)) for name in ("MemoryMax", "MemoryLimit")]
+    found = {"limit": next((limit for limit in limits if limit is not None and limit < _NO_LIMIT), None), "peak": None, "oom_kills": None}
+    if not group.startswith("/") or "/../" in group + "/":
+        return found
+    for events, peak, folder in (("memory.events", "memory.peak", "/sys/fs/cgroup"), ("memory.oom_control", "memory.max_usage_in_bytes", "/sys/fs/cgroup/memory")):
+        try:
+            lines = host.text("{0}{1}/{2}".format(folder, group, events), 4096).split("\n")
+        except (evidence.Unanswered, OSError):
+            continue
+        found["oom_kills"] = next((_number(line.partition(" ")[2]) for line in lines if line.startswith("oom_kill ")), None)
+        try:
+            found["peak"] = _number(host.text("{0}{1}/{2}".format(folder, group, peak), 64).strip())
+        except (evidence.Unanswered, OSError):
+            pass
+        break
+    return found
 
 
 def _asked_to_stop(record):
@@ -272,6 +305,12 @@ def _asked_to_stop(record):
     names = ("ExecMainStartTimestampMonotonic", "ActiveExitTimestampMonotonic", "ExecMainExitTimestampMonotonic")
     started, left, ended = (_number(record.get(name)) for name in names)
     return bool(started and left and ended) and started < left < ended
+
+
+def _dependencies(record):
+    """Return the services and sockets that a unit is ordered after, needs or wants."""
+    names = {name for key in ("After", "Requires", "Wants") for name in record.get(key, "").split()}
+    return sorted(text.harmless(name, 256) for name in names if name.endswith((".service", ".socket")) and not _PLUMBING.match(name))[:MAX_AFTER]
 
 
 def _number(value):

@@ -40,6 +40,8 @@ LOGS = 64
 ROTATED = 8
 PATHS = 5
 PIDS = 8
+# Seconds in which records were written, the newest part of the log first: what a backend's own log is joined with.
+MOMENTS = 40
 METHODS = 8
 SAMPLES = 5
 SAMPLE_LENGTH = 1000
@@ -332,7 +334,7 @@ def _gzip_blocks(file, limit, entry):
 class _Group:
     """Records that say the same. Stamps are kept as written, since they sort as they are."""
 
-    __slots__ = ("record", "meaning", "scheme", "peer", "count", "first", "last", "methods", "paths", "pids", "sample")
+    __slots__ = ("record", "meaning", "scheme", "peer", "count", "first", "last", "moments", "methods", "paths", "pids", "sample")
 
     def __init__(self, record, meaning, scheme, peer, sample):
         self.record = record
@@ -341,6 +343,7 @@ class _Group:
         self.peer = peer
         self.count = 0
         self.first = self.last = None
+        self.moments = set()
         self.methods = {}
         self.paths = []
         self.pids = []
@@ -351,6 +354,8 @@ class _Group:
         self.count += 1
         if self.first is None or stamp < self.first or stamp > self.last:
             self._extend(stamp)
+        if len(self.moments) < MOMENTS:
+            self.moments.add(stamp)
         if method:
             if method not in self.methods and len(self.methods) >= METHODS:
                 method = "OTHER"
@@ -572,6 +577,7 @@ class _Journal:
             "count": group.count,
             "first": _time(group.first),
             "last": _time(group.last),
+            "moments": sorted(moment for moment in map(_time, group.moments) if moment is not None),
             "pids": sorted(group.pids),
             "detail": dict((name, self._shown(value, FIELD_LENGTH) if isinstance(value, str) else value) for name, value in meaning.detail.items()),
             "sample": self._shown(group.sample, SAMPLE_LENGTH),

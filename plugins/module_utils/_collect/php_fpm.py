@@ -66,6 +66,7 @@ def collect(host, processes):
         _run_by(version, masters.get(version["configuration"]))
         reader = _Reader(host, prefix)
         reader.file(version["configuration"])
+        version["error_log"] = _error_log(reader.error_log, prefix)
         hidden += reader.hidden
         truncated = truncated or reader.truncated
         pools += [_pool(pool, version, prefix, hidden) for pool in reader.pools.values()]
@@ -162,6 +163,7 @@ class _Reader:
 
     def __init__(self, host, prefix):
         self.pools = {}
+        self.error_log = ""
         self.hidden = []
         self.truncated = False
         self._host = host
@@ -198,7 +200,9 @@ class _Reader:
                 # PHP-FPM passes folders over too, and nothing else.
                 if not _is_folder(self._host, included):
                     self.file(included, depth + 1)
-        elif self._section is not None:
+        elif self._section is None:
+            self.error_log = value if key == "error_log" else self.error_log
+        else:
             self._section[key] = (value.replace("$pool", self._section[""][0]), path, number)
 
     def _enter(self, name, path, number):
@@ -250,6 +254,15 @@ def _pool(entries, version, prefix, hidden):
         "unit": version["unit"],
         "running": version["running"],
     }
+
+
+def _error_log(written, prefix):
+    """Return the path of the master's log, "syslog", or "" where the build's own default is not known."""
+    if written == "syslog" or written.startswith("/"):
+        return written
+    # The default is log/php-fpm.log below the localstatedir of the build.
+    state = "/var" if prefix == "/usr" else prefix.rpartition("/root/usr")[0] + "/root/var" if prefix.endswith("/root/usr") else prefix + "/var"
+    return state + "/" + (written or "log/php-fpm.log")
 
 
 def _words(value):

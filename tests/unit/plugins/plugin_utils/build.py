@@ -86,6 +86,14 @@ class World:
                 **{str(pid): {"descriptors": 20, "sockets": 8, "soft": 1024, "hard": 524288} for pid in WORKERS},
             },
         }
+        self.backend_log: dict = {
+            "since": NOW - 86400,
+            "sources": [{"owner": "", "source": "journal", "status": "ok", "why": "", "truncated": False}],
+            "events": [],
+            "kernel": evidence.answer("/dev/kmsg", {"source": "/dev/kmsg", "events": []}),
+            "cores": evidence.no_answer("/var/lib/systemd/coredump", evidence.ABSENT, "No such file or directory"),
+            "core_pattern": "core",
+        }
         self.answers = {
             "host": evidence.answer("host", self.host),
             "nginx": evidence.answer("nginx", {"instances": [self.instance]}),
@@ -104,6 +112,7 @@ class World:
                     "processes": evidence.answer("/proc", []),
                 },
             ),
+            "backend_log": evidence.answer("backend logs", self.backend_log),
             "selinux": evidence.no_answer("selinux", evidence.ABSENT, "the kernel runs without SELinux"),
         }
         self.file(MAIN, MAIN_TEXT)
@@ -236,6 +245,11 @@ class World:
                 "private_tmp": False,
                 "fragment": f"/etc/systemd/system/{name}" if fragment is None else fragment,
                 "claims": [{"endpoint": item, "from": source} for item in claims],
+                "entered": LOADED,
+                "after": [],
+                "server": None,
+                "logs": [],
+                "memory": {"limit": None, "peak": None, "oom_kills": 0},
                 "journal": [],
                 "command": [],
                 "working_directory": "",
@@ -296,6 +310,9 @@ class World:
                 "command": "",
                 "at": {"file": f"/etc/supervisor/conf.d/{name}.conf", "line": 1},
                 "claims": [{"endpoint": item, "from": "environment"} for item in claims],
+                "server": None,
+                "logs": [],
+                "manager_log": "/var/log/supervisor/supervisord.log",
                 "log": [],
             }
         )
@@ -313,6 +330,8 @@ class World:
                 "script": f"/srv/{name}/app.js",
                 "user": user,
                 "claims": [{"endpoint": item, "from": "env PORT"} for item in claims],
+                "logs": [],
+                "manager_log": f"/home/{user}/.pm2/pm2.log",
                 "log": [],
                 **more,
             }
@@ -375,10 +394,47 @@ class World:
                 "count": count,
                 "first": last - 600,
                 "last": last,
+                "moments": [last - 600, last],
                 "pids": list(pids),
                 "detail": {},
                 "sample": message,
                 **more,
+            }
+        )
+        return self
+
+    def ended(
+        self,
+        owner: str,
+        event: str,
+        *,
+        kind: str = "unit",
+        by: str = "log",
+        signal: int | None = None,
+        code: int | None = None,
+        at: Iterable[float] = (NOW - 60,),
+        pids: Iterable[int] = (),
+        source: str = "journal",
+        **detail,
+    ) -> World:
+        """Add what a backend's log or its manager said of the end of a process."""
+        moments = sorted(at)
+        self.backend_log["events"].append(
+            {
+                "kind": kind,
+                "owner": owner,
+                "source": source,
+                "by": by,
+                "event": event,
+                "signal": signal,
+                "code": code,
+                "count": len(moments),
+                "first": moments[0],
+                "last": moments[-1],
+                "moments": moments,
+                "pids": list(pids),
+                "detail": detail,
+                "sample": f"{owner}: {event}",
             }
         )
         return self

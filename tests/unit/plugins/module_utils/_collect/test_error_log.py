@@ -65,7 +65,7 @@ def test_groups(host):
     assert first == {
         "message": "connect() failed", "class": "connect-refused", "level": "error", "errno": 111, "phase": "connecting to upstream", "scheme": "http",
         "peer": "127.0.0.1:3000", "upstream": "http://127.0.0.1:3000/a", "server": "shop.example", "methods": {"GET": 2, "POST": 1}, "paths": ["/a", "/b"],
-        "status": 502, "count": 3, "first": NOW - 90, "last": NOW - 30, "pids": [12, 13], "detail": {},
+        "status": 502, "count": 3, "first": NOW - 90, "last": NOW - 30, "moments": [NOW - 90, NOW - 60, NOW - 30], "pids": [12, 13], "detail": {},
     }
     assert (second["peer"], second["count"]) == ("127.0.0.1:4000", 1)
     assert value["since"] == NOW - 86400

@@ -19,7 +19,9 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import nginx
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import paths
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import php_fpm
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import pressure
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import selinux
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import servers
 
 _NO_NGINX = "there is no nginx whose configuration could name any"
 
@@ -46,14 +48,23 @@ def ask_all(host, redactor, since, log_limit, test):
             answers[key] = evidence.no_answer(asked, answers[nginx.KEY]["status"], _NO_NGINX)
     masters = [instance["master"]["pid"] for instance in (found or {}).get("instances", ()) if instance["master"]]
     logs = [log for instance in (found or {}).get("instances", ()) for log in _logs(instance)]
+    before = pressure.begin(host, processes, masters)
     answers[listeners.KEY] = evidence.ask(listeners.ASKED, listeners.collect, host, redactor, processes, masters)
     answers[error_log.KEY] = evidence.ask("error logs", error_log.collect, host, logs, since, sorted(sockets), redactor, log_limit)
     answers[php_fpm.KEY] = evidence.ask(php_fpm.ASKED, php_fpm.collect, host, processes)
     answers[backends.KEY] = evidence.ask(backends.ASKED, backends.collect, host, redactor, processes)
     known = [answers[key]["value"] for key in (nginx.KEY, listeners.KEY, php_fpm.KEY, backends.KEY)]
     answers[backend_log.KEY] = evidence.ask(backend_log.ASKED, backend_log.collect, host, redactor, since, *known)
+    answers[servers.KEY] = evidence.ask(servers.ASKED, servers.collect, host, processes, _commands(answers[backends.KEY]))
     answers[selinux.KEY] = evidence.ask(selinux.ASKED, selinux.collect, host)
+    answers[pressure.KEY] = evidence.ask(pressure.ASKED, pressure.collect, host, before, pressure.begin(host, processes, masters))
     return answers
+
+
+def _commands(answer):
+    """Return {unit: argv} of the systemd units."""
+    units = ((answer["value"] or {}).get("units") or {}).get("value") or []
+    return {unit["name"]: unit["command"] for unit in units if unit["command"]}
 
 
 def _logs(instance):
@@ -67,7 +78,8 @@ def _logs(instance):
 
 def _unasked(answers, scan):
     every = (
-        nginx.KEY, names.KEY, paths.KEY, limits.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, backend_log.KEY, selinux.KEY,
+        nginx.KEY, names.KEY, paths.KEY, limits.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, backend_log.KEY, servers.KEY, selinux.KEY,
+        pressure.KEY,
     )
     for key in every:
         answers[key] = evidence.no_answer(scan["asked"], scan["status"], scan["why"])

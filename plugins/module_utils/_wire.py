@@ -77,13 +77,25 @@ def cgi_params(method, path, host, params):
     return variables
 
 
-def http_request(method, path, host, version):
-    """Return one HTTP/1 request (bytes); version is "1.0" or "1.1"."""
-    lines = [
-        "{0} {1} HTTP/{2}".format(method, quote_path(path), version),
-        "Host: " + host, "Connection: close", "User-Agent: " + AGENT, "Accept: */*", "", "",
-    ]
-    return _bytes("\r\n".join(lines))
+def http_request(method, path, host, version, keep=False):
+    """Return one HTTP/1 request (bytes); version is "1.0" or "1.1"; keep asks for a connection that stays open."""
+    lines = ["{0} {1} HTTP/{2}".format(method, quote_path(path), version), "Host: " + host]
+    lines += ["User-Agent: " + AGENT, "Accept: */*"] if keep and version == "1.1" else ["Connection: close", "User-Agent: " + AGENT, "Accept: */*"]
+    return _bytes("\r\n".join(lines + ["", ""]))
+
+
+def kept_open(raw):
+    """Return {"kept": bool, "seconds": float or None} of the response header to an HTTP/1.1 request that asked for an open connection.
+
+    seconds is how long the server keeps an idle connection, where it tells. A response without a length ends with the connection.
+    """
+    end = _HEADER_END.search(raw)
+    header = raw[:end.end()] if end else raw
+    words = b",".join(re.findall(rb"(?im)^connection:([^\r\n]*)", header)).lower()
+    told = re.search(rb"(?im)^keep-alive:[^\r\n]*?\btimeout=(\d{1,9})", header)
+    sized = re.search(rb"(?im)^(?:content-length|transfer-encoding):", header) or re.match(rb"HTTP/\S+ +(?:204|304)", header)
+    kept = b"close" not in words and bool(sized) and (not header.startswith(b"HTTP/1.0") or b"keep-alive" in words)
+    return {"kept": kept, "seconds": float(told.group(1)) if told and kept else None}
 
 
 def read_http(raw):

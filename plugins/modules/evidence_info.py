@@ -98,6 +98,14 @@ answers:
       description: What the backends' logs, their managers and the kernel say of processes that ended.
       type: dict
       returned: always
+    servers:
+      description: What the application servers were told of workers, time-outs and idle connections, and how many workers run.
+      type: dict
+      returned: always
+    pressure:
+      description: Stalled time, load, and the connections that listening sockets dropped.
+      type: dict
+      returned: always
     selinux:
       description: The SELinux mode and booleans.
       type: dict

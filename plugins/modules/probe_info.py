@@ -92,6 +92,11 @@ options:
         description: Seconds to wait for the whole response header, at most 60.
         type: float
         default: 5.0
+      keep:
+        description:
+          - Whether the connection is asked to stay open (HTTP/1.1 only), as nginx does with C(keepalive), to see whether the server keeps it and for how long.
+        type: bool
+        default: false
       identify:
         description: Whether further tries find out what an endpoint speaks that does not understand O(targets[].speak).
         type: bool
@@ -175,6 +180,8 @@ probes:
                 why: ""
                 start: 'HTTP/1.1 200 OK\x0d\x0aContent-Type: text/html'
                 tls: null
+                keep_alive: null
+            queue: null
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -199,6 +206,7 @@ _TARGET = {
     "sni": {"type": "str", "default": ""},
     "params": {"type": "dict", "default": {}},
     "wait": {"type": "float", "default": 5.0},
+    "keep": {"type": "bool", "default": False},
     "identify": {"type": "bool", "default": True},
 }
 

@@ -13,9 +13,9 @@ This module is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
@@ -67,6 +67,28 @@ def on_leg(
         alternatives=tuple(alternatives),
         fix=fix,
         next=command,
+    )
+
+
+def or_risk(finding: Finding, failing: bool) -> Finding:
+    """Return a finding as a risk where its evidence shows nothing that fails yet."""
+    return finding if failing else replace(finding, kind=RISK)
+
+
+def advise(rule: str, leg: Leg, says: str, evidence: Iterable[Evidence], summary: str, at: Place | None = None) -> Finding:
+    """Return a piece of advice on one leg; it is about the configuration as it stands, and so proven."""
+    return Finding(
+        id=rule,
+        kind=ADVICE,
+        certainty=PROVEN,
+        rank=0,
+        route=route_of(leg),
+        at=at or leg.route.at,
+        says=says,
+        evidence=tuple(evidence),
+        alternatives=(),
+        fix=Fix(remedy=None, safety=MANUAL, summary=summary, diff=""),
+        next="",
     )
 
 

@@ -12,8 +12,11 @@ import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, load, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+
+# Of the last ten seconds or the last minute, the share in which something waited, in percent.
+_PRESSED = 40.0
 
 
 def show_absence(host: Host, found: absence.Absence) -> list[Evidence]:
@@ -86,6 +89,37 @@ def show_paths(leg: Leg, *classes: str) -> list[Evidence]:
     """Show which paths failed so, as the error log has them; nothing when it has none."""
     paths = ", ".join(path for group in leg.logged(*classes)[:1] for path in group["paths"][:3])
     return [Evidence("error log, paths", paths)] if paths else []
+
+
+def show_waiting(found: load.Struggle) -> list[Evidence]:
+    """Show the queue, and how many workers there are."""
+    shown = []
+    if found.waiting:
+        shown.append(Evidence("accept queue", f"{found.waiting[0]} wait at {found.leg.endpoint}, the backlog is {found.waiting[1]}"))
+    if found.how == load.NOT_TAKEN:
+        shown.append(Evidence("sock_diag", f"no process accepted the connection of the probe in {found.seconds:.1f} s"))
+    if found.server and found.server.running is not None and found.of_workers:
+        shown.append(Evidence("/proc", f"{found.server.label} has {found.server.running} worker{'' if found.server.running == 1 else 's'}"))
+    for name in ("workers", "threads", "backlog") if found.server else ():
+        setting = found.server.setting(name)
+        if setting and setting.at:
+            shown.append(Evidence(setting.at, f"{found.server.option(name)} is {setting.value:g}"))
+    return shown
+
+
+def show_pressure(host: Host, leg: Leg) -> list[Evidence]:
+    """Show what presses the host of a backend; nothing when it has room."""
+    home = servers.home_of(host, leg)
+    value = (home.answer("pressure")["value"] or {}) if home else {}
+    shown = []
+    for resource, shares in sorted((value.get("stalled") or {}).items()):
+        share = max((shares.get("some") or [0.0])[:2])
+        if share >= _PRESSED:
+            shown.append(Evidence(f"/proc/pressure/{resource}", f"something waits for {resource} in {share:.0f} % of the time"))
+    load, cores = value.get("load") or [], value.get("cores") or 0
+    if load and cores and load[0] >= 2 * cores:
+        shown.append(Evidence("/proc/loadavg", f"a load of {load[0]:g} on {cores} core{'' if cores == 1 else 's'}"))
+    return shown
 
 
 def show_group(group: dict) -> Evidence:

@@ -11,7 +11,7 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, keepalive
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 
 # The schemes of a pass, in the words of the probe.
@@ -66,7 +66,9 @@ def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: fl
     host = route.host_header(leg.endpoint)
     timeout = route.value("read_timeout")
     wait = min(longest, timeout.seconds + _BEYOND) if timeout and timeout.seconds else longest
-    name = "|".join((str(leg.endpoint), speak, host, asked, route.sni or "", f"{wait:g}"))
+    kept = keepalive.keeping(route)
+    keep = bool(kept) and kept.works and route.family == "proxy"
+    name = "|".join((str(leg.endpoint), speak, host, asked, route.sni or "", f"{wait:g}", str(keep)))
     target = targets.setdefault(
         name,
         {
@@ -80,6 +82,7 @@ def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: fl
             "sni": route.sni or "",
             "params": route.params(client_path) if speak in ("fastcgi", "uwsgi", "scgi") else {},
             "wait": wait,
+            "keep": keep,
             "routes": [],
         },
     )

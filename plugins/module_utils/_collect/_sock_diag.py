@@ -23,7 +23,8 @@ TIMEOUT = 5.0
 
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
-_REQUEST_DUMP = 0x001 | 0x300  # NLM_F_REQUEST | NLM_F_DUMP
+_REQUEST = 0x001  # NLM_F_REQUEST
+_REQUEST_DUMP = _REQUEST | 0x300  # NLM_F_DUMP
 _DONE = 3
 _ERROR = 2
 _LISTEN = 1 << 10
@@ -38,8 +39,12 @@ _ATTRIBUTE = struct.Struct("=HH")
 _TWO = struct.Struct("=II")
 
 _SKV6ONLY = 11
-_NAME, _RQLEN = 0, 4
+_NAME, _PEER, _RQLEN = 0, 2, 4
 _SHOW_NAME_AND_QUEUE = 0x01 | 0x10
+_SHOW_PEER = 0x04
+# ESTABLISHED and CLOSE_WAIT, of include/net/tcp_states.h: the far end of a connection before and after we closed ours.
+_OPEN = 1 << 1 | 1 << 8
+_ANY_COOKIE = 0xFFFFFFFF
 
 
 def listening(kind, pid=None):
@@ -67,6 +72,61 @@ def listening(kind, pid=None):
         raise evidence.Unanswered(evidence.TIMEOUT, "sock_diag gave no answer in {0} s".format(TIMEOUT))
     finally:
         channel.close()
+
+
+def accepted(connection, timeout=0.5):
+    """Return whether the process at the other end of a connected socket has accepted the connection.
+
+    A connection that no process has accepted yet has no file, and so its inode is 0. None when the kernel does not tell:
+    the other end is on another host, in another network namespace, or gone.
+    """
+    channel = _open()
+    try:
+        channel.settimeout(timeout)
+        if connection.family == socket.AF_UNIX:
+            inode = os.fstat(connection.fileno()).st_ino & 0xFFFFFFFF
+            request = _UNIX_REQUEST.pack(socket.AF_UNIX, 0, 0, 0xFFFFFFFF, inode, _SHOW_PEER, _ANY_COOKIE, _ANY_COOKIE)
+            found = [_attributes(message, _UNIX_MESSAGE.size).get(_PEER, b"") for message in _ask(channel, request, _REQUEST)]
+            return struct.unpack("=I", found[0])[0] != 0 if found and len(found[0]) == 4 else None
+        ours, theirs = connection.getsockname()[1], connection.getpeername()[1]
+        ports = struct.pack(">HH", theirs, ours) + b"\0" * 44
+        request = _INET_REQUEST.pack(connection.family, socket.IPPROTO_TCP, 0, 0, _OPEN, ports)
+        inodes = [_INET_MESSAGE.unpack_from(message)[13] for message in _ask(channel, request, _REQUEST_DUMP)]
+        return all(inodes) if inodes else None
+    except (OSError, struct.error, evidence.Unanswered):
+        return None
+    finally:
+        channel.close()
+
+
+def queue_at(family, address, timeout=0.5):
+    """Return (length, backlog) of the accept queue of the socket that listens at an address; None when the kernel does not tell.
+
+    address is a path or (host, port) as connect() takes it.
+    """
+    channel = _open()
+    try:
+        channel.settimeout(timeout)
+        if family == socket.AF_UNIX:
+            request = _UNIX_REQUEST.pack(socket.AF_UNIX, 0, 0, _LISTEN, 0, _SHOW_NAME_AND_QUEUE, _ANY_COOKIE, _ANY_COOKIE)
+            name = os.fsencode(address)
+            found = [item for item in map(_unix, _ask(channel, request, _REQUEST_DUMP)) if item["name"].rstrip(b"\0") == name]
+        else:
+            found = []
+            for each in (socket.AF_INET, socket.AF_INET6):
+                request = _INET_REQUEST.pack(each, socket.IPPROTO_TCP, 0, 0, _LISTEN, struct.pack(">H", address[1]) + b"\0" * 46)
+                found += [item for item in map(_inet, _ask(channel, request, _REQUEST_DUMP)) if _takes(item["address"], family, address[0])]
+        # Several sockets share a port with SO_REUSEPORT: which of them a connection meets is not told.
+        return (found[0]["accept_queue"], found[0]["backlog"]) if len(found) == 1 and found[0]["backlog"] is not None else None
+    except (OSError, ValueError, struct.error, evidence.Unanswered):
+        return None
+    finally:
+        channel.close()
+
+
+def _takes(listening, family, host):
+    """Return whether a socket that listens on an address (bytes) takes connections to a host (text)."""
+    return not any(listening) or listening == socket.inet_pton(family, host.partition("%")[0])
 
 
 def _channel(pid):
@@ -114,17 +174,25 @@ def _open_in(namespace):
 
 
 def _dump(channel, request, parse):
-    channel.send(_HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0) + request)
+    found = [parse(message) for message in _ask(channel, request, _REQUEST_DUMP)]
+    return found[:MAX_SOCKETS], len(found) > MAX_SOCKETS
+
+
+def _ask(channel, request, flags):
+    """Return the messages that answer a request; a request for one socket (no dump) has one answer."""
+    channel.send(_HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY, flags, 1, 0) + request)
     found = []
     while True:
         raw = channel.recv(1 << 16)
         for kind, message in messages(raw):
             if kind == _DONE:
-                return found[:MAX_SOCKETS], len(found) > MAX_SOCKETS
+                return found
             if kind == _ERROR:
                 number = -struct.unpack_from("=i", message)[0]
                 raise OSError(number, os.strerror(number))
-            found.append(parse(message))
+            found.append(message)
+            if flags == _REQUEST:
+                return found
 
 
 def messages(raw):

@@ -11,6 +11,9 @@ look slow because of us. Redirects are not followed, bodies are not read, certif
 verified (the point is to see them).
 
 header_bytes of a try is what nginx must fit into its *_buffer_size: see _wire. HTTP/2 has none.
+Where nothing answers in time, the kernel is asked whether any process took the connection at all, and
+how many wait: a busy backend and a slow one look the same from outside.
+
 seconds count from the start of the try, connecting included, as $upstream_header_time does.
 
 This module is private to the collection.
@@ -34,6 +37,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidenc
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside as inside
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _wire as wire
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _sock_diag
 
 KEY = "probes"
 
@@ -124,7 +128,7 @@ def _ids(identity):
 def _target(given):
     """Return a target with every key. wait is in seconds, as proxy_read_timeout would bound it."""
     target = {"id": "", "endpoint": "", "speak": "http", "host": "", "method": "GET", "path": "/", "sni": "", "params": {}, "wait": 5.0, "version": "1.0"}
-    target["identify"] = True
+    target["identify"], target["keep"] = True, False
     target.update((key, value) for key, value in given.items() if value is not None)
     target["host"] = target["host"] or "localhost"
     target["wait"] = min(max(float(target["wait"]), 0.1), MAX_WAIT)
@@ -177,6 +181,7 @@ class _Probe:
         self.contexts = contexts
         self.deadline = deadline
         self.known = known
+        self.queue = None
         # The key is thrown away: the marks of backends' own words need not be compared.
         self.redactor = text.Redactor(os.urandom(16).hex())
 
@@ -186,17 +191,20 @@ class _Probe:
         connect_limit = min(self.limits["connect"], self.target["wait"])
         if began + connect_limit + self.target["wait"] > self.deadline:
             return None
-        probe = {"id": self.target["id"], "endpoint": text.harmless(self.target["endpoint"], 4096), "connect": None, "tries": []}
+        probe = {"id": self.target["id"], "endpoint": text.harmless(self.target["endpoint"], 4096), "connect": None, "tries": [], "queue": None}
         refusal = _refusal(self.target)
         if refusal:
             probe["connect"] = _connection("error", None, 0.0, refusal)
             return probe
         connection, probe["connect"] = _connect(self.target["endpoint"], began + connect_limit)
         if connection is None:
+            if probe["connect"]["status"] in ("full", "timeout"):
+                probe["queue"] = _queue(self.target["endpoint"], False)
             return probe
         first = self._first_speak()
         deadline = time.monotonic() + self.target["wait"]
-        tried, raw = self._try(first, connection, began, deadline, self.target["method"], self.target["path"])
+        tried, raw = self._try(first, connection, began, deadline, self.target["method"], self.target["path"], first=True)
+        probe["queue"] = self.queue
         speaks = _further_speaks(first, tried, raw) if self.target["identify"] else ()
         key = speaks, self._server_name()
         if key not in self.known:
@@ -236,7 +244,7 @@ class _Probe:
                 break
         return tries
 
-    def _try(self, speak, connection, began, deadline, method, path):
+    def _try(self, speak, connection, began, deadline, method, path, first=False):
         """Ask once over a fresh connection, close it, and return (try, the bytes that came)."""
         tried = _tried(speak)
         channel, raw = _Channel(connection, deadline), b""
@@ -249,11 +257,15 @@ class _Probe:
             raw, verdict = _read(channel, read)
             tried["seconds"] = _since(began)
             tried.update(status=verdict.status, code=verdict.code, header_bytes=verdict.header_bytes, why=verdict.why)
+            if first and self.target["keep"] and self.target["version"] == "1.1" and speak in ("http", "https", "https-sni") and verdict.status == "ok":
+                tried["keep_alive"] = wire.kept_open(raw)
             if speak == "http" and verdict.code == 400:
                 raw = _read_hint(channel, raw)
         except _Failed as failure:
             tried.update(status=failure.status, code=failure.code, why=failure.why, seconds=_since(began))
             raw = channel.seen
+            if first and failure.status == "timeout" and not raw:
+                self.queue = _queue(self.target["endpoint"], _sock_diag.accepted(connection))
         except (OSError, ValueError) as error:
             tried.update(status="error", why="{0}: {1}".format(type(error).__name__, error), seconds=_since(began))
         finally:
@@ -279,7 +291,7 @@ class _Probe:
         """Return (bytes to send, reader of the answer)."""
         target = self.target
         if speak in ("http", "https", "https-sni"):
-            return wire.http_request(method, path, target["host"], target["version"]), wire.read_http
+            return wire.http_request(method, path, target["host"], target["version"], target["keep"]), wire.read_http
         if speak in ("fastcgi", "uwsgi", "scgi"):
             variables = wire.cgi_params(method, path, target["host"], target["params"])
             if speak == "fastcgi":
@@ -452,6 +464,15 @@ def _connect(endpoint, deadline):
     return None, _connection(status, code, _since(began), text.harmless(why, 300))
 
 
+def _queue(endpoint, taken):
+    """Return the queue of the contract: whether a process took our connection, and how many wait to be taken."""
+    try:
+        waiting = _sock_diag.queue_at(*_address(endpoint))
+    except (ValueError, OSError):
+        waiting = None
+    return {"accepted": taken, "length": waiting[0] if waiting else None, "backlog": waiting[1] if waiting else None}
+
+
 def _connected(connection, address, deadline):
     """Return the errno of a connect, 0 when it succeeded; raises _Failed when the time is over first."""
     code = connection.connect_ex(address)
@@ -541,7 +562,7 @@ def _connection(status, code, seconds, why):
 
 
 def _tried(speak, status="error", seconds=0.0, why=""):
-    return {"speak": speak, "status": status, "code": None, "header_bytes": None, "seconds": seconds, "why": why, "start": "", "tls": None}
+    return {"speak": speak, "status": status, "code": None, "header_bytes": None, "seconds": seconds, "why": why, "start": "", "tls": None, "keep_alive": None}
 
 
 def _since(began):

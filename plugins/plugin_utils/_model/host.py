@@ -94,6 +94,7 @@ class Probe:
     wait: float
     connect: dict
     tries: tuple[dict, ...]
+    queue: dict
 
     @property
     def asked(self) -> dict:
@@ -360,7 +361,12 @@ class Host:
         made = (self.answer("probes")["value"] or {}).get("probes") or ()
         return {
             probe["id"]: Probe(
-                Endpoint.parse(probe["endpoint"]), targets[probe["id"]]["path"], targets[probe["id"]]["wait"], probe["connect"], tuple(probe["tries"])
+                Endpoint.parse(probe["endpoint"]),
+                targets[probe["id"]]["path"],
+                targets[probe["id"]]["wait"],
+                probe["connect"],
+                tuple(probe["tries"]),
+                probe.get("queue") or {},
             )
             for probe in made
             if probe["id"] in targets

@@ -1,15 +1,17 @@
 # Copyright (c) 2026 WebOps
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The backend answers more slowly than nginx waits: a 504.
+"""The backend is slower than nginx waits: a 504.
 
 ## What it is
-Between two reads of the response nginx waits *_read_timeout (60 s by default). A backend that needs longer
-for its first byte gives the client a 504, not a 502.
+nginx waits *_connect_timeout for a connection and a TLS handshake, *_send_timeout between two writes of the request, and
+*_read_timeout between two reads of the response (60 s each by default). A backend that needs longer gives the client a
+504, not a 502.
 
 ## How it is recognised
-A probe of the route waited for longer than the timeout in force: proven. Records "upstream timed out (110)
-while reading response header" within the log window, made under the configuration that runs: likely.
+A probe of the route waited for longer than the timeout in force: proven. Records "upstream timed out (110)" while reading
+the response header, sending the request or in the TLS handshake, within the log window and made under the configuration
+that runs: likely. While connecting, with a timeout below 5 s set and a backend that takes connections now: possible.
 
 ## Fix
 Raise the timeout for that location alone, with a ceiling; the real fix is in the backend, or in doing long
@@ -17,8 +19,9 @@ work outside the request. Risky: a longer timeout holds connections and workers 
 
 ## When it stays silent
 The answer came within the timeout, and the log has no such record, or only those from before the timeout was
-changed. The probe gave up before nginx would have: then it says nothing. A timeout while connecting is another
-fault (firewall-blocked, backend-overloaded).
+changed. The probe gave up before nginx would have: then it says nothing. No process took the connection of the probe:
+that is backend-workers-exhausted or backend-overloaded. A connection that is not made at all is another fault
+(firewall-blocked, backend-overloaded).
 """
 
 from __future__ import annotations
@@ -26,51 +29,95 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import load
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.directives import Directive
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, TIMEOUT, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
 
+# What is too slow, by the class of its records: the directive that bounds it, and how a sentence calls it.
+_PHASES = {
+    "read-timeout": ("read_timeout", "answer"),
+    "send-timeout": ("send_timeout", "take the request"),
+    "tls-handshake-timeout": ("connect_timeout", "finish the TLS handshake"),
+    "connect-timeout": ("connect_timeout", "take the connection"),
+}
+# A connection that needs longer than this is not slow but not made.
+_SHORT = 5.0
+
 
 def check(host: Host) -> Iterator[Finding]:
-    """Yield a finding for each route whose backend is slower than its read timeout."""
+    """Yield a finding for each route whose backend is slower than a timeout of nginx; one for each leg, the proven before the likely."""
     for leg in host.legs:
-        timeout = leg.route.value("read_timeout")
-        limit = timeout.seconds if timeout else None
-        if not limit:
+        struggle = load.struggle(host, leg)
+        if struggle and struggle.live:
             continue
-        measured = leg.waited
-        proven = measured is not None and measured > limit
-        if not proven and not (leg.runs_with(timeout) and leg.logged("read-timeout")):
-            continue
-        where = f"set at {timeout.at}" if timeout.at else "the default"
-        slow = f"took longer than {measured:.1f} s" if measured is not None and proven else "timed out"
-        evidence = [show_config(leg), Evidence(str(timeout.at or "nginx default"), f"{timeout.name} {' '.join(timeout.args)} is in force")]
-        evidence += show_probe(leg) + show_log(leg, "read-timeout") + show_paths(leg, "read-timeout")
-        yield on_leg(
-            host,
-            RULE.id,
-            leg,
-            PROVEN if proven else LIKELY,
-            f"{leg.endpoint} {slow} while nginx waits {limit:g} s ({timeout.name}, {where}); the client gets a 504.",
-            evidence,
-            Fix(
-                remedy="upstream_timeout",
-                safety=RISKY,
-                summary=f"Raise {timeout.name} in location {leg.route.location_label} alone; what lasts is a faster answer, or the work done outside of it.",
-                diff="",
-            ),
-            _ask(leg),
-            () if proven else ("backend-workers-exhausted", "backend-overloaded"),
-            at=timeout.at,
-            failure=TIMEOUT,
-        )
+        found = [item for item in (_phase(leg, name) for name in _PHASES) if item]
+        if found:
+            certainty, name, timeout, measured = min(found, key=lambda item: (PROVEN, LIKELY, POSSIBLE).index(item[0]))
+            yield _finding(host, leg, certainty, name, timeout, measured)
 
 
-def _ask(leg: Leg) -> str:
+def _phase(leg: Leg, name: str) -> tuple[str, str, Directive, float] | None:
+    """Return (certainty, class of records, the timeout in force, measured seconds or 0.0) where a phase is too slow."""
+    timeout = leg.route.value(_PHASES[name][0])
+    limit = timeout.seconds if timeout else None
+    if not limit:
+        return None
+    measured = _measured(leg, name)
+    if measured > limit:
+        return PROVEN, name, timeout, measured
+    if not leg.runs_with(timeout) or not leg.logged(name):
+        return None
+    if name == "connect-timeout":
+        return (POSSIBLE, name, timeout, 0.0) if limit < _SHORT and leg.connect == "ok" else None
+    return LIKELY, name, timeout, 0.0
+
+
+def _measured(leg: Leg, name: str) -> float:
+    """Return how long the probe waited for what a phase is about; 0.0 when it says nothing of it."""
+    if name == "read-timeout":
+        return leg.waited or 0.0
+    if name == "connect-timeout" and leg.connect == "ok":
+        return leg.probe.connect.get("seconds") or 0.0
+    return 0.0
+
+
+def _finding(host: Host, leg: Leg, certainty: str, name: str, timeout: Directive, measured: float) -> Finding:
+    verb = _PHASES[name][1]
+    where = f"set at {timeout.at}" if timeout.at else "the default"
+    if name == "read-timeout":
+        slow = f"took longer than {measured:.1f} s" if measured else "timed out"
+    else:
+        slow = f"took {measured:.1f} s to {verb}" if measured else f"did not {verb} in time"
+    evidence = [show_config(leg), Evidence(str(timeout.at or "nginx default"), f"{timeout.name} {' '.join(timeout.args)} is in force")]
+    evidence += show_probe(leg) + show_log(leg, name) + show_paths(leg, name)
+    others = ("backend-workers-exhausted", "backend-overloaded") + (() if name == "read-timeout" else ("firewall-blocked",))
+    return on_leg(
+        host,
+        RULE.id,
+        leg,
+        certainty,
+        f"{leg.endpoint} {slow} while nginx waits {timeout.seconds:g} s ({timeout.name}, {where}); the client gets a 504.",
+        evidence,
+        Fix(
+            remedy="upstream_timeout",
+            safety=RISKY,
+            summary=f"Raise {timeout.name} in location {leg.route.location_label} alone; what lasts is a faster answer, or the work done outside of it.",
+            diff="",
+        ),
+        _ask(leg, timeout),
+        () if certainty == PROVEN else others,
+        at=timeout.at,
+        failure=TIMEOUT,
+    )
+
+
+def _ask(leg: Leg, timeout: Directive) -> str:
     if leg.endpoint.kind == "tcp" and leg.route.directive == "proxy_pass" and leg.probe:
         return f"curl -so /dev/null -w '%{{time_starttransfer}} s\\n' {shlex.quote(f'{leg.route.scheme}://{leg.endpoint}{leg.probe.path}')}"
-    return f"grep -n read_timeout {leg.route.at.quoted_file}"
+    return f"grep -n {timeout.name} {leg.route.at.quoted_file}"
 
 
 RULE = Rule(

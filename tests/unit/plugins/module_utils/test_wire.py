@@ -205,3 +205,20 @@ def test_uwsgi_request_lengths():
 
 def test_scgi_request():
     assert wire.scgi_request({"CONTENT_LENGTH": "7", "A": "b"}) == b"28:CONTENT_LENGTH\x000\x00SCGI\x001\x00A\x00b\x00,"
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept", "seconds"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: timeout=5, max=100\r\n\r\nok", True, 5.0),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nKeep-Alive: timeout=9", True, None),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nKeep-Alive: timeout=5\r\n\r\n", False, None),
+        (b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n", False, None),
+        (b"HTTP/1.1 304 Not Modified\r\nKeep-Alive: timeout=3\r\n\r\n", True, 3.0),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n", False, None),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: Keep-Alive\r\n\r\n", True, None),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: max=100\r\n\r\n", True, None),
+    ],
+)
+def test_how_long_a_server_keeps_a_connection(raw, kept, seconds):
+    assert wire.kept_open(raw) == {"kept": kept, "seconds": seconds}

@@ -30,19 +30,24 @@ MAIN = "/etc/nginx/nginx.conf"
 MAIN_TEXT = "user www-data;\nevents {}\nhttp {\n    include /etc/nginx/sites-enabled/*;\n}\n"
 SITES = "/etc/nginx/sites-enabled/"
 
-_ANSWERED = {"status": "ok", "code": 200, "header_bytes": 180, "seconds": 0.01, "why": "", "start": "", "tls": None}
+_ANSWERED = {"status": "ok", "code": 200, "header_bytes": 180, "seconds": 0.01, "why": "", "start": "", "tls": None, "keep_alive": None}
 _ERRNO = {
     "refused": (111, "Connection refused"),
     "absent": (2, "No such file or directory"),
     "denied": (13, "Permission denied"),
     "timeout": (110, "timed out"),
     "unreachable": (113, "No route to host"),
+    "full": (11, "Resource temporarily unavailable"),
 }
 _CLASSES = {
     "connect-refused": ("connect() failed", 111, "connecting to upstream", 502),
     "connect-no-socket": ("connect() failed", 2, "connecting to upstream", 502),
     "connect-denied": ("connect() failed", 13, "connecting to upstream", 502),
     "header-too-big": ("upstream sent too big header", None, "reading response header from upstream", 502),
+    "connect-queue-full": ("connect() failed", 11, "connecting to upstream", 502),
+    "tls-handshake-timeout": ("upstream timed out", 110, "SSL handshaking to upstream", 504),
+    "send-timeout": ("upstream timed out", 110, "sending request to upstream", 504),
+    "reset-early": ("recv() failed", 104, "reading response header from upstream", 502),
     "read-timeout": ("upstream timed out", 110, "reading response header from upstream", 504),
     "tls-wrong-version": ("SSL_do_handshake() failed", None, "SSL handshaking to upstream", 502),
     "connect-timeout": ("upstream timed out", 110, "connecting to upstream", 504),
@@ -113,6 +118,18 @@ class World:
                 },
             ),
             "backend_log": evidence.answer("backend logs", self.backend_log),
+            "servers": evidence.answer("command lines and configuration files", []),
+            "pressure": evidence.answer(
+                "/proc/pressure",
+                {
+                    "cores": 4,
+                    "load": [0.2, 0.2, 0.2],
+                    "somaxconn": 4096,
+                    "stalled": {name: {"some": [0.0, 0.0, 0.0], "full": [0.0, 0.0, 0.0]} for name in ("cpu", "memory", "io")},
+                    "drops": [{"net": NET, "counter": name, "total": 0, "risen": 0} for name in ("ListenOverflows", "ListenDrops")],
+                    "seconds": 0.5,
+                },
+            ),
             "selinux": evidence.no_answer("selinux", evidence.ABSENT, "the kernel runs without SELinux"),
         }
         self.file(MAIN, MAIN_TEXT)
@@ -446,9 +463,15 @@ class World:
 
     # --- probes and judging
 
-    def reply(self, endpoint: str, *tries: dict, connect: str = "ok") -> World:
+    def reply(self, endpoint: str, *tries: dict, connect: str = "ok", queue: dict | None = None, seconds: float = 0.001) -> World:
         """Say what a probe of an endpoint gives, instead of what follows from the listeners."""
-        self.replies[endpoint] = {"connect": connect, "tries": list(tries)}
+        self.replies[endpoint] = {"connect": connect, "tries": list(tries), "queue": queue, "seconds": seconds}
+        return self
+
+    def server(self, pid: int, kind: str, running: int = 1, name: str = "", told: dict | None = None) -> World:
+        """Say what an application server was told; told is {setting: value} and was read from its command line."""
+        given = {setting: {"value": value, "from": f"command line of process {pid}"} for setting, value in (told or {}).items()}
+        self.answers["servers"]["value"].append({"pid": pid, "kind": kind, "name": name, "unit": "", "running": running, "set": given})
         return self
 
     def bundle(self) -> dict:
@@ -469,9 +492,9 @@ class World:
     def _probe(self, target: dict) -> dict:
         said = self.replies.get(target["endpoint"]) or self._natural(target["endpoint"])
         errno, why = _ERRNO.get(said["connect"], (None, ""))
-        connect = {"status": said["connect"], "errno": errno, "seconds": 0.001, "why": why}
+        connect = {"status": said["connect"], "errno": errno, "seconds": said.get("seconds", 0.001), "why": why}
         tries = [{**_ANSWERED, **({"speak": target["speak"]} if not number else {}), **given} for number, given in enumerate(said["tries"])]
-        return {"id": target["id"], "endpoint": target["endpoint"], "connect": connect, "tries": tries}
+        return {"id": target["id"], "endpoint": target["endpoint"], "connect": connect, "tries": tries, "queue": said.get("queue")}
 
     def _natural(self, endpoint: str) -> dict:
         if endpoint.startswith("unix:"):

@@ -805,3 +805,54 @@ def test_memcached(folder):
         endpoint = "127.0.0.1:{0}".format(port)
         assert spoken(probe(endpoint, speak="memcached")) == [("memcached", "ok")]
         assert ("http", "ok") not in spoken(probe(endpoint))
+
+
+@contextlib.contextmanager
+def queueing(family, path):
+    """Listen with a backlog of 1 and accept nothing; give the endpoint."""
+    with socket.socket(family) as server:
+        server.bind(path if family == socket.AF_UNIX else ("127.0.0.1", 0))
+        server.listen(1)
+        yield "unix:" + path if family == socket.AF_UNIX else "127.0.0.1:{0}".format(server.getsockname()[1])
+
+
+def queue_of(endpoint, wait=0.3):
+    target = {"id": "a", "endpoint": endpoint, "wait": wait, "identify": False}
+    return probes.collect(None, [target], dict(QUICK, connect=0.3)).value["probes"][0]
+
+
+@pytest.mark.parametrize(("family", "refusal"), [(socket.AF_UNIX, "full"), (socket.AF_INET, "timeout")])
+def test_a_connection_that_no_process_takes_is_told_with_the_queue(family, refusal, tmp_path):
+    with queueing(family, str(tmp_path / "x.sock")) as endpoint:
+        first, second, third = (queue_of(endpoint) for _number in range(3))
+    assert (first["connect"]["status"], first["tries"][0]["status"], first["queue"]) == ("ok", "timeout", {"accepted": False, "length": 1, "backlog": 1})
+    assert second["queue"] == {"accepted": False, "length": 2, "backlog": 1}
+    assert (third["connect"]["status"], third["queue"]) == (refusal, {"accepted": False, "length": 2, "backlog": 1})
+
+
+@pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET])
+def test_a_connection_that_was_taken_and_not_answered(family, tmp_path):
+    with serving(lambda connection, came: time.sleep(1), family, str(tmp_path / "x.sock")) as (endpoint, _came):
+        found = queue_of(endpoint)
+    assert (found["tries"][0]["status"], found["queue"]) == ("timeout", {"accepted": True, "length": 0, "backlog": 16})
+
+
+def test_an_answer_asks_for_no_queue():
+    with serving(lambda connection, came: connection.sendall(OK_ANSWER)) as (endpoint, _came):
+        assert queue_of(endpoint)["queue"] is None
+
+
+@pytest.mark.parametrize(("keep", "version", "asked"), [(True, "1.1", True), (True, "1.0", False), (False, "1.1", False)])
+def test_a_connection_is_asked_to_stay_open_where_nginx_keeps_it(keep, version, asked):
+    answer = b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nContent-Length: 2\r\n\r\nok"
+    received = []
+
+    def reply(connection, came):
+        received.append(connection.recv(4096))
+        connection.sendall(answer)
+
+    with serving(reply) as (endpoint, _came):
+        target = {"id": "a", "endpoint": endpoint, "keep": keep, "version": version, "identify": False}
+        (found,) = probes.collect(None, [target], QUICK).value["probes"]
+    assert (b"Connection: close" in received[0]) is not asked
+    assert found["tries"][0]["keep_alive"] == ({"kept": True, "seconds": 5.0} if asked else None)

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _judge, _rules
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, Finding, HostResult, Unknown
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rules.cases import FIRING, SILENT
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rules.cases import FIRING, SILENT, WITH
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import World, unknowns, verdict
 
 # Every id of a version stays: none is renamed or used again.
@@ -93,8 +93,9 @@ def test_a_rule_is_one_file_with_a_manual_page(rule):
 
 
 def told(result: HostResult, rule: str) -> list[Finding]:
-    """Return the findings of a result, without the advice of other rules: there is always something to advise."""
-    return sorted((finding for finding in result.findings if finding.id == rule or finding.kind != ADVICE), key=lambda finding: finding.rank)
+    """Return the findings of a result, without the advice of other rules, of which there is always some, and without those that belong with it."""
+    found = (finding for finding in result.findings if finding.id == rule or finding.kind != ADVICE and finding.id not in WITH[rule])
+    return sorted(found, key=lambda finding: finding.rank)
 
 
 def ids(result: HostResult, rule: str) -> list[str]:
@@ -142,7 +143,7 @@ def test_a_rule_that_was_not_told_what_it_needs_says_so_and_finds_nothing(rule, 
 def test_whatever_is_not_answered_no_rule_fails_and_no_other_fault_is_invented(rule, question, status):
     result = judge_without(FIRING[rule](), question, status)
     assert not [item for item in result.unknown if "failed:" in item.why], result.unknown
-    assert [item for item in verdict(result) if item[0] != rule and item[1:3] == ("cause", "proven")] == []
+    assert [item for item in verdict(result) if item[0] not in (rule, *WITH[rule]) and item[1:3] == ("cause", "proven")] == []
 
 
 @pytest.mark.parametrize("rule", IDS)

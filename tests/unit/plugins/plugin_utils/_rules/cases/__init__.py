@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One file for each rule, named like it: firing() is a host on which it finds its fault, silent() the closest look-alike on which it must not.
+WITH, where there is one, names the rules that rightly speak beside it on firing(): advice that follows from a cause.
 
 Rules are tested with them, and the pages of docs/causes show what each firing host is told.
 """
@@ -15,10 +16,8 @@ from collections.abc import Callable
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import World
 
 
-def _found(name: str) -> dict[str, Callable[[], World]]:
-    modules = {item.name: importlib.import_module(f"{__name__}.{item.name}") for item in pkgutil.iter_modules(__path__)}
-    return {file.replace("_", "-"): getattr(module, name) for file, module in sorted(modules.items())}
+_MODULES = {item.name.replace("_", "-"): importlib.import_module(f"{__name__}.{item.name}") for item in pkgutil.iter_modules(__path__)}
 
-
-FIRING = _found("firing")
-SILENT = _found("silent")
+FIRING: dict[str, Callable[[], World]] = {name: module.firing for name, module in sorted(_MODULES.items())}
+SILENT: dict[str, Callable[[], World]] = {name: module.silent for name, module in sorted(_MODULES.items())}
+WITH: dict[str, tuple[str, ...]] = {name: getattr(module, "WITH", ()) for name, module in _MODULES.items()}

@@ -1,0 +1,109 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backends that are alive and do not take the connections that nginx makes to them.
+
+The kernel takes a connection for a listening program and keeps it in a queue until a process accepts it. A connection
+that stays there says that every worker is busy, or hangs; a Unix socket whose queue is full refuses with 11 (EAGAIN,
+unix_stream_connect() in net/unix/af_unix.c), a TCP port ignores the connection, which shows as a time-out.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.servers import Server
+
+QUEUE_FULL, NO_ROOM, NOT_TAKEN, LOGGED = "queue full", "no room", "not taken", "logged"
+# What a backend that does not take connections leaves in the log of nginx.
+_CLASSES = ("connect-queue-full", "connect-timeout", "read-timeout")
+
+
+@dataclass(frozen=True)
+class Struggle:
+    """A leg whose backend does not take connections.
+
+    how        QUEUE_FULL: refused with 11; NO_ROOM: a TCP queue is full, the connection is ignored; NOT_TAKEN: connected, and
+               no process accepted it; LOGGED: the log had 11, now it answers
+    live       it was seen by the probe, not only in the log
+    failing    requests fail of it; otherwise nginx waits longer than the probe did, and the log has no failure
+    waiting    (connections in the queue, backlog), or None
+    seconds    how long the probe waited
+    """
+
+    leg: Leg
+    server: Server | None
+    how: str
+    live: bool
+    failing: bool
+    waiting: tuple[int, int] | None
+    seconds: float
+
+    @property
+    def of_workers(self) -> bool:
+        """Return whether the server has workers that take one connection each."""
+        return bool(self.server) and self.server.one_each
+
+
+def struggles(host: Host) -> list[Struggle]:
+    """Return the legs of a host whose backends do not take connections."""
+    found = [struggle(host, leg) for leg in host.legs]
+    return [item for item in found if item]
+
+
+def struggle(host: Host, leg: Leg) -> Struggle | None:
+    """Return how the backend of a leg struggles, or None."""
+    how, seconds = _seen(host, leg)
+    logged = leg.logged(*_CLASSES)
+    if how:
+        name = "connect_timeout" if how == NO_ROOM else "read_timeout"
+        limit = leg.route.value(name)
+        over = how == QUEUE_FULL or bool(limit and limit.seconds) and seconds >= limit.seconds
+        return Struggle(leg, servers.server_of(host, leg), how, True, over or bool(logged), _waiting(host, leg), seconds)
+    full = leg.logged("connect-queue-full")
+    if not full or _restarted_since(host, leg, full):
+        return None
+    return Struggle(leg, servers.server_of(host, leg), LOGGED, False, True, _waiting(host, leg), 0.0)
+
+
+def _seen(host: Host, leg: Leg) -> tuple[str, float]:
+    """Return what the probe met, and how long it waited."""
+    if not leg.probe:
+        return "", 0.0
+    seconds = leg.probe.connect.get("seconds") or 0.0
+    if leg.connect == "full" and leg.endpoint.kind == "unix":
+        return QUEUE_FULL, seconds
+    if leg.connect == "timeout":
+        waiting = _waiting(host, leg)
+        return (NO_ROOM, seconds) if waiting and waiting[0] >= waiting[1] > 0 else ("", 0.0)
+    if leg.probe.asked.get("status") == "timeout" and leg.probe.queue.get("accepted") is False:
+        return NOT_TAKEN, leg.waited or 0.0
+    return "", 0.0
+
+
+def _waiting(host: Host, leg: Leg) -> tuple[int, int] | None:
+    """Return the queue as it was when the probe failed, or else in the first visit; with SO_REUSEPORT, the fullest."""
+    queue = leg.probe.queue if leg.probe else {}
+    if queue.get("length") is not None and queue.get("backlog") is not None:
+        return queue["length"], queue["backlog"]
+    known = [(item.accept_queue, item.backlog) for item in servers.listeners_of(host, leg) if item.accept_queue is not None and item.backlog is not None]
+    return max(known, key=lambda pair: pair[0] - pair[1], default=None)
+
+
+def _restarted_since(host: Host, leg: Leg, groups: list[dict]) -> bool:
+    """Return whether every process at the endpoint is younger than the last of some records: who failed then is gone."""
+    starts = [process.started for item in servers.listeners_of(host, leg) for process in item.processes if process.started]
+    return bool(starts) and min(starts) > max(group.get("last") or 0.0 for group in groups)
+
+
+def dropped(host: Host, leg: Leg) -> tuple[int, int]:
+    """Return (connections that full TCP queues dropped since boot, and during the visit) where the backend of a leg is."""
+    home = servers.home_of(host, leg)
+    value = (home.answer("pressure")["value"] or {}) if home else {}
+    net = leg.instance.net if home is host else ""
+    counts = [item for item in value.get("drops") or () if item["counter"] == "ListenOverflows" and (not net or item["net"] == net)]
+    return sum(item["total"] for item in counts), sum(item["risen"] or 0 for item in counts)

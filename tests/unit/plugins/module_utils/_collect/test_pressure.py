@@ -1,0 +1,65 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stalled time, load and dropped connections."""
+
+import pytest
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import pressure
+from ansible_collections.webops.bad_gateway.plugins.module_utils._host import Host
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.module_utils.fake_proc import HOST_NET, add_process, add_self
+
+NETSTAT = "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 1 {0} {1}\nIpExt: InNoRoutes ListenDrops\nIpExt: 5 6\n"
+
+
+@pytest.fixture(name="root")
+def fixture_root(tmp_path):
+    add_self(tmp_path)
+    add_process(tmp_path, 1, [b"/sbin/init"], uid=0)
+    add_process(tmp_path, 50, [b"nginx: master process nginx"], net="77")
+    (tmp_path / "proc" / "50" / "net").mkdir()
+    (tmp_path / "proc" / "sys" / "net" / "core").mkdir(parents=True)
+    (tmp_path / "proc" / "pressure").mkdir()
+    (tmp_path / "proc" / "sys" / "net" / "core" / "somaxconn").write_text("4096\n")
+    (tmp_path / "proc" / "loadavg").write_text("1.50 0.75 0.65 2/427 68\n")
+    for name in ("cpu", "memory", "io"):
+        (tmp_path / "proc" / "pressure" / name).write_text("some avg10=15.51 avg60=9.30 avg300=4.81 total=56927681\n")
+    netstat(tmp_path, 3, 4)
+    return tmp_path
+
+
+def netstat(root, overflows, drops):
+    for place in ("self", "50"):
+        (root / "proc" / place / "net" / "netstat").write_text(NETSTAT.format(overflows, drops))
+
+
+def collect(root, change=lambda root: None):
+    host = Host(str(root))
+    processes = _processes.scan(host, booted=0.0)
+    before = pressure.begin(host, processes, [50, 51])
+    change(root)
+    return pressure.collect(host, before, pressure.begin(host, processes, [50, 51]))
+
+
+def test_what_is_told(root):
+    found = collect(root, lambda root: netstat(root, 5, 9))
+    assert (found.value["load"], found.value["somaxconn"], found.value["stalled"]["io"]) == ([1.5, 0.75, 0.65], 4096, {"some": [15.51, 9.3, 4.81]})
+    assert [(item["net"], item["counter"], item["total"], item["risen"]) for item in found.value["drops"]] == [
+        (HOST_NET, "ListenOverflows", 5, 2), (HOST_NET, "ListenDrops", 9, 5), ("77", "ListenOverflows", 5, 2), ("77", "ListenDrops", 9, 5),
+    ]
+    assert (found.truncated, found.hidden) == (False, ())
+
+
+def test_what_is_not_there_is_said(root):
+    for name in ("cpu", "memory", "io"):
+        (root / "proc" / "pressure" / name).unlink()
+    found = collect(root, lambda root: (root / "proc" / "50" / "net" / "netstat").unlink())
+    assert found.value["stalled"] == {}
+    assert len(found.hidden) == 4
+    assert {item["net"] for item in found.value["drops"]} == {HOST_NET}
+
+
+def test_a_broken_table_tells_nothing():
+    assert pressure.parse_netstat("TcpExt: A B\nTcpExt: 1 x\nTcpExt:") == {"A": 1}
+    assert pressure.parse_pressure("some avg10=1.00 avg60=2.00 avg300=3.00 total=1\nelse\n\n") == {"some": [1.0, 2.0, 3.0]}

@@ -38,6 +38,15 @@ def names(instance):
     return {name for name in found if name.lower() not in groups}
 
 
+def resolvers(instance):
+    """Return the name servers (set of str) of every "resolver" of one instance of the `nginx` answer, as they are written."""
+    found = set()
+    for statement, _parents in _statements(instance):
+        if statement.name == b"resolver" and statement.block is None:
+            found |= {arg for arg in map(text.decode, statement.args) if "=" not in arg and "$" not in arg and "redacted" not in arg}
+    return found
+
+
 def sockets(instance):
     """Return the paths (set of str) of the Unix sockets of one instance of the `nginx` answer."""
     return {socket_of(word) for word in _all_words(instance)} - {""}

@@ -20,6 +20,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import paths
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import php_fpm
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import pressure
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import resolvers
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import selinux
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import servers
 
@@ -40,11 +41,12 @@ def ask_all(host, redactor, since, log_limit, test):
     sockets = set()
     if found:
         answers[names.KEY] = evidence.ask(names.ASKED, names.collect, found)
+        answers[resolvers.KEY] = evidence.ask(resolvers.ASKED, resolvers.collect, found)
         answers[paths.KEY] = evidence.ask(paths.ASKED, paths.collect, host, found)
         answers[limits.KEY] = evidence.ask(limits.ASKED, limits.collect, host, found)
         sockets = set().union(*(passes.sockets(instance) for instance in found["instances"]))
     else:
-        for key, asked in ((names.KEY, names.ASKED), (paths.KEY, paths.ASKED), (limits.KEY, limits.ASKED)):
+        for key, asked in ((names.KEY, names.ASKED), (resolvers.KEY, resolvers.ASKED), (paths.KEY, paths.ASKED), (limits.KEY, limits.ASKED)):
             answers[key] = evidence.no_answer(asked, answers[nginx.KEY]["status"], _NO_NGINX)
     masters = [instance["master"]["pid"] for instance in (found or {}).get("instances", ()) if instance["master"]]
     logs = [log for instance in (found or {}).get("instances", ()) for log in _logs(instance)]
@@ -78,7 +80,7 @@ def _logs(instance):
 
 def _unasked(answers, scan):
     every = (
-        nginx.KEY, names.KEY, paths.KEY, limits.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, backend_log.KEY, servers.KEY, selinux.KEY,
+        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, limits.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, backend_log.KEY, servers.KEY, selinux.KEY,
         pressure.KEY,
     )
     for key in every:

@@ -20,7 +20,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Ru
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group, times
 
 # Questions to which "there is none on this host" is an answer that rules can work with.
-_NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "names", "paths", "selinux")
+_NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "paths", "selinux")
 # Which of two causes on one leg stands: what keeps nginx from the backend before what the backend then does.
 _FIRST = tuple(
     """nginx-not-running config-invalid reload-pending file-descriptors-exhausted worker-connections-exhausted proxy-loop

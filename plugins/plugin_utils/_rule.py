@@ -19,6 +19,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
 
 SAFE, RISKY, MANUAL = "safe", "risky", "manual"
 # How a fault shows itself to nginx, in the words of proxy_next_upstream; ANSWER is one that it hands on to the client.
@@ -143,13 +144,45 @@ def on_instance(
     )
 
 
+def of_route(
+    rule: str,
+    route: Route,
+    kind: str,
+    certainty: str,
+    says: str,
+    evidence: Iterable[Evidence],
+    fix: Fix,
+    command: str = "",
+    alternatives: Iterable[str] = (),
+    at: Place | None = None,
+    endpoint: str = "",
+) -> Finding:
+    """Return a finding about a route and an endpoint to which no line of it leads, or none that is known."""
+    return Finding(
+        id=rule,
+        kind=kind,
+        certainty=certainty,
+        rank=0,
+        route=_route(route, endpoint),
+        at=at or route.at,
+        says=says,
+        evidence=tuple(evidence),
+        alternatives=tuple(alternatives),
+        fix=fix,
+        next=command,
+    )
+
+
 def route_of(leg: Leg) -> dict:
     """Return the route of a leg as report.json has it."""
-    route = leg.route
+    return _route(leg.route, str(leg.endpoint))
+
+
+def _route(route: Route, endpoint: str) -> dict:
     return {
         "listen": ", ".join(route.listens),
         "server": route.server,
         "location": route.location_label,
         "pass": f"{route.directive} {route.written}",
-        "endpoint": str(leg.endpoint),
+        "endpoint": endpoint,
     }

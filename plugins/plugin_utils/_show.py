@@ -12,7 +12,11 @@ import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence
+<<<<<<< HEAD
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, load, servers
+=======
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, naming
+>>>>>>> 93cebe0 (Ask the name servers of nginx for the names in its passes, and tell names that fail)
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 
 # Of the last ten seconds or the last minute, the share in which something waited, in percent.
@@ -83,6 +87,17 @@ def _asked_as(leg: Leg) -> str:
 def show_log(leg: Leg, *classes: str) -> list[Evidence]:
     """Show what the error log says of the leg in these classes."""
     return [show_group(group) for group in leg.logged(*classes)[:2]]
+
+
+def show_lookup(lookup: naming.Lookup) -> list[Evidence]:
+    """Show what the servers of nginx's resolver say of a name, and what the host itself makes of it."""
+    shown = [Evidence(f"DNS query to {one.server}", f"{lookup.name}: {quote(one.says, 200)}") for one in lookup.said[:4]]
+    if lookup.hosts:
+        shown.append(Evidence("/etc/hosts", f"{lookup.name} is {', '.join(lookup.hosts[:4])}"))
+    elif lookup.here:
+        said = ", ".join(lookup.here.get("addresses") or ()) or lookup.here.get("why") or lookup.here["status"]
+        shown.append(Evidence("getaddrinfo where nginx is", f"{lookup.name}: {quote(said, 200)}"))
+    return shown
 
 
 def show_paths(leg: Leg, *classes: str) -> list[Evidence]:

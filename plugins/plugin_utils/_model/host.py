@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, resolvers, routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import RUNNING, Owner, owners_of
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx import config
@@ -328,7 +328,11 @@ class Host:
     def routes(self) -> tuple[routes.Route, ...]:
         """Return the routes of every nginx of the host."""
         names = self.answer("names")["value"] or {}
-        return tuple(route for instance in self.instances for route in routes.routes_of(instance.configuration, names))
+        return tuple(route for instance in self.instances for route in routes.routes_of(instance.configuration, names, self.name_servers(instance.id)))
+
+    def name_servers(self, instance: str) -> resolvers.Answers:
+        """Return what the name servers of an nginx said."""
+        return resolvers.Answers.of((self.answer("resolvers")["value"] or {}).get(instance))
 
     @cached_property
     def legs(self) -> tuple[Leg, ...]:

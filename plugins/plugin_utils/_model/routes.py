@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, locations, patterns, sent, variables
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, locations, patterns, resolvers, sent, variables
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME, TCP, UNIX, Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.locations import Location, Server
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site import STREAM, Site
@@ -38,6 +38,8 @@ class Peer:
     written    the address as it stands in the file
     endpoints  the places that it stands for; a name that was not resolved is an endpoint of kind "name"
     by_name    it is written as a host name
+    run_time   nginx looks the name up while it runs, by the "resolver" that is in force there, or None; else once, at start and reload
+    service    the SRV service that is looked up, or ""
     """
 
     written: str
@@ -50,6 +52,14 @@ class Peer:
     max_fails: int = 1
     fail_timeout: float = 10.0
     resolve: bool = False
+    run_time: bool = False
+    resolver: resolvers.Resolver | None = None
+    service: str = ""
+
+    @property
+    def host_name(self) -> str:
+        """Return the host name that is written, in lower case; "" for an address."""
+        return Endpoint.parse(self.written).name if self.by_name else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +197,7 @@ class _Block:
     servers: tuple[Server, ...]
     groups: dict[str, Group]
     definitions: variables.Definitions
+    answers: resolvers.Answers
 
     def site(self, server: Server, location: Location | None, inner: Statement | None) -> Site:
         tls = {self._is_tls(listen.address, server) for listen in server.listens if not listen.udp} or {False}
@@ -199,22 +210,27 @@ class _Block:
         return address in self.tls_addresses
 
     @cached_property
+    def implicit(self) -> frozenset[Endpoint]:
+        """Return the names that a pass without variables has made nginx resolve at start: they serve every other pass to the same name and port."""
+        return frozenset(_static_names(self.statement))
+
+    @cached_property
     def tls_addresses(self) -> frozenset[str]:
         return frozenset(listen.address for server in self.servers for listen in server.listens if listen.tls)
 
 
-def routes_of(configuration: Configuration, names: dict) -> tuple[Route, ...]:
-    """Return the routes of a configuration, in its order; names are the answers of the question "names".
+def routes_of(configuration: Configuration, names: dict, answers: resolvers.Answers = resolvers.Answers()) -> tuple[Route, ...]:
+    """Return the routes of a configuration, in its order; names are the answers of the question "names", answers those of its name servers.
 
     A route that a "return" of its own location or server always answers first is left out.
     """
-    return _routes(configuration, tuple(sorted((name, tuple(_addresses(answer)), answer.get("why") or "") for name, answer in names.items())))
+    return _routes(configuration, tuple(sorted((name, tuple(_addresses(answer)), answer.get("why") or "") for name, answer in names.items())), answers)
 
 
 @functools.lru_cache(maxsize=_CACHED)
-def _routes(configuration: Configuration, names: tuple[tuple[str, tuple[str, ...], str], ...]) -> tuple[Route, ...]:
+def _routes(configuration: Configuration, names: tuple[tuple[str, tuple[str, ...], str], ...], answers: resolvers.Answers) -> tuple[Route, ...]:
     found: list[Route] = []
-    for block in _blocks(configuration, {name.lower(): {"addresses": addresses, "why": why} for name, addresses, why in names}):
+    for block in _blocks(configuration, {name.lower(): {"addresses": addresses, "why": why} for name, addresses, why in names}, answers):
         for server in block.servers:
             for site, statement in _passes(block, server):
                 found.append(_route(block, site, statement, f"{configuration.id}#{len(found)}"))
@@ -225,12 +241,12 @@ def _addresses(answer: dict) -> Iterable[str]:
     return answer.get("addresses") or () if answer.get("status", "ok") == "ok" else ()
 
 
-def _blocks(configuration: Configuration, names: dict) -> Iterator[_Block]:
+def _blocks(configuration: Configuration, names: dict, answers: resolvers.Answers = resolvers.Answers()) -> Iterator[_Block]:
     for kind in ("http", STREAM):
         for statement in configuration.blocks(kind):
             servers = locations.servers_of(statement, names, configuration.privileged, kind == STREAM)
-            groups = {group.name.lower(): group for group in reversed(tuple(_groups(statement, names, kind == STREAM)))}
-            yield _Block(configuration, statement, names, servers, groups, variables.definitions_of(statement))
+            groups = {group.name.lower(): group for group in reversed(tuple(_groups(statement, names, kind == STREAM, answers)))}
+            yield _Block(configuration, statement, names, servers, groups, variables.definitions_of(statement), answers)
 
 
 def sockets_of(configuration: Configuration, names: dict) -> frozenset[str]:
@@ -240,23 +256,31 @@ def sockets_of(configuration: Configuration, names: dict) -> frozenset[str]:
     return locations.sockets(servers)
 
 
-def _groups(block: Statement, names: dict, stream: bool) -> Iterator[Group]:
+def _groups(block: Statement, names: dict, stream: bool, answers: resolvers.Answers) -> Iterator[Group]:
     for statement in block.named("upstream"):
         if statement.block is None or not statement.args:
             continue
         peers, whys = [], []
+        resolver = resolvers.resolver_of((block.block or (), statement.block))
         for item in statement.named("server"):
             if item.args:
-                peer, why = _group_peer(item, names, 0 if stream else _GROUP_PORT)
+                peer, why = _group_peer(item, names, 0 if stream else _GROUP_PORT, resolver, answers)
                 peers.append(peer)
                 whys += [why] if why else []
         yield Group(statement.args[0], statement.at, tuple(peers), "; ".join(whys[:3]), statement)
 
 
-def _group_peer(statement: Statement, names: dict, port: int) -> tuple[Peer, str]:
+def _group_peer(statement: Statement, names: dict, port: int, resolver: resolvers.Resolver | None, answers: resolvers.Answers) -> tuple[Peer, str]:
     written, *options = statement.args
-    endpoints, by_name, why = _resolved(Endpoint.parse(written, port), names)
     given = dict(option.partition("=")[::2] for option in options)
+    place = Endpoint.parse(written, port)
+    service = given.get("service", "")
+    run_time = "resolve" in options and place.kind == NAME
+    if service:
+        names = {place.name: {"why": f"it stands for the servers of the service {service}"}}
+    elif run_time:
+        names = _at_run_time(place.name, names, resolver, answers)
+    endpoints, by_name, why = _resolved(place, names)
     fail_timeout = directives.seconds(given.get("fail_timeout", ""))
     peer = Peer(
         written=written,
@@ -269,8 +293,34 @@ def _group_peer(statement: Statement, names: dict, port: int) -> tuple[Peer, str
         max_fails=_number(given.get("max_fails"), 1),
         fail_timeout=10.0 if fail_timeout is None else fail_timeout,
         resolve="resolve" in options,
+        run_time=run_time,
+        resolver=resolver if run_time else None,
+        service=service,
     )
     return peer, why
+
+
+def _at_run_time(name: str, names: dict, resolver: resolvers.Resolver | None, answers: resolvers.Answers) -> dict:
+    """Return the answers for a name that nginx looks up while it runs; where its servers were not asked, those of the host."""
+    if not resolver:
+        return {name: {"why": "no resolver is set there"}}
+    said = answers.ask(resolver, name)
+    if not said:
+        return names
+    found = [address for lookup in said for address in lookup.addresses]
+    return {name: {"addresses": found, "why": "" if found else f"{said[0].server}: {said[0].says}"}}
+
+
+def _static_names(block: Statement) -> Iterator[Endpoint]:
+    for statement in block.block or ():
+        if statement.name in locations.PASSES and len(statement.args) == 1 and "$" not in statement.args[0]:
+            if block.name == STREAM or block.name == "server" and statement.name == "proxy_pass" and "://" not in statement.args[0]:
+                yield Endpoint.parse(statement.args[0])
+            else:
+                target = parse_target(statement.name, variables.Value((statement.args[0],)))
+                yield Endpoint.parse(target.host, target.port)
+        elif statement.block is not None:
+            yield from _static_names(statement)
 
 
 def _number(written: str | None, otherwise: int) -> int:
@@ -342,8 +392,11 @@ def _route(block: _Block, site: Site, statement: Statement, key: str) -> Route:
             peers.update(dict.fromkeys(group.peers))
             whys += [group.unresolved] if group.unresolved else []
         else:
-            endpoints, by_name, why = _resolved(Endpoint.parse(target.host, target.port), block.names)
-            peer = Peer(target.host, endpoints, value.at or statement.at, by_name=by_name)
+            place = Endpoint.parse(target.host, target.port)
+            run_time = place.kind == NAME and bool(variables.names_in(statement.args[0])) and place not in block.implicit
+            resolver = resolvers.resolver_of(site.levels) if run_time else None
+            endpoints, by_name, why = _resolved(place, _at_run_time(place.name, block.names, resolver, block.answers) if run_time else block.names)
+            peer = Peer(target.host, endpoints, value.at or statement.at, by_name=by_name, run_time=run_time, resolver=resolver)
             peers[peer] = None
             whys += [why] if why else []
     only = next(iter(groups.values())) if len(groups) == 1 and all(not target.why and target.host.lower() in block.groups for target in targets) else None

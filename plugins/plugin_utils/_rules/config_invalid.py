@@ -16,7 +16,8 @@ upstream that the files on disk do not name any more; otherwise a risk: the next
 Mend the line that the message names. Manual.
 
 ## When it stays silent
-The test passes, or could not be made: then it is unknown.
+The test passes, or could not be made: then it is unknown. It stops at a host name alone that does not resolve now
+either (dns-host-not-found).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, RISK, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import stale
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
@@ -35,7 +36,7 @@ def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each nginx whose configuration on disk is invalid."""
     for instance in host.instances:
         test = instance.test["value"]
-        if not test or test["valid"]:
+        if not test or test["valid"] or naming.unfound(host, instance):
             continue
         message = _decisive(test.get("messages") or [])
         failing = stale.failures(host, instance)

@@ -25,6 +25,7 @@ import shlex
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote
@@ -33,7 +34,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import qu
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each nginx that is down although its configuration is good."""
     for instance in host.instances:
-        if instance.running or not (instance.test["value"] or {}).get("valid", True):
+        if instance.running or not (instance.test["value"] or {}).get("valid", True) or naming.unfound(host, instance):
             continue
         unit = instance.unit
         evidence = [Evidence("process table", f"no master process runs for {instance.id}")]

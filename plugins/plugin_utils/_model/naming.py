@@ -1,0 +1,260 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How nginx comes from a host name to an address, and where that fails.
+
+A name is resolved once, at start and reload, by getaddrinfo(3), with the hosts file and all; or, in a pass
+with variables and in "server ... resolve", while nginx runs, by its own client and from the servers of
+"resolver" alone. Which of the causes below a failure has is decided here, in one place.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import resolvers, routes, variables
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import TCP, Endpoint
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
+
+NOT_FOUND = "dns-host-not-found"
+MISSING = "dns-resolver-missing"
+FAILING = "dns-resolver-failing"
+
+PROVEN, LIKELY, POSSIBLE = "proven", "likely", "possible"
+NO_RESOLVER, NOT_RESOLVED = "no-resolver", "name-not-resolved"
+
+_NOT_FOUND = re.compile(r'host not found in upstream "(?:\w+://)?([^"/?]{1,300})')
+# A hosts file that was written by the same command as the reload is not newer than the workers.
+_CLOCK_SLACK = 0.1
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """One name that nginx looks up while it runs, on one route.
+
+    leg       a leg of the peer that is written so
+    said      what each server of its resolver answers; () without a resolver, or when it was not asked
+    here      what the host itself makes of the name: the answer of getaddrinfo(3), or {}
+    hosts     its addresses in the hosts file
+    search    the search domains of the host
+    system    what the host's own nameservers answer
+    alive     whether the resolver answers for any name at all; None when it was not asked
+    """
+
+    leg: Leg
+    name: str
+    resolver: resolvers.Resolver | None
+    said: tuple[resolvers.Lookup, ...]
+    here: dict
+    hosts: tuple[str, ...]
+    search: tuple[str, ...]
+    system: tuple[resolvers.Lookup, ...]
+    alive: bool | None
+    answers: resolvers.Answers
+
+    @property
+    def ipv4_alone(self) -> tuple[resolvers.Lookup, ...]:
+        """Return what its servers would give without IPv6."""
+        return self.answers.ask(dataclasses.replace(self.resolver, ipv6=False), self.name) if self.resolver else ()
+
+    @property
+    def failing(self) -> tuple[resolvers.Lookup, ...]:
+        """Return the servers from which nginx gets no address."""
+        return tuple(one for one in self.said if one.status != resolvers.OK)
+
+    @property
+    def known_here(self) -> bool:
+        """Return whether the host itself resolves the name."""
+        return self.here.get("status") == evidence.OK or bool(self.hosts)
+
+    @property
+    def helpful(self) -> tuple[str, ...]:
+        """Return the host's own nameservers that know the name."""
+        return tuple(one.server for one in self.system if one.status == resolvers.OK)
+
+    @property
+    def cause(self) -> str:
+        """Return the id of what is wrong, or ""."""
+        if self.resolver is None:
+            return MISSING
+        if not self.failing:
+            return ""
+        unknown = all(one.status == resolvers.NXDOMAIN for one in self.said)
+        return NOT_FOUND if unknown and not self.known_here else FAILING
+
+    @property
+    def always(self) -> bool:
+        """Return whether every lookup fails, whichever server is asked."""
+        return self.resolver is None or len(self.failing) == len(self.said)
+
+    @property
+    def certainty(self) -> str:
+        """Return how certain the cause is."""
+        if self.cause == NOT_FOUND:
+            return PROVEN if self.here.get("status") == evidence.ABSENT else LIKELY
+        if self.failing and all(one.status == "timeout" for one in self.failing) and self.alive:
+            # The servers answer for other names, and nginx waits longer than we did.
+            return PROVEN if self.leg.logged(NOT_RESOLVED) else LIKELY
+        return PROVEN
+
+
+def lookups(host: Host) -> Iterator[Lookup]:
+    """Yield the names that nginx looks up while it runs, once for each route and peer."""
+    seen = set()
+    names = {name.lower(): answer for name, answer in (host.answer("names")["value"] or {}).items()}
+    for leg in host.legs:
+        key = (leg.route.key, leg.peer)
+        if not leg.peer.run_time or leg.peer.service or key in seen:
+            continue
+        seen.add(key)
+        name = leg.peer.host_name
+        raw = _local(host, leg.instance)
+        answers = host.name_servers(leg.instance.id)
+        yield Lookup(
+            leg=leg,
+            name=name,
+            resolver=leg.peer.resolver,
+            said=answers.ask(leg.peer.resolver, name) if leg.peer.resolver else (),
+            here=names.get(name) or {},
+            hosts=tuple(raw.get("hosts", {}).get("rows", {}).get(name, ())),
+            search=tuple(raw.get("system", {}).get("search", ())),
+            system=answers.ask_system(name),
+            alive=answers.alive(leg.peer.resolver) if leg.peer.resolver else None,
+            answers=answers,
+        )
+
+
+def _local(host: Host, instance: Instance) -> dict:
+    return (host.answer("resolvers")["value"] or {}).get(instance.id) or {}
+
+
+def hosts_rows(host: Host, instance: Instance, name: str) -> tuple[str, ...]:
+    """Return the addresses of a name in the hosts file that nginx sees."""
+    return tuple(_local(host, instance).get("hosts", {}).get("rows", {}).get(name, ()))
+
+
+def hosts_changed(host: Host, instance: Instance) -> float:
+    """Return when that hosts file was changed, where that was after the workers had started; else 0.0."""
+    changed = _local(host, instance).get("hosts", {}).get("changed") or 0.0
+    return changed if instance.loaded and changed > instance.loaded + _CLOCK_SLACK else 0.0
+
+
+@dataclass(frozen=True)
+class Unfound:
+    """A name that nginx resolves at start, and that does not resolve. said is the answer of getaddrinfo(3), or {}."""
+
+    name: str
+    at: Place
+    said: dict
+    message: str
+
+
+def unfound(host: Host, instance: Instance) -> tuple[Unfound, ...]:
+    """Return the names for which nginx can not start: by its own test; where that was not made, by getaddrinfo(3).
+
+    A name that resolves by now is none of them.
+    """
+    names = {name.lower(): answer for name, answer in (host.answer("names")["value"] or {}).items()}
+    test = instance.test["value"]
+    if instance.test["status"] == evidence.OK and test:
+        message = _first_emerg(test)
+        found = _NOT_FOUND.search(message.get("text") or "") if message else None
+        if not found:
+            return ()
+        name = Endpoint.parse(found.group(1)).name or found.group(1).lower()
+        said = names.get(name) or {}
+        if said.get("status") == evidence.OK:
+            return ()
+        return (Unfound(name, Place(message.get("file") or instance.raw["conf_path"], message.get("line") or 0), said, message["text"]),)
+    dead = {}
+    for route in host.routes:
+        for peer in route.peers if route.instance == instance.id else ():
+            said = names.get(peer.host_name) or {}
+            if peer.by_name and not peer.run_time and said.get("status") == evidence.ABSENT:
+                dead.setdefault(peer.host_name, Unfound(peer.host_name, peer.at, said, ""))
+    return tuple(dead.values())
+
+
+def _first_emerg(test: dict) -> dict | None:
+    if test.get("valid"):
+        return None
+    return next((message for message in test.get("messages") or () if message["level"] == "emerg"), None)
+
+
+@dataclass(frozen=True)
+class Stale:
+    """Requests that go to an address which a name does not have any more.
+
+    peer   where the name is written, on the route
+    now    the endpoints that the name stands for by now; () when it does not resolve
+    old    where the running workers went
+    """
+
+    route: routes.Route
+    instance: Instance
+    peer: routes.Peer
+    old: Endpoint
+    now: tuple[Endpoint, ...]
+    group: dict
+
+
+def stale_addresses(host: Host) -> Iterator[Stale]:
+    """Yield the failures that the running workers met at an address which no line of their route stands for now, though a name of it has the port."""
+    for instance in host.instances:
+        workers = {worker["pid"] for worker in instance.raw.get("workers") or ()}
+        for group in host.groups if instance.running else ():
+            fresh = workers & set(group.get("pids") or ()) and (group.get("last") or 0.0) >= instance.loaded
+            old = Endpoint.parse(group.get("peer") or "")
+            if not fresh or old.kind != TCP or not old.port or group.get("status") not in (500, 502, 504):
+                continue
+            for route, peer in _named_passes(host, instance, group, old):
+                now = tuple(endpoint for endpoint in peer.endpoints if endpoint.kind == TCP)
+                yield Stale(route, instance, peer, old, now, group)
+
+
+def _named_passes(host: Host, instance: Instance, group: dict, old: Endpoint) -> Iterator[tuple[routes.Route, routes.Peer]]:
+    """Yield the passes to a name, resolved at start, that a record of the error log with an address of no line may be about."""
+    paths = tuple(group.get("paths") or ())
+    server = group.get("server") or ""
+    for route in routes.routes_for(host.routes, server, paths, ""):
+        if route.instance != instance.id or route.site.server.log_name != server or old in {item for peer in route.peers for item in peer.endpoints}:
+            continue
+        if route.unresolved and not all(peer.by_name for peer in route.peers) or variables.names_in(route.written) and not route.peers:
+            continue
+        for peer in route.peers:
+            if peer.by_name and not peer.run_time and any(endpoint.port == old.port for endpoint in peer.endpoints):
+                yield route, peer
+                break
+
+
+def open_ended(host: Host, kind: str) -> Iterator[tuple[routes.Route, dict]]:
+    """Yield the routes whose target only a request tells, with the groups of the error log about names that failed there."""
+    for group in host.groups:
+        if group["class"] != kind or not group.get("status"):
+            continue
+        for route in routes.routes_for(host.routes, group.get("server") or "", tuple(group.get("paths") or ()), ""):
+            instance = next(item for item in host.instances if item.id == route.instance)
+            live = instance.running and instance.in_force_at(group.get("last") or 0.0)
+            if live and route.unresolved and variables.names_in(route.written) and route.site.server.log_name == (group.get("server") or ""):
+                yield route, group
+
+
+def resolver_of(route: routes.Route) -> resolvers.Resolver | None:
+    """Return the resolver in force where a pass stands."""
+    return resolvers.resolver_of(route.site.levels)
+
+
+def for_good(host: Host, instance: Instance) -> str:
+    """Return how a name is kept fresh by this version of nginx."""
+    servers = host.name_servers(instance.id).system
+    resolver = f"resolver {servers[0].removesuffix(':53')}" if servers else "a resolver"
+    if (instance.configuration.version or (0,)) >= (1, 27, 3):
+        return f'set "{resolver}" and give the server of an upstream block with a zone the word "resolve"'
+    return f'set "{resolver}" and pass to a variable that holds the name'

@@ -1,0 +1,96 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host name in a pass does not exist.
+
+## What it is
+A pass or a server of an "upstream" block names a host that nothing resolves: a typing error, a record that
+was removed, a container that is gone, a nameserver that does not answer. A name without variables is resolved
+when nginx starts and reloads: then it does not start ("host not found in upstream"), or goes on with the
+configuration from before. A name in a pass with variables, or with "resolve", is looked up while nginx runs:
+then each such request gets a 502 ("could not be resolved (3: Host not found)").
+
+## How it is recognised
+nginx's own test stops at the name and getaddrinfo(3), asked where nginx is, does not resolve it now either. Of a
+name that is looked up at run time, each server of the resolver says that there is none, and the host itself
+knows none. It is a cause when nginx is down and should run, or requests fail for it; else a risk: the next start
+will fail. When the host's name service gives no answer, the name is said not to resolve, not that there is none.
+
+## Fix
+Correct the name, or create the record. Manual.
+
+## When it stays silent
+The name resolves by now (then startup-order or nginx-not-running); the host knows a name that nginx's resolver
+does not (dns-resolver-failing); the test fails for another reason (config-invalid).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_group, show_log, show_lookup
+
+_NO_ANSWER = ("timeout", "error")
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each name that nginx needs and that does not resolve."""
+    stale = list(naming.stale_addresses(host))
+    for instance in host.instances:
+        for found in naming.unfound(host, instance):
+            yield _at_start(instance, found, [item for item in stale if item.instance is instance and item.peer.host_name == found.name])
+    for lookup in naming.lookups(host):
+        if lookup.cause == naming.NOT_FOUND:
+            yield on_leg(
+                host,
+                RULE.id,
+                lookup.leg,
+                lookup.certainty,
+                f"The name {lookup.name} does not exist: neither the resolver of nginx nor the host itself knows it.",
+                [show_config(lookup.leg), *show_lookup(lookup), *show_log(lookup.leg, naming.NOT_RESOLVED)],
+                _fix(lookup.name),
+                _command(lookup.name),
+                () if lookup.certainty == PROVEN else (naming.FAILING,),
+            )
+
+
+def _at_start(instance: Instance, found: naming.Unfound, stale: list[naming.Stale]) -> Finding:
+    silent = found.said.get("status") in _NO_ANSWER
+    effect = "the next reload is refused and the next start fails" if instance.running else "nginx cannot start"
+    why = found.said.get("why") or "not found"
+    evidence = [Evidence("nginx -t in a private overlay", quote(found.message, 300))] if found.message else []
+    evidence += [Evidence("getaddrinfo where nginx is", f"{found.name}: {quote(why, 200)}")] if found.said else []
+    evidence += [] if instance.running else [Evidence("process table", "no master process runs")]
+    evidence += [show_group(item.group) for item in stale[:2]]
+    return on_instance(
+        RULE.id,
+        instance,
+        CAUSE if stale or (instance.meant_to_run and not instance.running) else RISK,
+        PROVEN,
+        f"The name {found.name} {'cannot be resolved now: the name service gives no answer' if silent else 'does not resolve'}, so {effect}.",
+        evidence,
+        Fix(None, MANUAL, "Make the name service of the host answer (/etc/resolv.conf); then start nginx.", "") if silent else _fix(found.name),
+        _command(found.name),
+        found.at,
+    )
+
+
+def _fix(name: str) -> Fix:
+    return Fix(remedy=None, safety=MANUAL, summary=f"Correct the name {name} in the configuration, or create its record; then test and reload.", diff="")
+
+
+def _command(name: str) -> str:
+    return f"getent ahosts {shlex.quote(name)}"
+
+
+RULE = Rule(
+    id="dns-host-not-found",
+    title="A host name in a pass does not exist",
+    needs=("nginx", "names"),
+    check=check,
+)

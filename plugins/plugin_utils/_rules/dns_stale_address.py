@@ -1,0 +1,88 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""nginx holds an address that a name does not have any more.
+
+## What it is
+A name in a pass without variables, or in a server of an "upstream" block without "resolve", is resolved when nginx
+starts and reloads, and never again. When the name moves (a new container, a failover, a cloud's load balancer),
+nginx goes on to the old address: 502 or 504, until it is reloaded.
+
+## How it is recognised
+The workers that run failed at an address to which no line of their route leads by now, while the route has a name
+with that port which stands for other addresses. Proven when the name is in the hosts file and that was changed after
+the workers were started; else likely: a log line alone proves nothing.
+
+## Fix
+Reload, which resolves anew: safe. For good: "resolver" with "resolve" (since nginx 1.27.3) or a variable in the pass.
+
+## When it stays silent
+The name has the address, or has it among others; the failures are older than the workers; the route goes to an
+address that is written down; the name does not resolve at all (dns-host-not-found).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, of_route
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each address that the workers use and that its name has lost."""
+    seen = set()
+    for found in naming.stale_addresses(host):
+        name, instance = found.peer.host_name, found.instance
+        if not found.now or (found.route.key, found.old) in seen:
+            continue
+        seen.add((found.route.key, found.old))
+        changed = naming.hosts_changed(host, instance) if naming.hosts_rows(host, instance, name) else 0.0
+        now = ", ".join(str(endpoint) for endpoint in found.now[:4])
+        evidence = [
+            Evidence(str(found.peer.at), found.peer.written),
+            Evidence("getaddrinfo where nginx is", f"{name} is {', '.join(endpoint.address for endpoint in found.now[:4])}"),
+            Evidence("workers", f"running since {clock(instance.loaded)}"),
+        ]
+        evidence += [Evidence("file times", f"/etc/hosts, where the name is, was changed at {clock(changed)}")] if changed else []
+        yield of_route(
+            RULE.id,
+            found.route,
+            CAUSE,
+            PROVEN if changed else LIKELY,
+            f"nginx still goes to {found.old} for {name}, which it resolved when it was loaded; the name stands for {now} now.",
+            [*evidence, show_group(found.group)],
+            _fix(host, found),
+            instance.reload_command,
+            _alternatives(found, bool(changed)),
+            at=found.peer.at,
+            endpoint=str(found.old),
+        )
+
+
+def _alternatives(found: naming.Stale, proven: bool) -> tuple[str, ...]:
+    if proven:
+        return ()
+    return ("reload-pending",) if found.instance.newer_files else ("backend-not-running",)
+
+
+def _fix(host: Host, found: naming.Stale) -> Fix:
+    if not (found.instance.test["value"] or {}).get("valid", True):
+        return Fix(remedy=None, safety=MANUAL, summary="Mend the configuration first: its test fails, so that a reload would be refused.", diff="")
+    return Fix(
+        remedy="reload_nginx",
+        safety=SAFE,
+        summary=f"Reload, so that {found.peer.host_name} is resolved anew: {found.instance.reload_command}. For good, {naming.for_good(host, found.instance)}.",
+        diff="",
+    )
+
+
+RULE = Rule(
+    id="dns-stale-address",
+    title="nginx uses an address that the name has lost",
+    needs=("nginx", "names", "error_log"),
+    check=check,
+)

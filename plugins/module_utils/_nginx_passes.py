@@ -16,7 +16,9 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_t
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
 _PASS = re.compile(r"\w+_pass$")
-_SCHEME = re.compile(r"(?i)([a-z]{2,16})://")
+_SCHEME = re.compile(r"(?i)([a-z]{2,16}|\$scheme)://")
+# What ends the host: the URI, which some variables hold.
+_HOST_END = re.compile(r"[:/?]|\$\{?(?:request_uri|uri|document_uri|is_args)\b", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})$")
 _NUMBERS = re.compile(r"[0-9.]+$")
 # What the value of a variable must look like to be taken for an address.
@@ -70,7 +72,7 @@ def host_of(word):
     """Return the host name in the argument of a pass or server, or "" when it holds none."""
     scheme = _SCHEME.match(word)
     rest = word[scheme.end():] if scheme else word
-    host = re.split(r"[:/?]", rest, 1)[0]
+    host = _HOST_END.split(rest, 1)[0]
     if rest.lower().startswith("unix:") or not _HOST.match(host) or _NUMBERS.match(host) or host == "redacted":
         return ""
     return host
@@ -83,7 +85,7 @@ def socket_of(word):
     if not rest.lower().startswith("unix:"):
         return ""
     path = rest[len("unix:"):]
-    if scheme and scheme.group(1).lower() in ("http", "https"):
+    if scheme and scheme.group(1).lower() in ("http", "https", "$scheme"):
         # Only proxy_pass takes a URI after the socket: ngx_parse_unix_domain_url() with uri_part.
         path = path.partition(":")[0]
     return "" if "$" in path or "redacted:" in path else path

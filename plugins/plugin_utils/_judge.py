@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _rules
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, CERTAINTIES, FAILED, KINDS, PROVEN, Finding, HostResult, Unknown
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import stale
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, stale
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, route_of
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group, times
 
@@ -69,7 +71,7 @@ def _judge(bundle: dict, only: tuple[str, ...], skip: tuple[str, ...], peer_at) 
                 unknown.append(Unknown(rule.id, "", evidence.ERROR, f"this rule failed: {type(error).__name__}: {error}"))
     findings = _ranked(host, _folded(_one_per_leg(found)))
     recovered, unexplained = _rest(host, findings) if not only else ([], [])
-    unknown += unexplained + _gaps(host)
+    unknown += unexplained + _gaps(host, findings)
     partial = bool(bundle["why"]) or any(item.status in (evidence.DENIED, evidence.TIMEOUT, evidence.ERROR, "truncated") for item in unknown)
     why = bundle["why"] or ("; ".join(sorted({item.why for item in unknown if item.status == evidence.DENIED})) if partial else "")
     return HostResult(
@@ -176,8 +178,11 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
         if not groups and leg.probe and not leg.answers and not leg.probe_gave_up:
             why = leg.probe.connect["why"] if leg.connect != "ok" else leg.probe.asked.get("why") or leg.probe.asked.get("status")
             open_ends[(str(leg.endpoint), "")] = _unexplained(str(leg.endpoint), f"the probe failed ({why})")
+    ends = {route["endpoint"] for finding in findings for route in (finding.route, *finding.also) if route}
     for instance in () if whole else host.instances:
         for group in stale.fresh_foreign(host, instance):
+            if group["peer"] in ends:
+                continue
             key = (group["peer"], show_group(group).shows)
             open_ends[key] = _unexplained(*key)
     return sorted(over.values()), [open_ends[key] for key in sorted(open_ends)]
@@ -187,16 +192,30 @@ def _unexplained(endpoint: str, seen: str) -> Unknown:
     return Unknown("unexplained", endpoint, "open", f"{seen}; no rule of this version explains it")
 
 
-def _gaps(host: Host) -> list[Unknown]:
-    """Return what could not be read or asked, although its question was answered: files, logs, socket paths, routes, probes."""
+def _gaps(host: Host, findings: list[Finding]) -> list[Unknown]:
+    """Return what could not be read or asked, although its question was answered: files, logs, socket paths, routes, probes.
+
+    A name that does not resolve is no gap where a finding says so.
+    """
+    told = {(route["server"], route["location"], route["pass"]) for finding in findings for route in (finding.route, *finding.also) if route}
+    unfound = {(instance.id, found.name) for instance in host.instances for found in naming.unfound(host, instance)}
     gaps = [Unknown("configuration", gap.path, gap.status, gap.why) for instance in host.instances for gap in instance.configuration.gaps]
     targets = {
         route.key: Unknown("route", f"{route.directive} {route.written}", "unresolved", f"{route.at}: {route.unresolved}")
         for route in host.routes
-        if route.unresolved
+        if route.unresolved and not _names_told(route, told, unfound)
     }
     gaps += [Unknown("error log", log["path"], log["status"], log["why"]) for log in _unread_logs(host)]
     return gaps + list(targets.values()) + list(dict.fromkeys(gap for leg in host.legs for gap in _gaps_of(host, leg)))
+
+
+def _names_told(route: Route, told: set[tuple], unfound: set[tuple[str, str]]) -> bool:
+    """Return whether all that is not known of a route are names that findings are about."""
+    open_ = [peer for peer in route.peers if any(endpoint.kind == NAME for endpoint in peer.endpoints)]
+    if not open_ or not all(peer.by_name and peer.endpoints for peer in open_):
+        return False
+    said = (route.server, route.location_label, f"{route.directive} {route.written}") in told
+    return said or all((route.instance, peer.host_name) in unfound for peer in open_)
 
 
 def _unread_logs(host: Host) -> list[dict]:

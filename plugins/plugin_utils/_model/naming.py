@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import resolvers, routes, variables
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import resolvers, routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import TCP, Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
@@ -226,7 +226,7 @@ def _named_passes(host: Host, instance: Instance, group: dict, old: Endpoint) ->
     for route in routes.routes_for(host.routes, server, paths, ""):
         if route.instance != instance.id or route.site.server.log_name != server or old in {item for peer in route.peers for item in peer.endpoints}:
             continue
-        if route.unresolved and not all(peer.by_name for peer in route.peers) or variables.names_in(route.written) and not route.peers:
+        if route.open_ended:
             continue
         for peer in route.peers:
             if peer.by_name and not peer.run_time and any(endpoint.port == old.port for endpoint in peer.endpoints):
@@ -242,7 +242,8 @@ def open_ended(host: Host, kind: str) -> Iterator[tuple[routes.Route, dict]]:
         for route in routes.routes_for(host.routes, group.get("server") or "", tuple(group.get("paths") or ()), ""):
             instance = next(item for item in host.instances if item.id == route.instance)
             live = instance.running and instance.in_force_at(group.get("last") or 0.0)
-            if live and route.unresolved and variables.names_in(route.written) and route.site.server.log_name == (group.get("server") or ""):
+            known = (group.get("detail") or {}).get("name") in {peer.host_name for peer in route.peers}
+            if live and route.open_ended and not known and route.site.server.log_name == (group.get("server") or ""):
                 yield route, group
 
 

@@ -51,6 +51,7 @@ class Peer:
     weight: int = 1
     max_fails: int = 1
     fail_timeout: float = 10.0
+    max_conns: int = 0
     resolve: bool = False
     run_time: bool = False
     resolver: resolvers.Resolver | None = None
@@ -98,6 +99,7 @@ class Route:
     upstream    that block, or None
     peers       all that it can go to, several for a variable with several values
     unresolved  why the target is not, or not wholly, known; or ""
+    open_ended  only a request tells where it goes, or where it goes too
     """
 
     key: str
@@ -115,6 +117,7 @@ class Route:
     group: str | None
     peers: tuple[Peer, ...]
     unresolved: str
+    open_ended: bool
     upstream: Group | None = field(repr=False)
     site: Site = field(repr=False)
     target: Target = field(repr=False)
@@ -292,6 +295,7 @@ def _group_peer(statement: Statement, names: dict, port: int, resolver: resolver
         weight=_number(given.get("weight"), 1),
         max_fails=_number(given.get("max_fails"), 1),
         fail_timeout=10.0 if fail_timeout is None else fail_timeout,
+        max_conns=_number(given.get("max_conns"), 0),
         resolve="resolve" in options,
         run_time=run_time,
         resolver=resolver if run_time else None,
@@ -417,6 +421,7 @@ def _route(block: _Block, site: Site, statement: Statement, key: str) -> Route:
         group=only.name if only else None,
         peers=tuple(peers),
         unresolved="; ".join(dict.fromkeys(whys)),
+        open_ended=any(target.why for target in targets),
         upstream=only,
         site=site,
         target=first,
@@ -457,7 +462,8 @@ def _by_peer(routes: tuple[Route, ...]) -> dict[str, tuple[Route, ...]]:
         called = {route.group or "", route.target.host}
         for peer in route.peers:
             called |= {str(endpoint) for endpoint in peer.endpoints}
-            called |= {peer.written} if peer.by_name else set()
+            # Of a name that is a group by itself "no live upstreams" names the host alone.
+            called |= {peer.written, peer.host_name} if peer.by_name else set()
         for name in called:
             if name:
                 found.setdefault(name.lower(), {})[route.key] = route

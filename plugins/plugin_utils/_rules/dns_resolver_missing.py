@@ -46,7 +46,7 @@ def check(host: Host) -> Iterator[Finding]:
                 f"{leg.route.directive} {leg.route.written} has a variable, so nginx looks {lookup.name} up for each request, and no resolver is set.",
                 [show_config(leg), Evidence(str(leg.route.at), "no resolver is in force here"), *show_lookup(lookup), *show_log(leg, naming.NO_RESOLVER)],
                 _fix(lookup),
-                "nginx -T | grep -n resolver",
+                "grep nameserver /etc/resolv.conf",
                 at=leg.route.at,
             )
     seen = set()
@@ -63,7 +63,7 @@ def check(host: Host) -> Iterator[Finding]:
             f"{route.directive} {route.written} stands for host names such as {name}, and no resolver is set to look them up.",
             [Evidence(str(route.at), f"{route.directive} {route.written}; no resolver is in force here"), show_group(group)],
             Fix(remedy=None, safety=RISKY, summary=f"Set a resolver for {route.at} that knows these names.", diff=""),
-            "nginx -T | grep -n resolver",
+            "grep nameserver /etc/resolv.conf",
             (naming.NOT_FOUND,),
         )
 

@@ -57,6 +57,9 @@ _CLASSES = {
     "connections-exhausted": ("worker_connections are not enough", None, "connecting to upstream", 500),
     "connections-low": ("worker_connections are not enough, reusing connections", None, "", None),
     "temp-file-denied": ("open() failed", 13, "", 500),
+    "no-resolver": ("no resolver defined to resolve", None, "", 502),
+    "name-not-resolved": ("could not be resolved", None, "", 502),
+    "no-live-upstreams": ("no live upstreams", None, "connecting to upstream", 502),
     "closed-early": ("upstream prematurely closed connection", None, "reading response header from upstream", 502),
 }
 
@@ -103,6 +106,7 @@ class World:
             "host": evidence.answer("host", self.host),
             "nginx": evidence.answer("nginx", {"instances": [self.instance]}),
             "names": evidence.answer("names", {}),
+            "resolvers": evidence.answer("DNS", {}),
             "paths": evidence.answer("paths", {}),
             "limits": evidence.answer("/proc/PID/limits", self.limits),
             "listeners": evidence.answer("/proc/net", self.listeners),
@@ -379,6 +383,42 @@ class World:
         """Answer a name."""
         self.answers["names"]["value"][name] = {"status": "ok", "addresses": list(addresses), "why": ""}
         return self
+
+    def unresolved(self, name: str, status: str = "absent", why: str = "Name or service not known") -> World:
+        """Let a name be resolved by nobody."""
+        self.answers["names"]["value"][name] = {"status": status, "addresses": [], "why": why}
+        return self
+
+    def dns(self, server: str, name: str, *addresses: str, status: str = "ok", six: str = "empty", ttl: int | None = 60, system: bool = False) -> World:
+        """Let a name server, as a "resolver" has it, say something of a name; system: it is one of resolv.conf."""
+        seen = self._names_seen()
+        place = server if server.rpartition(":")[2].isdigit() and "." in server.rpartition(":")[0] else f"{server}:53"
+        if system:
+            seen["system"]["servers"].append(place)
+        else:
+            seen["named"][server] = [place]
+        four = {"status": status, "addresses": list(addresses), "ttl": ttl if addresses else None, "why": ""}
+        other = {"status": status if status not in ("ok", "empty") else six, "addresses": [], "ttl": None, "why": ""}
+        seen["servers"].setdefault(place, {})[name] = {"a": four, "aaaa": other}
+        return self
+
+    def hosts_row(self, name: str, *addresses: str, changed: float = WRITTEN) -> World:
+        """Put a name into the hosts file."""
+        seen = self._names_seen()
+        seen["hosts"]["rows"][name] = list(addresses)
+        seen["hosts"]["changed"] = changed
+        return self.resolve(name, *addresses)
+
+    def _names_seen(self) -> dict:
+        return self.answers["resolvers"]["value"].setdefault(
+            MAIN,
+            {
+                "hosts": {"status": "ok", "why": "", "changed": WRITTEN, "rows": {}},
+                "system": {"status": "ok", "why": "", "changed": WRITTEN, "servers": [], "search": [], "ndots": 1},
+                "named": {},
+                "servers": {},
+            },
+        )
 
     def logged(
         self,

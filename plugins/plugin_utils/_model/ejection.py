@@ -1,0 +1,123 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which groups have more than one server, and which of them nginx has put aside.
+
+Source: ngx_http_upstream_get_round_robin_peer(), ngx_http_upstream_get_peer() and
+ngx_http_upstream_free_round_robin_peer() in nginx's http/ngx_http_upstream_round_robin.c.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
+
+NO_LIVE = "no-live-upstreams"
+_FIXED = (1, 19, 6)
+
+
+@dataclass(frozen=True)
+class Ejection:
+    """A group whose servers nginx has all put aside.
+
+    legs      the servers that it may use
+    alive     those that answer
+    failures  how often each is said to have failed
+    """
+
+    route: routes.Route
+    instance: Instance
+    group: dict
+    legs: tuple[Leg, ...]
+    alive: tuple[Leg, ...]
+    failures: tuple[tuple[Leg, int], ...]
+
+    @property
+    def at(self) -> Place:
+        """Return where the group is written."""
+        return self.route.upstream.at if self.route.upstream else self.route.at
+
+    @property
+    def written(self) -> str:
+        """Return the group in words."""
+        if not self.route.upstream:
+            return f"{self.route.directive} {self.route.written}: {len(self.legs)} addresses"
+        return f"upstream {self.route.group}: {len(self.legs)} servers"
+
+    @property
+    def limited(self) -> bool:
+        """Return whether the limits of connections are what puts the servers aside."""
+        return bool(self.legs) and all(leg.peer.max_conns for leg in self.legs) and not self.failures
+
+    @property
+    def counted_wrongly(self) -> bool:
+        """Return whether this nginx counts servers that are marked "down" wrongly."""
+        version = self.instance.configuration.version
+        return bool(version) and version < _FIXED and any(peer.down for peer in self.route.peers)
+
+    @property
+    def why(self) -> str:
+        """Return what puts the servers aside."""
+        if self.limited:
+            return f"max_conns is {max(leg.peer.max_conns for leg in self.legs)}"
+        peer = max((leg.peer for leg in self.legs), key=lambda item: item.fail_timeout)
+        return f"{peer.max_fails} failed {'request' if peer.max_fails == 1 else 'requests'} put each aside for {peer.fail_timeout:g} s"
+
+    @property
+    def remedy(self) -> str:
+        """Return what would put it right."""
+        if self.limited:
+            return f"Raise max_conns at {self.at}, or add servers."
+        if self.counted_wrongly:
+            return f"Remove the server that is marked down at {self.at}, or upgrade nginx; a reload forgets what failed."
+        return f"Reload, which forgets what failed; for good, raise max_fails or lower fail_timeout at {self.at}."
+
+
+def ejections(host: Host) -> Iterator[Ejection]:
+    """Yield the groups that nginx has wholly put aside by now, by its log, and of which a server answers."""
+    for instance in host.instances:
+        workers = {worker["pid"] for worker in instance.workers}
+        for route in host.routes if instance.running else ():
+            legs = tuple(leg for leg in host.legs if leg.route is route and not (leg.peer.run_time and not leg.peer.resolve))
+            # A server that is marked down, or a backup, makes it two: only a server that is alone is never put aside.
+            alone = sum(len(peer.endpoints) for peer in route.peers) == 1
+            if route.instance != instance.id or not legs or alone and not legs[0].peer.max_conns:
+                continue
+            alive = tuple(leg for leg in legs if leg.answers or not leg.probe and leg.serves)
+            group = _newest(host, legs, workers, instance)
+            if alive and group:
+                yield Ejection(route, instance, group, legs, alive, _failures(legs))
+
+
+def _newest(host: Host, legs: tuple[Leg, ...], workers: set, instance: Instance) -> dict | None:
+    """Return the newest record that no server was left, when it is so young that this may still be so."""
+    # A server that fails again is put aside again, so that the last record is what counts.
+    longest = max(leg.peer.fail_timeout for leg in legs)
+    found = [
+        group
+        for leg in legs
+        for group in leg.logged(NO_LIVE)
+        if workers & set(group.get("pids") or ()) and group["last"] >= instance.loaded and host.now - group["last"] <= longest
+    ]
+    return max(found, key=lambda group: group["last"], default=None)
+
+
+def _failures(legs: tuple[Leg, ...]) -> tuple[tuple[Leg, int], ...]:
+    counted = [(leg, sum(group["count"] for group in leg.errors if group["class"] != NO_LIVE)) for leg in legs]
+    return tuple((leg, count) for leg, count in counted if count)
+
+
+def all_down(host: Host) -> Iterator[tuple[routes.Route, Place]]:
+    """Yield the routes whose group has no server that is not marked "down"."""
+    for instance in host.instances:
+        for route in host.routes if instance.running else ():
+            group = route.upstream
+            if route.instance == instance.id and group and group.peers and all(peer.down for peer in group.peers) and not route.open_ended:
+                if route.at.file not in instance.newer_files and group.at.file not in instance.newer_files:
+                    yield route, group.at

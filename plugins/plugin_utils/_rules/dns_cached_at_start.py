@@ -1,0 +1,77 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A name whose addresses change is resolved once, when nginx starts.
+
+## What it is
+nginx resolves a name in a pass without variables at start and reload alone. The name's own nameserver says that its
+addresses are good for a short time, or gives several: a cloud's load balancer, a container, a cluster's service. When
+they change, nginx goes on to the old ones until it is reloaded (dns-stale-address).
+
+## How it is recognised
+The host's nameservers were asked for the name: they give it a life of at most 300 s, or several addresses, or are the
+nameserver of Docker (127.0.0.11). It is said once for each name.
+
+## Fix
+Set "resolver" and give the server of an "upstream" block with a "zone" the word "resolve" (since nginx 1.27.3), or pass
+to a variable that holds the name. Mind that a variable in proxy_pass changes how the URI is made. Manual.
+
+## When it stays silent
+The name is "localhost" or in the hosts file; its addresses are good for longer; the nameservers say nothing of it; it
+is looked up at run time already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, resolvers, routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
+
+_SHORT = 300
+_DOCKER = "127.0.0.11:53"
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a piece of advice for each name that nginx resolves once and that does not stay."""
+    told = set()
+    for leg in host.legs:
+        name = leg.peer.host_name
+        if not name or leg.peer.run_time or leg.local and name == "localhost" or (leg.instance.id, name) in told:
+            continue
+        told.add((leg.instance.id, name))
+        said = next((one for one in host.name_servers(leg.instance.id).ask_system(name) if one.status == resolvers.OK), None)
+        why = _why(said) if said and not naming.hosts_rows(host, leg.instance, name) else ""
+        if why:
+            yield _of(host, leg.instance, leg.peer, name, said, why)
+
+
+def _of(host: Host, instance: Instance, peer: routes.Peer, name: str, said: resolvers.Lookup, why: str) -> Finding:
+    return on_instance(
+        RULE.id,
+        instance,
+        ADVICE,
+        PROVEN,
+        f"nginx resolves {name} at start alone, and {why}: when they change, it goes on to the old ones until it is reloaded.",
+        [Evidence(str(peer.at), peer.written), Evidence(f"DNS query to {said.server}", f"{name}: {said.says}")],
+        Fix(remedy=None, safety=MANUAL, summary=f"To follow the name, {naming.for_good(host, instance)}.", diff=""),
+        at=peer.at,
+    )
+
+
+def _why(said: resolvers.Lookup) -> str:
+    if said.server == _DOCKER:
+        return "Docker gives a container a new address when it is made anew"
+    if said.ttl is not None and said.ttl <= _SHORT:
+        return f"its addresses are good for {said.ttl} s"
+    return f"it has {len(said.addresses)} addresses" if len(said.addresses) > 1 else ""
+
+
+RULE = Rule(
+    id="dns-cached-at-start",
+    title="A name that changes is resolved once",
+    needs=("nginx", "resolvers"),
+    check=check,
+)

@@ -1,0 +1,87 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Active health checks are not to be had with this nginx.
+
+## What it is
+"health_check" and "match" are directives of NGINX Plus. Open-source nginx refuses a configuration that has them, and
+learns that a server is dead from the requests of clients alone ("max_fails", "fail_timeout").
+
+## How it is recognised
+The configuration has "health_check" in a location or server and the build is no NGINX Plus. Or a server of a group with
+several failed for clients in the log window: said once for each nginx, because that is what passive checks cost.
+
+## Fix
+Remove the directive; set "max_fails" and "fail_timeout" on the servers of the group, or let something outside of
+nginx check them. Manual.
+
+## When it stays silent
+The build is NGINX Plus, or is not known; no group has several servers, or none of them failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
+
+_FAILURES = ("connect-refused", "connect-timeout", "connect-unreachable", "closed-early", "read-timeout")
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a piece of advice for each nginx that is to check its servers and cannot."""
+    for instance in host.instances:
+        build = instance.raw.get("build") or {}
+        if build.get("status") != "ok" or "plus" in str(build["value"].get("version", "")) + str(build["value"].get("product", "")):
+            continue
+        wished = next(_named(instance.configuration.statements, "health_check"), None)
+        failed = None if wished else _failed_for_clients(host, instance)
+        if wished:
+            yield on_instance(
+                RULE.id,
+                instance,
+                ADVICE,
+                PROVEN,
+                "health_check is a directive of NGINX Plus: this nginx does not know it and cannot check servers by itself.",
+                [Evidence(str(wished.at), "health_check"), Evidence("nginx -V", f"{build['value'].get('product') or 'nginx'} {build['value'].get('version') or ''}")],
+                Fix(None, MANUAL, "Remove health_check and its match block; set max_fails and fail_timeout on the servers of the group.", ""),
+                at=wished.at,
+            )
+        elif failed:
+            yield on_instance(
+                RULE.id,
+                instance,
+                ADVICE,
+                PROVEN,
+                f"This nginx learns from the requests of clients alone that a server is dead, as {failed.endpoint} of {failed.route.group} was.",
+                [show_group(failed.errors[0])],
+                Fix(None, MANUAL, "Set max_fails and fail_timeout to fit how the servers fail, or let something outside of nginx check them.", ""),
+                at=failed.peer.at,
+            )
+
+
+def _failed_for_clients(host: Host, instance: Instance) -> Leg | None:
+    for leg in host.legs:
+        several = leg.route.upstream and sum(len(peer.endpoints) for peer in leg.route.peers if not peer.down) > 1
+        if leg.instance is instance and several and leg.logged(*_FAILURES):
+            return leg
+    return None
+
+
+def _named(statements: tuple[Statement, ...], name: str) -> Iterator[Statement]:
+    for statement in statements:
+        if statement.name == name:
+            yield statement
+        yield from _named(statement.block or (), name)
+
+
+RULE = Rule(
+    id="health-check-unavailable",
+    title="Active health checks need NGINX Plus",
+    needs=("nginx",),
+    check=check,
+)

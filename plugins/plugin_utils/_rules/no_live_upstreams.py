@@ -1,0 +1,87 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""nginx has put aside every server of a group, though one of them answers.
+
+## What it is
+After "max_fails" failures within "fail_timeout" (by default one in 10 seconds) a worker leaves a server out for
+"fail_timeout". When it has left out all of them, requests get a 502 at once ("no live upstreams"), also after the
+servers are well again. A limit of "max_conns" that is reached everywhere, or "down" on every server, does the same.
+A name with several addresses is a group too: "localhost" with a backend on one of 127.0.0.1 and ::1 alone is left with
+one server, which the next failure puts aside.
+
+## How it is recognised
+The log of the workers that run says "no live upstreams" for the group within its longest "fail_timeout", and a server
+of it answers a probe now, in the protocol of the pass. Proven by the probe; without one (stream), likely. Where every
+server is marked "down" the configuration alone proves it.
+
+## Fix
+Reload, which forgets what failed; for good, raise "max_fails", lower "fail_timeout", or raise "max_conns". Risky: more
+requests then wait on a server that is really dead. nginx before 1.19.6 says "no live upstreams" wrongly in groups with a
+server marked "down": upgrade, or remove that server.
+
+## When it stays silent
+No server of the group answers (then what is wrong with them is the cause); the last record is older than
+"fail_timeout", so that the servers are in use again; the group has one server and no "max_conns": nginx never puts
+that one aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ejection
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, of_route, route_of
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group, show_probe, times
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each route whose group is wholly put aside without need."""
+    for found in ejection.ejections(host):
+        route, alive = found.route, found.alive
+        name = route.group or route.target.host
+        evidence = [Evidence(str(found.at), found.written), show_group(found.group)]
+        evidence += [item for leg in alive[:3] for item in show_probe(leg)]
+        evidence += [Evidence("error log", f"failures of {leg.endpoint}: {times(count)}") for leg, count in found.failures[:3]]
+        evidence += [Evidence("nginx -V", "nginx before 1.19.6 counts a server marked down wrongly")] if found.counted_wrongly else []
+        for leg in found.legs:
+            yield of_route(
+                RULE.id,
+                route,
+                CAUSE,
+                PROVEN if any(leg.answers for leg in alive) else LIKELY,
+                f"nginx uses no server of {name} for now ({found.why}), though {_answering(found)}.",
+                evidence,
+                Fix(remedy=None, safety=RISKY, summary=found.remedy, diff=""),
+                found.instance.reload_command,
+                () if any(leg.answers for leg in alive) else ("backend-not-running",),
+                at=found.at,
+                endpoint=route_of(leg)["endpoint"],
+            )
+    for route, at in ejection.all_down(host):
+        yield of_route(
+            RULE.id,
+            route,
+            CAUSE,
+            PROVEN,
+            f'Every server of {route.group} is marked "down", so nginx sends no request to any.',
+            [Evidence(str(peer.at), f"server {peer.written} down") for peer in route.peers[:4]],
+            Fix(remedy=None, safety=RISKY, summary=f'Remove "down" from a server of {route.group} that works.', diff=""),
+            "nginx -T",
+            at=at,
+        )
+
+
+def _answering(found: ejection.Ejection) -> str:
+    names = ", ".join(str(leg.endpoint) for leg in found.alive[:3])
+    return f"{names} {'answers' if len(found.alive) == 1 else 'answer'}"
+
+
+RULE = Rule(
+    id="no-live-upstreams",
+    title="Every server of a group is put aside though one answers",
+    needs=("nginx", "error_log", "probes"),
+    check=check,
+)

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A backend elsewhere on the network has no second one to go on to.
+
+## What it is
+A pass goes to one address on another host, and to no group with a second server or a backup. When that host is
+restarted or the network fails, every request on the route gets a 502 or 504; nginx could have gone on to another.
+
+## How it is recognised
+All that a route can go to is one TCP address that is not the host's own. It is said once for each such address.
+
+## Fix
+An "upstream" block with a second server, or a "backup" that at least says sorry. Manual.
+
+## When it stays silent
+A second address or a backup is there; the backend is on nginx's own host, and would mostly fail together with a second
+one there; the route is only for nginx's own subrequests; where it goes is not wholly known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, times
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a piece of advice for each backend that has no second one."""
+    alone: dict[tuple[str, Endpoint], list[Leg]] = {}
+    for leg in host.legs:
+        peers = [peer for peer in leg.route.peers if not peer.down]
+        several = sum(len(peer.endpoints) for peer in peers) > 1 or leg.peer.run_time or leg.route.open_ended or leg.route.unresolved
+        if leg.endpoint.kind == "tcp" and not leg.local and not several and not leg.route.internal:
+            alone.setdefault((leg.instance.id, leg.endpoint), []).append(leg)
+    for (_id, endpoint), legs in alone.items():
+        routes = "a route has" if len(legs) == 1 else f"{len(legs)} routes have"
+        failed = sum(group["count"] for group in legs[0].errors)
+        yield on_instance(
+            RULE.id,
+            legs[0].instance,
+            ADVICE,
+            PROVEN,
+            f"{endpoint} is the only backend that {routes}: when it fails, nginx has no other to go on to.",
+            [show_config(legs[0])] + ([Evidence("error log", f"failures there: {times(failed)}")] if failed else []),
+            Fix(remedy=None, safety=MANUAL, summary=f'Put {endpoint} into an "upstream" block with a second server or a backup.', diff=""),
+            at=legs[0].peer.at,
+        )
+
+
+RULE = Rule(
+    id="single-backend",
+    title="A backend on the network has no second one",
+    needs=("nginx",),
+    check=check,
+)

@@ -82,6 +82,6 @@ def _answering(found: ejection.Ejection) -> str:
 RULE = Rule(
     id="no-live-upstreams",
     title="Every server of a group is put aside though one answers",
-    needs=("nginx", "error_log", "probes"),
+    needs=("nginx", "error_log"),
     check=check,
 )

@@ -93,6 +93,8 @@ def _missing(host: Host, rule: Rule) -> list[Unknown]:
             answers = [instance.test for instance in host.instances]
         elif question in ("probes", "listeners", "paths", "php_fpm", "backends.units") and not host.legs:
             answers = []
+        elif question in ("names", "resolvers") and not any(peer.by_name for route in host.routes for peer in route.peers):
+            answers = []
         else:
             answers = [host.answer(question)]
         for answer in answers:

@@ -82,10 +82,11 @@ def _read(path):
     except OSError as error:
         failure = evidence.unanswered_by(error, path)
         return dict(failed, status=failure.status, why=failure.why)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        return dict(failed, status=evidence.ERROR, why="{0} is not a regular file".format(path))
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            return dict(failed, status=evidence.ERROR, why="{0} is not a regular file".format(path))
         content = file.read(MAX_FILE).decode("ascii", "backslashreplace")
     return {"status": evidence.OK, "why": "", "changed": status.st_mtime, "content": content}
 

@@ -80,8 +80,8 @@ def _logs(instance):
 
 def _unasked(answers, scan):
     every = (
-        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, limits.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, backend_log.KEY, servers.KEY, selinux.KEY,
-        pressure.KEY,
+        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, limits.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, backend_log.KEY,
+        servers.KEY, selinux.KEY, pressure.KEY,
     )
     for key in every:
         answers[key] = evidence.no_answer(scan["asked"], scan["status"], scan["why"])

@@ -12,11 +12,7 @@ import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence
-<<<<<<< HEAD
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, load, servers
-=======
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, naming
->>>>>>> 93cebe0 (Ask the name servers of nginx for the names in its passes, and tell names that fail)
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, load, naming, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 
 # Of the last ten seconds or the last minute, the share in which something waited, in percent.

@@ -97,8 +97,8 @@ class Unknown:
     """Something that could not be judged.
 
     id      the fault's id; or "unexplained" for a failure that no rule explains, "configuration" for a
-            file that could not be read, "route" for a target that is not known, "error log", "socket path" and
-            "probe" for a log that was not read, a socket that was not looked at, an endpoint that was not asked
+            file that could not be read, "route" for a target that is not known, "error log", "backend log", "socket path"
+            and "probe" for a log that was not read, a socket that was not looked at, an endpoint that was not asked
     needs   what is missing: the question, such as "listeners"; the endpoint, file or pass for the other ids
     status  how it went: "absent", "denied", "timeout", "error" or "truncated"; "open" or "unresolved"
     why     one sentence

@@ -23,6 +23,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import cl
 
 # Questions to which "there is none on this host" is an answer that rules can work with.
 _NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "paths", "selinux")
+# Logs are read from their end: what was found stands, whatever older records were not read.
+_NEWEST_SUFFICE = ("error_log", "backend_log")
 # Which of two causes on one leg stands: what keeps nginx from the backend before what the backend then does.
 _FIRST = tuple(
     """nginx-not-running config-invalid reload-pending file-descriptors-exhausted worker-connections-exhausted proxy-loop
@@ -102,7 +104,7 @@ def _missing(host: Host, rule: Rule) -> list[Unknown]:
                 continue
             if answer["status"] != evidence.OK:
                 missing.append(Unknown(rule.id, question, answer["status"], answer["why"]))
-            elif answer["truncated"] and question != "error_log":
+            elif answer["truncated"] and question not in _NEWEST_SUFFICE:
                 missing.append(Unknown(rule.id, question, "truncated", "the answer was cut short, so that absence proves nothing"))
     return missing
 
@@ -172,7 +174,7 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
         groups = [group for group in leg.errors if group.get("status") in (500, 502, 504)]
         for group in groups:
             key = (str(leg.endpoint), show_group(group).shows)
-            if leg.serves and (group["class"] in _PASSING or not leg.instance.in_force_at(group["last"] or 0.0)):
+            if leg.serves and (group["class"] in _PASSING or not leg.instance.in_force_at(group["last"] or 0.0) or _restarted_since(leg, group)):
                 how = "answers again" if leg.answers else "is listened on again"
                 over[key] = f"{leg.endpoint} {how}: {group['message']} {times(group['count'])}, last {clock(group['last'])}"
             elif not whole:
@@ -188,6 +190,12 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
             key = (group["peer"], show_group(group).shows)
             open_ends[key] = _unexplained(*key)
     return sorted(over.values()), [open_ends[key] for key in sorted(open_ends)]
+
+
+def _restarted_since(leg: Leg, group: dict) -> bool:
+    """Return whether every program on the endpoint was started after the last of these failures, and answers."""
+    started = [process.started for item in leg.listeners for process in item.processes]
+    return leg.answers and bool(started) and min(started) > (group["last"] or 0.0)
 
 
 def _unexplained(endpoint: str, seen: str) -> Unknown:
@@ -208,6 +216,7 @@ def _gaps(host: Host, findings: list[Finding]) -> list[Unknown]:
         if route.unresolved and not _names_told(route, told, unfound)
     }
     gaps += [Unknown("error log", log["path"], log["status"], log["why"]) for log in _unread_logs(host)]
+    gaps += [Unknown("backend log", source["source"], source["status"], source["why"]) for source in _unread_sources(host)]
     return gaps + list(targets.values()) + list(dict.fromkeys(gap for leg in host.legs for gap in _gaps_of(host, leg)))
 
 
@@ -223,6 +232,11 @@ def _names_told(route: Route, told: set[tuple], unfound: set[tuple[str, str]]) -
 def _unread_logs(host: Host) -> list[dict]:
     logs = (host.answer("error_log")["value"] or {}).get("logs") or []
     return [log for log in logs if log["status"] not in (evidence.OK, evidence.ABSENT)]
+
+
+def _unread_sources(host: Host) -> list[dict]:
+    sources = (host.answer("backend_log")["value"] or {}).get("sources") or []
+    return [source for source in sources if source["status"] not in (evidence.OK, evidence.ABSENT)]
 
 
 def _gaps_of(host: Host, leg: Leg) -> Iterator[Unknown]:

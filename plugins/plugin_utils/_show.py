@@ -140,6 +140,13 @@ def show_group(group: dict) -> Evidence:
     return Evidence("error log", f"{group['message']}{errno}{phase}: {times(group['count'])}, last {clock(group['last'])}")
 
 
+def show_event(event: dict) -> Evidence:
+    """Show one event of a backend's log."""
+    source = f"journal of {event['owner']}" if event["source"] == "journal" else event["source"]
+    last = f", last {clock(event['last'])}" if event["last"] else ""
+    return Evidence(source, f"{quote(event['sample'])} ({times(event['count'])}{last})")
+
+
 def times(count: int) -> str:
     """Return "once" or "12 times"."""
     return "once" if count == 1 else f"{count} times"

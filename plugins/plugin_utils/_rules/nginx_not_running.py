@@ -16,7 +16,7 @@ Start it. Safe once the configuration tests clean; otherwise the cause is config
 
 ## When it stays silent
 A master runs for this configuration, or nginx is installed and nobody means it to run: its unit is disabled
-or masked and no other sign speaks for it. That is said as a risk.
+or masked and no other sign speaks for it. That is said as a risk. It gave up at its start on a name that resolves now (startup-order).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import shlex
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, naming
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote
@@ -34,7 +34,9 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import qu
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each nginx that is down although its configuration is good."""
     for instance in host.instances:
-        if instance.running or not (instance.test["value"] or {}).get("valid", True) or naming.unfound(host, instance):
+        if instance.running or not (instance.test["value"] or {}).get("valid", True):
+            continue
+        if naming.unfound(host, instance) or boot.nginx_too_early(host, instance):
             continue
         unit = instance.unit
         evidence = [Evidence("process table", f"no master process runs for {instance.id}")]

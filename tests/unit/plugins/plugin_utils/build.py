@@ -496,6 +496,13 @@ class World:
         )
         return self
 
+    def killed_for_memory(self, unit: str = "", pid: int = 0, comm: str = "node", at: float = NOW - 60, constraint: str = "group") -> World:
+        """Add the kernel's record that it killed a process."""
+        line = f"Memory cgroup out of memory: Killed process {pid} ({comm}) total-vm:200000kB, anon-rss:65536kB"
+        event = {"event": "oom-kill", "time": at, "pid": pid, "comm": comm, "unit": unit, "constraint": constraint, "memory": 65536 << 10, "port": None}
+        self.backend_log["kernel"]["value"]["events"].append({**event, "sample": line})
+        return self
+
     def refused_reload(self, text: str, pids=(MASTER,), last: float = NOW - 60) -> World:
         """Add an [emerg] record of a reload."""
         self.log["configuration"].append({"level": "emerg", "text": text, "file": "", "line": 0, "count": 1, "first": last, "last": last, "pids": list(pids)})

@@ -20,7 +20,10 @@ from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.buil
 
 # Every id of a version stays: none is renamed or used again.
 RELEASED = (
+    "backend-crashed",
+    "backend-killed-by-manager",
     "backend-not-running",
+    "backend-oom-killed",
     "backend-start-failing",
     "backend-wrong-address",
     "backend-wrong-port",
@@ -34,8 +37,10 @@ RELEASED = (
     "socket-path-mismatch",
     "socket-permission",
     "socket-private-tmp",
+    "startup-order",
     "tls-to-plain-backend",
     "upstream-timeout",
+    "uwsgi-request-too-big",
 )
 HEADINGS = ("What it is", "How it is recognised", "Fix", "When it stays silent")
 RULES = {rule.id: rule for rule in _rules.ALL}
@@ -126,7 +131,7 @@ UNANSWERED = [
     for question in rule.needs
     for status in ("absent", "denied", "timeout", "error", "truncated")
     # The newest records of a log are worth having; older ones that are missing prove nothing either way.
-    if not (status == "absent" and question in NONE_IS_AN_ANSWER or status == "truncated" and question == "error_log")
+    if not (status == "absent" and question in NONE_IS_AN_ANSWER or status == "truncated" and question in ("error_log", "backend_log"))
 ]
 
 

@@ -1,0 +1,151 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the processes behind an endpoint ended, joined in time with the requests that nginx lost.
+
+The error log says that a connection was closed or reset; why, only the backend's side knows: its manager, its own log and the
+kernel. Both keep the time, so an end within a few seconds of a lost request is taken for what lost it.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import owners
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+
+# The classes of the error log that a backend leaves which goes away in the middle of a request,
+CUT = ("closed-early", "reset-early", "body-cut")
+# and those that it leaves until it is back.
+AWAY = ("connect-refused", "connect-no-socket")
+
+TIMEOUTS = ("worker-timeout", "harakiri", "terminate-timeout")
+# Signals by which processes are asked to end (signal(7)): HUP, INT, QUIT, TERM.
+ASKED = (1, 2, 3, 15)
+KILL = 9
+
+# A backend's log may be written some seconds before or after nginx notes the lost request: masters look after their workers
+# once a second, and uWSGI notes harakiri before it kills.
+SLACK = 4.0
+# For so long after an end may connections be refused before the manager has started it again.
+_GAP = 60.0
+_KINDS = {"unit": "systemd unit", "pool": "PHP-FPM pool", "program": "supervisor program", "app": "PM2 app"}
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Lost requests and the ends that they coincide with.
+
+    groups   groups of the error log
+    events   events of the backend's log, those that coincide with a lost request first
+    hits     how many of the seconds in which requests were lost have such an event nearby
+    seconds  how many such seconds are known
+    """
+
+    groups: tuple[dict, ...]
+    events: tuple[dict, ...]
+    hits: int
+    seconds: int
+
+    @property
+    def mostly(self) -> bool:
+        """Return whether at least half of the lost requests coincide with an end."""
+        return self.hits > 0 and self.hits * 2 >= self.seconds
+
+    @property
+    def lost(self) -> int:
+        """Return how many requests the groups count."""
+        return sum(group["count"] for group in self.groups)
+
+
+def owners_at(host: Host, leg: Leg) -> tuple[owners.Owner, ...]:
+    """Return who is behind an endpoint of this host: who holds its socket, who claims it, and the units that these run in.
+
+    Beside one that holds the socket, one that only claims it and is stopped does not count.
+    """
+    if not leg.local:
+        return ()
+    return _owners_at(host, leg.endpoint, leg.listeners)
+
+
+@functools.lru_cache(maxsize=1024)
+def _owners_at(host: Host, endpoint, listeners) -> tuple[owners.Owner, ...]:
+    holders = [owner for owner in (host.owner_of(item) for item in listeners) if owner]
+    found = holders + [owner for owner in host.owners if owner.claim_on(endpoint) and (not holders or owner.state != owners.STOPPED)]
+    units = {process.unit for item in listeners for process in item.processes if process.unit} | {owner.unit for owner in found if owner.unit}
+    found += [owner for owner in host.owners if owner.kind == "systemd unit" and owner.name in units]
+    return tuple(dict.fromkeys(found))
+
+
+def unit_of(host: Host, owner: owners.Owner) -> dict:
+    """Return what systemd tells of an owner's unit, or {}."""
+    return next((unit for unit in host.answer("backends.units")["value"] or () if unit["name"] == owner.unit), {})
+
+
+def events_of(host: Host, found: Iterable[owners.Owner], *names: str) -> list[dict]:
+    """Return the events of some owners; of all kinds where no name is given."""
+    every = (host.answer("backend_log")["value"] or {}).get("events") or ()
+    keys = {(owner.kind, name) for owner in found for name in (owner.name, owner.name.rpartition(":")[2])}
+    return [event for event in every if (_KINDS.get(event["kind"]), event["owner"]) in keys and (not names or event["event"] in names)]
+
+
+def kernel_events(host: Host, *names: str) -> list[dict]:
+    """Return the events of the kernel's log."""
+    answer = (host.answer("backend_log")["value"] or {}).get("kernel") or {}
+    return [event for event in (answer.get("value") or {}).get("events") or () if event["event"] in names]
+
+
+def crashes(host: Host, found: Iterable[owners.Owner]) -> list[dict]:
+    """Return the ends that nobody asked for: by a signal, or with an error code.
+
+    A worker that its master ended for its timeout or its memory did not crash, and what ends by SIGTERM and its like was asked to.
+    """
+    found = tuple(found)
+    ended = events_of(host, found, *TIMEOUTS, "memory-reload")
+    pids = {pid for event in ended for pid in event["pids"]}
+    moments = sorted(moment for event in ended for moment in event["moments"])
+    kept = []
+    for event in events_of(host, found, "exit", "worker-killed", "worker-exit", "heap-exhausted"):
+        if event["signal"] in ASKED or event["event"] == "exit" and not event["signal"] and not event["code"]:
+            continue
+        if event["event"].startswith("worker-") and (pids & set(event["pids"]) or _near(event["moments"], moments, SLACK) == len(event["moments"]) > 0):
+            continue
+        kept.append(event)
+    return kept
+
+
+def join(leg: Leg, events: Iterable[dict], classes: tuple[str, ...] = CUT, after: float = SLACK) -> Joined:
+    """Return the lost requests of a leg with the events that coincide with one; after is how long after an event one may be lost by it."""
+    groups = tuple(group for group in leg.errors if group["class"] in classes)
+    lost = sorted({moment for group in groups for moment in _moments(group)})
+    events = [event for event in events if event["moments"]]
+    ends = sorted(moment for event in events for moment in event["moments"])
+    hits = sum(1 for moment in lost if _any_within(ends, moment - after, moment + SLACK))
+    near = [event for event in events if any(_any_within(lost, moment - SLACK, moment + after) for moment in event["moments"])]
+    return Joined(groups, tuple(near), hits, len(lost))
+
+
+def join_away(leg: Leg, events: Iterable[dict]) -> Joined:
+    """Return the refused connections of a leg with the events after which it was away."""
+    return join(leg, events, AWAY, _GAP)
+
+
+def _moments(group: dict) -> list[float]:
+    return group.get("moments") or [moment for moment in (group.get("first"), group.get("last")) if moment]
+
+
+def _near(moments: Iterable[float], others: list[float], slack: float) -> int:
+    return sum(1 for moment in moments if _any_within(others, moment - slack, moment + slack))
+
+
+def _any_within(moments: list[float], first: float, last: float) -> bool:
+    return any(first <= moment <= last for moment in moments)
+
+
+def fails_now(leg: Leg) -> bool:
+    """Return whether the probe of a leg was cut off as nginx's requests are."""
+    return bool(leg.probe) and leg.connect == "ok" and leg.probe.asked.get("status") in ("closed", "reset")

@@ -1,0 +1,111 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A process of the backend dies while it serves.
+
+## What it is
+A worker, or the whole program, ends in the middle of a request: by a signal (a segmentation fault, an abort), or with an error
+code (an exception that nobody caught, an exit). The connection breaks, nginx says "prematurely closed" or "reset by peer" (104) and the client
+gets a 502, or half of an answer. Where a manager starts the program again, connections are refused until it is back.
+
+## How it is recognised
+The error log has requests that were cut off, and within seconds of them systemd, supervisor, PM2 or the server's master (PHP-FPM,
+gunicorn, uWSGI, Unicorn) noted the end of a process behind that endpoint: likely, and only possible where most of the lost requests
+have no such end nearby. Proven when, besides, the route's own probe is cut off now.
+
+## Fix
+None that is automatic: the fault is in the program. What its log says just before, and a core dump, tell where.
+
+## When it stays silent
+The process was asked to end (a stop, a restart, SIGTERM), was recycled, or was ended by its master for its timeout
+(backend-killed-by-manager). The kernel killed it for want of memory (backend-oom-killed). It died at another time than requests failed, or
+it belongs to another endpoint. The program is down now: then that it is down is the cause.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, memory
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import Owner
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_probe, times
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each endpoint whose requests were lost when a process behind it died."""
+    for leg in host.legs:
+        found = ends.owners_at(host, leg)
+        if not found or absence.absent(leg) or memory.kills(host, leg):
+            continue
+        crashes = ends.crashes(host, found)
+        joined = ends.join(leg, crashes)
+        if not joined.hits:
+            joined = ends.join_away(leg, crashes)
+        if joined.hits:
+            yield _finding(host, leg, found, joined)
+
+
+def _finding(host: Host, leg: Leg, found: tuple[Owner, ...], joined: ends.Joined) -> Finding:
+    now = ends.fails_now(leg)
+    worst = max(joined.events, key=lambda event: (event["by"] != "log", event["count"]))
+    certainty = (PROVEN if now else LIKELY) if joined.mostly else POSSIBLE
+    killed = worst["signal"] == ends.KILL
+    if killed and certainty == PROVEN:
+        # Whoever sends SIGKILL is not the program itself.
+        certainty = LIKELY
+    alternatives = ("backend-oom-killed",) if killed else ("backend-closes-early",)
+    evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2]), *(show_event(event) for event in joined.events[:4])]
+    evidence += _cores(host, joined) + show_probe(leg)
+    evidence += [Evidence(f"last words of {owner.name}", quote(line)) for owner in found[:1] for line in owner.lines[-3:]]
+    count = sum(event["count"] for event in joined.events)
+    again = "The route's own probe is cut off too." if now else "It answers now." if leg.answers else ""
+    return on_leg(
+        host,
+        RULE.id,
+        leg,
+        certainty,
+        f"{_subject(found[0], worst)} {_how(worst)} while it served {leg.endpoint} ({times(count)} when requests failed, "
+        f"last {clock(max(event['last'] for event in joined.events))}). {again}".strip(),
+        evidence,
+        Fix(remedy=None, safety=MANUAL, summary="Look in its log just before these moments for what it was doing; then mend the program.", diff=""),
+        found[0].look,
+        () if certainty == PROVEN else alternatives,
+    )
+
+
+def _subject(owner: Owner, event: dict) -> str:
+    return f"A worker of {owner.label}" if event["event"].startswith("worker-") else f"The process of {owner.label}"
+
+
+def _how(event: dict) -> str:
+    if event["event"] == "heap-exhausted":
+        return "ended because its JavaScript heap was full"
+    if event["signal"]:
+        try:
+            name = signal.Signals(event["signal"]).name
+        except ValueError:
+            name = f"signal {event['signal']}"
+        return f"was killed by {name}"
+    return f"ended with code {event['code']}" if event["code"] else "ended"
+
+
+def _cores(host: Host, joined: ends.Joined) -> list[Evidence]:
+    """Show the core dumps and the kernel's segfault lines of these moments."""
+    moments = [moment for event in joined.events for moment in event["moments"]]
+    pids = {pid for event in joined.events for pid in event["pids"]}
+    cores = ((host.answer("backend_log")["value"] or {}).get("cores") or {}).get("value") or ()
+    fitting = [core for core in cores if core["pid"] in pids or not pids and any(abs(core["time"] - moment) <= ends.SLACK for moment in moments)]
+    shown = [Evidence("core dump", quote(core["name"])) for core in fitting[-2:]]
+    return shown + [Evidence("kernel log", quote(event["sample"])) for event in ends.kernel_events(host, "segfault") if event["pid"] in pids][:2]
+
+
+RULE = Rule(
+    id="backend-crashed",
+    title="The backend crashes while it serves",
+    needs=("nginx", "error_log", "listeners", "backends.units", "backend_log"),
+    check=check,
+)

@@ -1,0 +1,118 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backend's own manager ends the worker in the middle of a request.
+
+## What it is
+gunicorn's --timeout (30 s by default), uWSGI's harakiri and PHP-FPM's request_terminate_timeout end a worker whose request takes too
+long. Where that is shorter than nginx waits, nginx sees the connection break and answers 502, where a slower end would have been a 504. (gunicorn from
+22.0 on answers 500 itself.) uWSGI's evil-reload-on-rss does the same to a worker that uses too much memory.
+
+## How it is recognised
+The route's own probe was cut off after just that timeout: proven. The master's log has such an end within seconds of requests that were
+cut off: likely, and only possible where most of the lost requests have none nearby.
+
+## Fix
+Align the timeouts: the manager's a little above nginx's *_read_timeout for that route, so that nginx gives up first and says so with a 504; and make the
+request faster. Risky: the backend is restarted, and slow requests hold workers for longer.
+
+## When it stays silent
+Nothing was cut off at the times of the log, the worker died by itself (backend-crashed), or nginx gave up first (upstream-timeout).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import Owner
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.servers import server_of
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_probe, times
+
+# Masters look after their workers about once a second, and gunicorn may need a second look.
+_LATE = 3.0
+_EARLY = 0.2
+_NAMES = {"gunicorn": "gunicorn's --timeout", "uwsgi": "uWSGI's harakiri", "php-fpm": "PHP-FPM's request_terminate_timeout"}
+_EVENTS = {"harakiri": "uWSGI's harakiri", "terminate-timeout": "PHP-FPM's request_terminate_timeout", "memory-reload": "uWSGI's evil-reload", "worker-timeout": "its master"}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How long a master lets a request take, and where that is set."""
+
+    name: str
+    seconds: float
+    source: str
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each endpoint whose requests were lost because its manager ended the worker."""
+    for leg in host.legs:
+        found = ends.owners_at(host, leg)
+        if not found or absence.absent(leg):
+            continue
+        joined = ends.join(leg, ends.events_of(host, found, *ends.TIMEOUTS, "memory-reload"))
+        limit = _limit(host, leg, found)
+        proven = bool(limit) and _cut_at(leg, limit)
+        if proven or joined.hits:
+            yield _finding(host, leg, found, joined, limit, PROVEN if proven else LIKELY if joined.mostly else POSSIBLE)
+
+
+def _limit(host: Host, leg: Leg, found: tuple[Owner, ...]) -> Limit | None:
+    for pool in (host.answer("php_fpm")["value"] or {}).get("pools") or ():
+        mine = any(owner.kind == "PHP-FPM pool" and owner.at.startswith(pool["listen_at"]["file"]) and owner.name.startswith(pool["name"]) for owner in found)
+        if mine and pool["request_terminate_timeout"]:
+            return Limit(_NAMES["php-fpm"], pool["request_terminate_timeout"], f"pool {pool['name']} in {pool['at']['file']}")
+    server = server_of(host, found)
+    timeout = (server or {}).get("timeout") or {}
+    # Only of gunicorn's sync workers is it a limit of the request; the others report to the master meanwhile.
+    of_request = server and (server["server"] != "gunicorn" or server["worker_class"]["value"] == "sync" and (server.get("threads") or {}).get("value") in (None, 1))
+    return Limit(_NAMES[server["server"]], timeout["value"], timeout["from"]) if of_request and timeout.get("value") else None
+
+
+def _cut_at(leg: Leg, limit: Limit) -> bool:
+    seconds = leg.probe.asked.get("seconds") if ends.fails_now(leg) else None
+    return seconds is not None and limit.seconds - _EARLY <= seconds <= limit.seconds + _LATE
+
+
+def _finding(host: Host, leg: Leg, found: tuple[Owner, ...], joined: ends.Joined, limit: Limit | None, certainty: str) -> Finding:
+    timeout = leg.route.value("read_timeout")
+    waits = f"nginx waits {timeout.seconds:g} s ({timeout.name}, {timeout.at or 'the default'})" if timeout and timeout.seconds else ""
+    who = limit.name if limit else _EVENTS[joined.events[0]["event"]]
+    of_memory = bool(joined.events) and all(event["event"] == "memory-reload" for event in joined.events)
+    if limit and not of_memory:
+        how = f"{limit.name} ends the worker after {limit.seconds:g} s ({limit.source})"
+        summary = f"Set {limit.name} a little above what nginx waits, so that nginx gives up first; and make the request faster."
+    else:
+        how = f"{who} ended the worker" + (" for its memory" if of_memory else "")
+        summary = "Let the worker be ended between requests." if of_memory else "Set that timeout a little above what nginx waits; and make the request faster."
+    last = f", {times(sum(event['count'] for event in joined.events))} by its log, last {clock(max(event['last'] for event in joined.events))}" if joined.hits else ""
+    evidence = [show_config(leg)]
+    evidence += [Evidence(quote(limit.source), f"{limit.name}: {limit.seconds:g} s")] if limit else []
+    evidence += [Evidence(str(timeout.at or "nginx default"), f"{timeout.name} {' '.join(timeout.args)} is in force")] if waits else []
+    evidence += show_probe(leg) + [show_group(group) for group in joined.groups[:2]] + [show_event(event) for event in joined.events[:3]]
+    scripts = sorted({str(event["detail"]["script"]) for event in joined.events if event["detail"].get("script")})
+    evidence += [Evidence("scripts that were ended", quote(", ".join(scripts[:3])))] if scripts else []
+    return on_leg(
+        host,
+        RULE.id,
+        leg,
+        certainty,
+        f"{how} in the middle of a request of {leg.endpoint}{', while ' + waits if waits and not of_memory else ''}{last}; the client gets a 502.",
+        evidence,
+        Fix(remedy="backend_timeout", safety=RISKY, summary=summary, diff=""),
+        found[0].look,
+        () if certainty == PROVEN else ("backend-crashed",),
+    )
+
+
+RULE = Rule(
+    id="backend-killed-by-manager",
+    title="The backend's own manager ends the worker in the middle of a request",
+    needs=("nginx", "error_log", "listeners", "php_fpm", "backends.units", "backend_log"),
+    check=check,
+)

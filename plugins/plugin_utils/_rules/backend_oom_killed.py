@@ -1,0 +1,109 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kernel kills the backend because memory ran out.
+
+## What it is
+The memory of the host, or the limit of the backend's own control group (MemoryMax of its unit), is used up, and the kernel kills a process of
+the backend. What it served breaks off: a 502. Where nobody starts it again, connections are refused from then on.
+
+## How it is recognised
+By the kernel's word, not by a SIGKILL alone, which anybody may send: a line of the kernel's log with the unit or the process, the
+result "oom-kill" that systemd gives a unit, or the count of kills in the unit's control group. Proven when the backend is down with that result now,
+or when the kill coincides with lost requests and the route's own probe is cut off too; likely when it coincides with lost requests and
+the endpoint answers now. A kill that cost no request within the log window is a risk.
+
+## Fix
+None that is automatic. The figures are given: the limit, the most that was used, what the killed process had. Find what needs the memory, use
+fewer workers, or raise the limit.
+
+## When it stays silent
+No part of the host's evidence tells of a kill by the kernel, or it was another unit's process, or before the log window. A unit that was killed
+by SIGKILL and of which the kernel says nothing is only down (backend-not-running) or crashed (backend-crashed).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, memory
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_probe, times
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each endpoint behind which the kernel killed a process."""
+    for leg in host.legs:
+        kills = memory.kills(host, leg)
+        if not kills:
+            continue
+        if absence.absent(leg):
+            if kills.down_by:
+                joined = ends.join_away(leg, kills.moments)
+                yield _finding(host, leg, kills, joined, PROVEN, f"Nothing listens on {leg.endpoint}: {_killed(kills)}, and it is {kills.owner.says}.")
+            continue
+        joined = ends.join(leg, kills.moments)
+        if not joined.hits:
+            joined = ends.join_away(leg, kills.moments)
+        if joined.hits:
+            certainty = (PROVEN if ends.fails_now(leg) else LIKELY) if joined.mostly else POSSIBLE
+            again = " It answers now." if leg.answers else ""
+            yield _finding(host, leg, kills, joined, certainty, f"{_killed(kills)} while it served {leg.endpoint}.{again}")
+        else:
+            when = "" if kills.moments else f" at an unknown time since {clock(kills.unit.get('started'))}"
+            says = f"{_killed(kills)}{when}; no failed request of {leg.endpoint} shows it."
+            yield dataclasses.replace(_finding(host, leg, kills, joined, PROVEN, says), kind=RISK)
+
+
+def _killed(kills: memory.Kills) -> str:
+    limited = (kills.unit.get("memory") or {}).get("limit")
+    of_group = any(event["constraint"] == "group" for event in kills.kernel) or not kills.kernel and limited
+    why = f" at its limit of {_mib(limited)}" if of_group and limited else " because the memory of the host ran out" if kills.kernel and not of_group else ""
+    return f"The kernel killed a process of {kills.owner.label} for want of memory{why}"
+
+
+def _finding(host: Host, leg: Leg, kills: memory.Kills, joined: ends.Joined, certainty: str, says: str) -> Finding:
+    figures = kills.unit.get("memory") or {}
+    evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2])]
+    evidence += [Evidence("kernel log", quote(event["sample"])) for event in kills.kernel[-2:]]
+    evidence += [Evidence(f"systemctl show {kills.unit['name']}", f"result {kills.unit['result']}")] if kills.unit.get("result") == "oom-kill" else []
+    evidence += [show_event(event) for event in kills.events[:3]]
+    if kills.counted:
+        evidence.append(Evidence(f"control group of {kills.unit['name']}", f"oom_kill: {times(kills.counted)} since its start"))
+    known = [f"{name} {_mib(value)}" for name, value in (("limit", figures.get("limit")), ("most in use", figures.get("peak"))) if value]
+    known += [f"{event['comm']} had {_mib(event['memory'])}" for event in kills.kernel[-1:] if event["memory"]]
+    if known:
+        evidence.append(Evidence("memory", ", ".join(known)))
+    return on_leg(
+        host,
+        RULE.id,
+        leg,
+        certainty,
+        says,
+        evidence + show_probe(leg),
+        Fix(remedy=None, safety=MANUAL, summary=_advice(kills, figures), diff=""),
+        f"systemctl show -p MemoryMax,MemoryCurrent,NRestarts,Result {shlex.quote(kills.unit['name'])}" if kills.unit else kills.owner.look,
+        () if certainty == PROVEN else ("backend-crashed",),
+    )
+
+
+def _advice(kills: memory.Kills, figures: dict) -> str:
+    if figures.get("limit"):
+        return f"Find what needs more than {_mib(figures['limit'])}, use fewer workers, or raise MemoryMax of {kills.unit['name']}."
+    return "Find what uses the memory of the host, use fewer workers, or give the host more."
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.0f} MiB"
+
+
+RULE = Rule(
+    id="backend-oom-killed",
+    title="The kernel kills the backend for want of memory",
+    needs=("nginx", "error_log", "listeners", "backends.units", "backend_log"),
+    check=check,
+)

@@ -1,0 +1,102 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Something was started before what it needs, gave up, and nobody started it again.
+
+## What it is
+At boot all units start at once unless they are ordered. nginx that cannot look up the name of an upstream ("host not found in upstream")
+does not start at all; a backend whose database is not up yet may end. Minutes later all that was missing is there, and what gave up is still
+down.
+
+## How it is recognised
+nginx: it is down and meant to run, its last [emerg] record names a host that was not found, the files were not changed since, the configuration
+test passes now and the name resolves. A backend: its unit has failed, its last words name an address or a socket of this host that refused it, and
+there a process listens now that was started after the backend had ended. Both are proven.
+
+## Fix
+Start it; and, so that the next boot goes well, order it after what it needs, or let it be started again until that is there. Risky: the order of a
+boot is changed.
+
+## When it stays silent
+What it needs is still not there (then starting it does not help), was there before it ended, or came up long after. The configuration was
+edited since. It was stopped by somebody, or runs.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_instance, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_probe
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each nginx and each endpoint that is down since the boot's order was wrong."""
+    for instance in host.instances:
+        early = boot.nginx_too_early(host, instance)
+        if early:
+            yield _nginx(host, instance, early)
+    for found in boot.backends_too_early(host):
+        yield _backend(host, found)
+
+
+def _nginx(host: Host, instance: Instance, early: boot.NginxTooEarly) -> Finding:
+    addresses = ((host.answer("names")["value"] or {}).get(early.name) or {}).get("addresses") or ()
+    unit = instance.unit.get("name") or "nginx.service"
+    return on_instance(
+        RULE.id,
+        instance,
+        CAUSE,
+        PROVEN,
+        f"nginx did not start, because {early.name} could not be looked up then; it resolves now, and nginx is still down.",
+        [
+            Evidence("error log", f"{quote(early.record['text'])}, last {clock(early.record['last'])}"),
+            Evidence("configuration test", "passes, and it looks every name up"),
+            *([Evidence("names", f"{early.name} is {', '.join(addresses[:3])} now")] if addresses else []),
+            Evidence("process table", f"no master process runs for {instance.id}"),
+        ],
+        Fix(
+            remedy="unit_order",
+            safety=RISKY,
+            summary=f"Start it; then order {unit} after what answers names (After=network-online.target nss-lookup.target, Wants= the same), "
+            "or add Restart=on-failure to it.",
+            diff="",
+        ),
+        f"systemctl start {shlex.quote(unit)}" if instance.unit else f"nginx -c {shlex.quote(instance.raw['conf_path'])}",
+    )
+
+
+def _backend(host: Host, found: boot.BackendTooEarly) -> Finding:
+    needed = found.needed_unit
+    order = "or let it be started again until that is there (Restart=on-failure, RestartSec=5)"
+    if needed and not found.ordered:
+        order = f"order it after {needed} (After= and Wants= in its unit), {order}"
+    return on_leg(
+        host,
+        RULE.id,
+        found.leg,
+        PROVEN,
+        f"Nothing listens on {found.leg.endpoint}: {found.owner.label} ended because {found.needs.endpoint} was not there yet; "
+        f"that was started {found.began - found.ended:.0f} s later and is there now.",
+        [
+            show_config(found.leg),
+            Evidence(f"last words of {found.owner.name}", quote(found.words)),
+            Evidence(found.owner.source, f"{found.owner.says}; ended {clock(found.ended)}"),
+            Evidence("listening sockets", f"{found.needs.label}, started {clock(found.began)}"),
+            *show_probe(found.leg),
+        ],
+        Fix(remedy="unit_order", safety=RISKY, summary=f"Start it: {found.owner.start}; then {order}.", diff=""),
+        found.owner.start,
+    )
+
+
+RULE = Rule(
+    id="startup-order",
+    title="Something was started before what it needs, and is down since",
+    needs=("nginx", "nginx.test", "error_log"),
+    check=check,
+)

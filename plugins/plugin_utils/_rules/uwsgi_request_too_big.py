@@ -1,0 +1,79 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The request's header does not fit into uWSGI's buffer.
+
+## What it is
+uWSGI reads the variables of a request (over its own protocol) or its header (over HTTP) into a buffer of buffer-size bytes, 4096 by default. A request
+with large cookies, a long query or many parameters does not fit: uWSGI drops the connection without a word to nginx, which says "reset by peer" (104)
+and answers 502. Small requests on the same route work.
+
+## How it is recognised
+uWSGI's log says "invalid request block size: N (max M)" or "invalid HTTP request size (max M)" within seconds of requests that were cut off on that
+route: likely. Proven when, besides, the route's own probe is cut off, so that even a bare request does not fit. The limit is compared with the
+buffer-size of its command line and configuration.
+
+## Fix
+Raise buffer-size above what the log says was needed; at most 65535. Risky: uWSGI is restarted, and each worker needs that memory.
+
+## When it stays silent
+The message stands for a client that speaks HTTP on a socket of the uwsgi protocol (gateway-protocol-mismatch), or no request of this endpoint was lost at
+its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.servers import server_of
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_event, show_group, show_probe, times
+
+_SIZES = (8192, 16384, 32768, 65535)
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each route whose requests uWSGI dropped for their size."""
+    for leg in host.legs:
+        found = ends.owners_at(host, leg)
+        events = [event for event in ends.events_of(host, found, "request-too-big") if _fits(leg, event)]
+        joined = ends.join(leg, events)
+        if not joined.hits:
+            continue
+        limit = max(event["detail"].get("limit") or 0 for event in joined.events)
+        size = max(event["detail"].get("size") or 0 for event in joined.events)
+        buffer = (server_of(host, found) or {}).get("buffer_size") or {}
+        certainty = (PROVEN if ends.fails_now(leg) else LIKELY) if joined.mostly else POSSIBLE
+        needed = f"{size} bytes" if size else "more"
+        enough = next((number for number in _SIZES if number > max(size, limit) * 1.3), _SIZES[-1])
+        evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2]), *(show_event(event) for event in joined.events[:3])]
+        if buffer.get("value"):
+            evidence.append(Evidence(quote(buffer["from"]), f"buffer-size: {buffer['value']}"))
+        place = f" (now set at {buffer['from']})" if buffer.get("from") not in (None, "default") else ""
+        yield on_leg(
+            host,
+            RULE.id,
+            leg,
+            certainty,
+            f"uWSGI drops requests of {leg.endpoint} whose header needs {needed}: its buffer has {limit} ({times(sum(event['count'] for event in joined.events))}).",
+            evidence + show_probe(leg),
+            Fix(remedy="uwsgi_buffer", safety=RISKY, summary=f"Set buffer-size = {enough} in uWSGI{place} and restart it.", diff=""),
+            found[0].look,
+            () if certainty == PROVEN else ("gateway-protocol-mismatch", "backend-crashed"),
+        )
+
+
+def _fits(leg: Leg, event: dict) -> bool:
+    """Return whether the message is of the protocol that the route speaks: only that of uwsgi gives a size."""
+    return leg.route.family == "uwsgi" if event["detail"].get("size") else leg.route.family == "proxy"
+
+
+RULE = Rule(
+    id="uwsgi-request-too-big",
+    title="The request's header does not fit into uWSGI's buffer",
+    needs=("nginx", "error_log", "listeners", "backends.units", "backend_log"),
+    check=check,
+)

@@ -18,7 +18,7 @@ import re
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _claims
-from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _server_settings
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _server_logs
 
 ASKED = "supervisord.conf, supervisor.getAllProcessInfo"
 
@@ -167,7 +167,7 @@ def _program(host, redactor, settings, section, info, why):
         state, pid = str(info.get("statename") or "UNKNOWN"), info.get("pid") or None
         why = "" if state == "RUNNING" else str(info.get("spawnerr") or info.get("description") or "")
     command = _claims.split(settings.value(section, "command", program=bare))
-    server, logs = _server_settings.settings(host, command, settings.value(section, "directory", program=bare))
+    logs = _server_logs.paths(host, command, settings.value(section, "directory", program=bare))
     return {
         "name": text.harmless(name, 256),
         "state": text.harmless(state, 64),
@@ -176,8 +176,7 @@ def _program(host, redactor, settings, section, info, why):
         "command": text.harmless(" ".join(redactor.argv(command)), 4096),
         "at": settings.place(section),
         "claims": _claims_of(host, settings, section, command, bare),
-        "server": server,
-        "logs": [text.harmless(path, 1024) for path in _log_paths(settings, section, info, bare) + logs],
+        "logs": [text.harmless(path, 1024) for path in _log_paths(settings, section, info, bare)] + logs,
         "manager_log": text.harmless(settings.value("supervisord", "logfile"), 1024),
         "log": [] if state == "RUNNING" else _log(host, redactor, settings, section, info, bare),
     }

@@ -19,7 +19,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidenc
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _claims
-from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _server_settings
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _server_logs
 
 ASKED = "systemctl show, journalctl -n"
 
@@ -236,7 +236,7 @@ def _add_debian_uwsgi(claims, host):
 
 def _unit(host, record, claims, booted, redactor):
     commands = _commands(record)
-    server, logs = _server_settings.settings(host, commands[0] if commands else (), working_directory(record))
+    logs = _server_logs.paths(host, commands[0] if commands else (), working_directory(record))
     errors = re.match(r"^(?:file|append|truncate):(/.*)$", record.get("StandardError", ""))
 
     def shown(name, limit=1024):
@@ -269,8 +269,7 @@ def _unit(host, record, claims, booted, redactor):
         "command": _processes.shown_argv(commands[0], redactor) if commands else [],
         "fragment": shown("FragmentPath"),
         "claims": claims.items if claims else [],
-        "server": server,
-        "logs": [text.harmless(path, 1024) for path in logs + ([errors.group(1)] if errors else [])],
+        "logs": logs + ([text.harmless(errors.group(1), 1024)] if errors else []),
         "memory": _memory(host, record) if claims is not None else None,
         "journal": [],
     }

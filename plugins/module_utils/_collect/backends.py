@@ -14,7 +14,7 @@ import re
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
-from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _claims, _pm2, _server_settings, _supervisor, _systemd
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _claims, _pm2, _server_logs, _supervisor, _systemd
 
 KEY = "backends"
 ASKED = "systemctl, supervisord, PM2, /proc"
@@ -95,7 +95,6 @@ def _server(host, redactor, process, kind, users):
         _claims.from_argv(claims, argv, "argv", folder)
         if not process.container:
             _claims.from_files(claims, host, argv, folder)
-    settings, logs = _server_settings.settings(host, argv, folder) if folder else (None, [])
     return {
         "pid": process.pid,
         "kind": kind,
@@ -104,8 +103,7 @@ def _server(host, redactor, process, kind, users):
         "unit": text.harmless(process.unit, 256),
         "started": process.started,
         "claims": claims.items,
-        "server": settings,
-        "logs": [text.harmless(path, 1024) for path in logs],
+        "logs": _server_logs.paths(host, argv, folder) if folder else [],
     }
 
 

@@ -19,7 +19,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host imp
 _ONE_EACH = ("php-fpm", "uwsgi", "gunicorn", "unicorn")
 _DEFAULTS = {
     "gunicorn": {"workers": 1.0, "threads": 1.0, "class": "sync", "timeout": 30.0, "keepalive": 2.0, "backlog": 2048.0},
-    "uwsgi": {"workers": 1.0, "threads": 1.0, "timeout": 0.0, "backlog": 100.0},
+    "uwsgi": {"workers": 1.0, "threads": 1.0, "timeout": 0.0, "backlog": 100.0, "buffer_size": 4096.0},
     "uvicorn": {"workers": 1.0, "keepalive": 5.0, "backlog": 2048.0},
     "hypercorn": {"workers": 1.0, "keepalive": 5.0, "backlog": 100.0},
 }

@@ -13,8 +13,8 @@ The route's own probe was cut off after just that timeout: proven. The master's 
 cut off: likely, and only possible where most of the lost requests have none nearby.
 
 ## Fix
-Align the timeouts: the manager's a little above nginx's *_read_timeout for that route, so that nginx gives up first and says so with a 504; and make the
-request faster. Risky: the backend is restarted, and slow requests hold workers for longer.
+Align the timeouts: the manager's as long as the slowest request needs, a little below nginx's *_read_timeout for that route; what lasts is a faster
+request, or the work done outside of it. Risky: the backend is restarted, and slow requests hold workers for longer.
 
 ## When it stays silent
 Nothing was cut off at the times of the log, the worker died by itself (backend-crashed), or nginx gave up first (upstream-timeout).
@@ -26,10 +26,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import Owner
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.servers import server_of
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_probe, times
 
@@ -56,22 +55,16 @@ def check(host: Host) -> Iterator[Finding]:
         if not found or absence.absent(leg):
             continue
         joined = ends.join(leg, ends.events_of(host, found, *ends.TIMEOUTS, "memory-reload"))
-        limit = _limit(host, leg, found)
+        limit = _limit(host, leg)
         proven = bool(limit) and _cut_at(leg, limit)
         if proven or joined.hits:
             yield _finding(host, leg, found, joined, limit, PROVEN if proven else LIKELY if joined.mostly else POSSIBLE)
 
 
-def _limit(host: Host, leg: Leg, found: tuple[Owner, ...]) -> Limit | None:
-    for pool in (host.answer("php_fpm")["value"] or {}).get("pools") or ():
-        mine = any(owner.kind == "PHP-FPM pool" and owner.at.startswith(pool["listen_at"]["file"]) and owner.name.startswith(pool["name"]) for owner in found)
-        if mine and pool["request_terminate_timeout"]:
-            return Limit(_NAMES["php-fpm"], pool["request_terminate_timeout"], f"pool {pool['name']} in {pool['at']['file']}")
-    server = server_of(host, found)
-    timeout = (server or {}).get("timeout") or {}
-    # Only of gunicorn's sync workers is it a limit of the request; the others report to the master meanwhile.
-    of_request = server and (server["server"] != "gunicorn" or server["worker_class"]["value"] == "sync" and (server.get("threads") or {}).get("value") in (None, 1))
-    return Limit(_NAMES[server["server"]], timeout["value"], timeout["from"]) if of_request and timeout.get("value") else None
+def _limit(host: Host, leg: Leg) -> Limit | None:
+    server = servers.server_of(host, leg)
+    after = server.kills_after if server else None
+    return Limit(_NAMES[server.kind], after.value, after.place) if after and after.value else None
 
 
 def _cut_at(leg: Leg, limit: Limit) -> bool:
@@ -86,10 +79,10 @@ def _finding(host: Host, leg: Leg, found: tuple[Owner, ...], joined: ends.Joined
     of_memory = bool(joined.events) and all(event["event"] == "memory-reload" for event in joined.events)
     if limit and not of_memory:
         how = f"{limit.name} ends the worker after {limit.seconds:g} s ({limit.source})"
-        summary = f"Set {limit.name} a little above what nginx waits, so that nginx gives up first; and make the request faster."
+        summary = f"Set {limit.name} as long as the slowest request needs, a little below what nginx waits; what lasts is a faster request."
     else:
         how = f"{who} ended the worker" + (" for its memory" if of_memory else "")
-        summary = "Let the worker be ended between requests." if of_memory else "Set that timeout a little above what nginx waits; and make the request faster."
+        summary = "Let the worker be ended between requests." if of_memory else "Set that timeout as long as the slowest request needs, a little below what nginx waits; what lasts is a faster request."
     last = f", {times(sum(event['count'] for event in joined.events))} by its log, last {clock(max(event['last'] for event in joined.events))}" if joined.hits else ""
     evidence = [show_config(leg)]
     evidence += [Evidence(quote(limit.source), f"{limit.name}: {limit.seconds:g} s")] if limit else []
@@ -113,6 +106,6 @@ def _finding(host: Host, leg: Leg, found: tuple[Owner, ...], joined: ends.Joined
 RULE = Rule(
     id="backend-killed-by-manager",
     title="The backend's own manager ends the worker in the middle of a request",
-    needs=("nginx", "error_log", "listeners", "php_fpm", "backends.units", "backend_log"),
+    needs=("nginx", "error_log", "listeners", "php_fpm", "backends.units", "servers", "backend_log"),
     check=check,
 )

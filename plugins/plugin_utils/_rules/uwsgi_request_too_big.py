@@ -17,8 +17,8 @@ buffer-size of its command line and configuration.
 Raise buffer-size above what the log says was needed; at most 65535. Risky: uWSGI is restarted, and each worker needs that memory.
 
 ## When it stays silent
-The message stands for a client that speaks HTTP on a socket of the uwsgi protocol (gateway-protocol-mismatch), or no request of this endpoint was lost at
-its time.
+The message stands for a client that speaks HTTP on a socket of the uwsgi protocol (gateway-protocol-mismatch), no request of this endpoint was lost at
+its time, or the buffer is larger now.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.servers import server_of
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_event, show_group, show_probe, times
 
@@ -45,14 +44,18 @@ def check(host: Host) -> Iterator[Finding]:
             continue
         limit = max(event["detail"].get("limit") or 0 for event in joined.events)
         size = max(event["detail"].get("size") or 0 for event in joined.events)
-        buffer = (server_of(host, found) or {}).get("buffer_size") or {}
+        server = servers.server_of(host, leg)
+        buffer = server.setting("buffer_size") if server else None
+        if buffer and buffer.value > limit:
+            # It was raised since.
+            continue
         certainty = (PROVEN if ends.fails_now(leg) else LIKELY) if joined.mostly else POSSIBLE
         needed = f"{size} bytes" if size else "more"
         enough = next((number for number in _SIZES if number > max(size, limit) * 1.3), _SIZES[-1])
         evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2]), *(show_event(event) for event in joined.events[:3])]
-        if buffer.get("value"):
-            evidence.append(Evidence(quote(buffer["from"]), f"buffer-size: {buffer['value']}"))
-        place = f" (now set at {buffer['from']})" if buffer.get("from") not in (None, "default") else ""
+        if buffer:
+            evidence.append(Evidence(quote(buffer.place), f"buffer-size is {buffer.value:.0f}"))
+        place = f" (now set in {quote(buffer.at)})" if buffer and buffer.at else ""
         yield on_leg(
             host,
             RULE.id,

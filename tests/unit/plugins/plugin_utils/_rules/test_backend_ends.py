@@ -13,12 +13,6 @@ from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.buil
 T = NOW - 3 * 3600
 NODE = "127.0.0.1:3000"
 SOCKET = "unix:/run/php/shop.sock"
-GUNICORN = {
-    "server": "gunicorn",
-    "timeout": {"value": 2.0, "from": "command line"},
-    "worker_class": {"value": "sync", "from": "default"},
-}
-
 
 def causes(result: HostResult) -> list[tuple[str, str]]:
     return [item[0:1] + item[2:3] for item in verdict(result) if item[1] == "cause"]
@@ -133,7 +127,7 @@ def test_a_program_of_supervisor_and_an_app_of_pm2():
 
 def test_a_worker_that_its_master_ended_did_not_crash():
     world = World().passes(f"http://{NODE}").service("shop.service", NODE, comm="gunicorn", started=T - 1000)
-    world.units[0]["server"] = GUNICORN
+    world.server(world.units[0]["main_pid"], "gunicorn", told={"timeout": 2.0})
     lost(world, T).ended("shop.service", "worker-timeout", at=(T,), pids=(50,)).ended("shop.service", "worker-killed", signal=9, at=(T + 1,), pids=(50,))
     assert causes(world.judge()) == [("backend-killed-by-manager", "likely")]
 
@@ -246,21 +240,21 @@ def test_php_fpm_ended_what_took_too_long():
 @pytest.mark.parametrize(("seconds", "expected"), [(2.0, True), (4.6, True), (0.3, False), (9.0, False)])
 def test_a_probe_that_was_cut_off_after_that_time(seconds, expected):
     world = World().passes(f"http://{NODE}").service("shop.service", NODE, comm="gunicorn")
-    world.units[0]["server"] = GUNICORN
+    world.server(world.units[0]["main_pid"], "gunicorn", told={"timeout": 2.0})
     result = world.reply(NODE, {"status": "closed", "seconds": seconds, "why": "closed"}).judge()
     assert (("backend-killed-by-manager", "proven") in causes(result)) == expected
 
 
-@pytest.mark.parametrize("more", [{"worker_class": {"value": "gthread", "from": "command line"}}, {"threads": {"value": 4, "from": "command line"}}])
+@pytest.mark.parametrize("more", [{"class": "gthread"}, {"threads": 4.0}])
 def test_the_timeout_of_workers_that_report_meanwhile_is_none_of_the_request(more):
     world = World().passes(f"http://{NODE}").service("shop.service", NODE, comm="gunicorn")
-    world.units[0]["server"] = {**GUNICORN, **more}
+    world.server(world.units[0]["main_pid"], "gunicorn", told={"timeout": 2.0, **more})
     assert causes(world.reply(NODE, {"status": "closed", "seconds": 2.1, "why": "closed"}).judge()) != [("backend-killed-by-manager", "proven")]
 
 
 def test_harakiri():
     world = lost(World().passes(f"uwsgi_pass {NODE}").service("shop.service", NODE, comm="uwsgi", started=T - 9), T)
-    world.units[0]["server"] = {"server": "uwsgi", "timeout": {"value": 2.0, "from": "command line"}, "buffer_size": {"value": 4096, "from": "default"}}
+    world.server(world.units[0]["main_pid"], "uwsgi", told={"timeout": 2.0})
     world.ended("shop.service", "harakiri", at=(T - 0.2,), pids=(7,)).ended("shop.service", "worker-killed", signal=9, at=(T + 1,), pids=(7,))
     assert causes(world.judge()) == [("backend-killed-by-manager", "likely")]
 
@@ -274,6 +268,13 @@ def test_a_bare_request_that_does_not_fit_either_is_proven():
     finding = only(world.reply(NODE, {"status": "reset", "seconds": 0.01}).judge())
     assert (finding.id, finding.certainty) == ("uwsgi-request-too-big", "proven")
     assert "buffer-size = 8192" in finding.fix.summary
+
+
+def test_a_buffer_that_was_raised_since():
+    world = lost(World().passes(f"uwsgi_pass {NODE}").service("shop.service", NODE, comm="uwsgi", started=T + 9), T, what="reset-early")
+    world.server(world.units[0]["main_pid"], "uwsgi", told={"buffer_size": 16384.0}).ended("shop.service", "request-too-big", at=(T,), size=5120, limit=4096)
+    result = world.judge()
+    assert causes(result) == [] and unknowns(result) == [] and len(result.recovered) == 1
 
 
 def test_over_http_the_message_has_no_size():

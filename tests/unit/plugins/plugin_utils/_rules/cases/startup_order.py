@@ -8,6 +8,8 @@ from __future__ import annotations
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import NOW, World
 
 
+# What is true all the same where the evidence does not tell why.
+WITH = ("nginx-not-running",)
 EMERGENCY = 'host not found in upstream "orders.internal" in /etc/nginx/sites-enabled/shop:3'
 
 

@@ -9,7 +9,6 @@ from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.buil
 
 
 SOCKET = "/run/shop/uwsgi.sock"
-SERVER = {"server": "uwsgi", "timeout": {"value": 0.0, "from": "default"}, "buffer_size": {"value": 4096, "from": "default"}}
 
 
 def world() -> World:
@@ -19,7 +18,7 @@ def world() -> World:
 def firing() -> World:
     """uWSGI dropped a request in the second in which nginx lost one."""
     found = world().logged(f"unix:{SOCKET}", "reset-early", count=1, last=NOW - 60, moments=[NOW - 60])
-    found.units[0]["server"] = SERVER
+    found.server(found.units[0]["main_pid"], "uwsgi")
     return found.ended("shop.service", "request-too-big", at=(NOW - 59.5,), size=5120, limit=4096)
 
 

@@ -20,6 +20,7 @@ import re
 import struct
 import urllib.parse
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _response_header as response_header
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
 AGENT = "webops.bad_gateway (probe)"
@@ -98,8 +99,8 @@ def kept_open(raw):
     return {"kept": kept, "seconds": float(told.group(1)) if told and kept else None}
 
 
-def read_http(raw):
-    """Read an HTTP/1 response header."""
+def read_http(raw, known=None):
+    """Read an HTTP/1 response header as an nginx of a known version takes it; None stands for the newest, here as in the other readers."""
     line = _STATUS_LINE.match(raw)
     if line is None:
         if _STATUS_LINE_BEGUN.match(raw[:64]):
@@ -108,7 +109,7 @@ def read_http(raw):
     end = _HEADER_END.search(raw)
     if end is None:
         return None
-    return _header(raw[raw.index(b"\n") + 1:end.end()], int(line.group(1)), end.end())
+    return _header(raw[raw.index(b"\n") + 1:end.end()], int(line.group(1)), end.end(), known)
 
 
 def hints_at_tls(raw):
@@ -116,14 +117,14 @@ def hints_at_tls(raw):
     return raw[:2] == b"\x15\x03" or bool(_TLS_HINT.search(raw))
 
 
-def read_cgi(raw):
+def read_cgi(raw, known=None):
     """Read a response header as nginx takes it from uwsgi and SCGI: a status line may be there or not."""
     if _STATUS_LINE.match(raw) or _STATUS_LINE_BEGUN.match(raw[:64]):
-        return read_http(raw)
+        return read_http(raw, known)
     end = _header_end(raw)
     if end is None:
         return _early_refusal(raw)
-    return _header(raw[:end], _cgi_status(raw[:end]), end)
+    return _header(raw[:end], _cgi_status(raw[:end]), end, known, True)
 
 
 def fastcgi_request(variables):
@@ -141,7 +142,7 @@ def fastcgi_ping():
     return _record(_FCGI_GET_VALUES, names, request=0)
 
 
-def read_fastcgi(raw):
+def read_fastcgi(raw, known=None):
     """Read the header in a FastCGI response; what the backend wrote to standard error is in why."""
     header, errors, position = bytearray(), bytearray(), 0
     while True:
@@ -157,7 +158,7 @@ def read_fastcgi(raw):
             header += content
             end = _header_end(bytes(header))
             if end is not None:
-                verdict = _header(bytes(header[:end]), _cgi_status(bytes(header[:end])), position + 8 + end - before)
+                verdict = _header(bytes(header[:end]), _cgi_status(bytes(header[:end])), position + 8 + end - before, known, True)
                 return verdict._replace(why=verdict.why or _shown(errors))
         elif kind == _FCGI_STDERR:
             errors += content
@@ -293,21 +294,10 @@ def _early_refusal(raw):
     return None
 
 
-def _header(lines, code, size):
+def _header(lines, code, size, known=None, cgi=False):
     """Return the Verdict on a complete header."""
-    seen = set()
-    for line in lines.rstrip(b"\r\n").split(b"\n"):
-        name = line.rstrip(b"\r").partition(b":")[0]
-        if _BAD_NAME.search(name) or b"\0" in line:
-            return Verdict("invalid", code, size, "nginx 1.21.1 and later refuse the header line of " + _shown(name[:120]))
-        name = name.lower()
-        # ngx_http_upstream_process_content_length() and its like, since 1.23.0.
-        if name in seen and name in (b"content-length", b"transfer-encoding"):
-            return Verdict("invalid", code, size, "the header has two lines of " + _shown(name))
-        seen.add(name)
-    if {b"content-length", b"transfer-encoding"} <= seen:
-        return Verdict("invalid", code, size, "the header has both Content-Length and Transfer-Encoding")
-    return Verdict("ok", code, size, "")
+    why = response_header.refusal(lines, known, cgi)
+    return Verdict("invalid" if why else "ok", code, size, why)
 
 
 def _cgi_status(header):

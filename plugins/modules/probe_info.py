@@ -16,7 +16,8 @@ description:
   - Says how the connection went, whether the answer is one that nginx accepts, how long its header took and how many bytes
     of C(*_buffer_size) it needs.
   - When the endpoint does not understand the protocol, a few short further tries find out which one it speaks.
-  - Follows no redirect, sends no request body, reads no response body and verifies no certificate.
+  - Follows no redirect, sends no request body and reads no response body.
+  - Verifies a certificate only where O(targets[].tls) says that nginx does. Never reads a private key.
   - The security label of nginx (SELinux, AppArmor) is not taken on.
 extends_documentation_fragment:
   - webops.bad_gateway._attributes
@@ -56,9 +57,9 @@ options:
         type: str
         required: true
       speak:
-        description: Protocol that nginx would speak.
+        description: Protocol that nginx would speak. V(tls) is a handshake alone, as for the TLS of a C(stream) proxy.
         type: str
-        choices: [http, https, fastcgi, uwsgi, scgi, grpc, grpcs, memcached]
+        choices: [http, https, fastcgi, uwsgi, suwsgi, scgi, grpc, grpcs, memcached, tls]
         default: http
       host:
         description: Value of the C(Host) header. V(localhost) when empty.
@@ -82,6 +83,43 @@ options:
         description: Server name to send in TLS; none when empty, as nginx without C(proxy_ssl_server_name).
         type: str
         default: ""
+      nginx:
+        description: Version of the nginx, such as V(1.22.1). Which response headers are refused depends on it; the newest when empty.
+        type: str
+        default: ""
+      tls:
+        description: What is in force for TLS to this backend. Left out, any version is spoken and nothing is verified.
+        type: dict
+        suboptions:
+          protocols:
+            description: Versions, as C(proxy_ssl_protocols) has them.
+            type: list
+            elements: str
+          ciphers:
+            description: Ciphers, as C(proxy_ssl_ciphers) has them.
+            type: str
+          verify:
+            description: Whether the certificate is verified.
+            type: bool
+          depth:
+            description: Number of intermediate certificates that are allowed.
+            type: int
+          name:
+            description: Name that the certificate must be for.
+            type: str
+          trusted:
+            description: File of the trusted certificates, in the mount namespace of O(identity.pid). Read as root; only certificates are kept.
+            type: str
+          crl:
+            description: File of the revocation lists.
+            type: str
+          client_certificate:
+            description: Whether nginx shows a certificate of its own. The probe has none, and says so when the backend asks for it.
+            type: bool
+          names:
+            description: Server names to try when the handshake fails.
+            type: list
+            elements: str
       params:
         description:
           - Variables of a FastCGI, uwsgi or SCGI request, added to the usual ones.
@@ -195,6 +233,17 @@ _IDENTITY = {
     "gid": {"type": "int"},
     "groups": {"type": "list", "elements": "int", "default": []},
 }
+_TLS = {
+    "protocols": {"type": "list", "elements": "str"},
+    "ciphers": {"type": "str"},
+    "verify": {"type": "bool"},
+    "depth": {"type": "int"},
+    "name": {"type": "str"},
+    "trusted": {"type": "str"},
+    "crl": {"type": "str"},
+    "client_certificate": {"type": "bool"},
+    "names": {"type": "list", "elements": "str"},
+}
 _TARGET = {
     "id": {"type": "str", "required": True},
     "endpoint": {"type": "str", "required": True},
@@ -204,6 +253,8 @@ _TARGET = {
     "path": {"type": "str", "default": "/"},
     "version": {"type": "str", "choices": list(probes.VERSIONS), "default": "1.0"},
     "sni": {"type": "str", "default": ""},
+    "nginx": {"type": "str", "default": ""},
+    "tls": {"type": "dict", "options": _TLS},
     "params": {"type": "dict", "default": {}},
     "wait": {"type": "float", "default": 5.0},
     "keep": {"type": "bool", "default": False},

@@ -12,7 +12,7 @@ import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, load, naming, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, directives, load, naming, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 
 # Of the last ten seconds or the last minute, the share in which something waited, in percent.
@@ -160,3 +160,26 @@ def clock(seconds: float | None) -> str:
 def quote(said: str, limit: int = 160) -> str:
     """Return a host's own words, on one harmless line."""
     return text.harmless(said, limit)
+
+
+def show_directive(directive: directives.Directive) -> Evidence:
+    """Show a directive that is in force, and where it is written."""
+    return Evidence(str(directive.at or "nginx default"), f"{directive} is in force")
+
+
+def show_tls(leg: Leg, prefix: str, *names: str) -> list[Evidence]:
+    """Show directives of *_ssl_ that are in force for a leg, as far as they are."""
+    found = [leg.route.site.in_force(f"{prefix}_ssl_{name}") for name in names]
+    return [show_directive(items[-1]) for items in found if items]
+
+
+def show_handshakes(leg: Leg, handshakes: list[dict]) -> list[Evidence]:
+    """Show what further TLS handshakes gave."""
+    shown = []
+    for item in handshakes[:6]:
+        name = f"server name {item['name']}" if item["name"] else "no server name"
+        gave = f"succeeds in {item['version']}" if item["status"] == "ok" else item["why"] or item["status"]
+        if item["status"] == "untestable":
+            gave = f"cannot be tried by this host's OpenSSL ({item['why']})"
+        shown.append(Evidence(_asked_as(leg), f"TLS handshake with {leg.endpoint}, {' '.join(item['versions'])}, {name}: {gave}"))
+    return shown

@@ -11,7 +11,7 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, keepalive
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, keepalive, tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 
 # The schemes of a pass, in the words of the probe.
@@ -20,8 +20,9 @@ _SPEAK = {
     ("proxy", "https"): "https",
     ("grpc", "grpc"): "grpc",
     ("grpc", "grpcs"): "grpcs",
+    ("uwsgi", "suwsgi"): "suwsgi",
 }
-_PLAIN_FAMILIES = ("fastcgi", "uwsgi", "scgi", "memcached")
+_ONE_SCHEME = ("fastcgi", "uwsgi", "scgi", "memcached")
 _MOST = 64
 # A little longer than nginx would wait, to see that it is longer.
 _BEYOND = 0.5
@@ -68,7 +69,8 @@ def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: fl
     wait = min(longest, timeout.seconds + _BEYOND) if timeout and timeout.seconds else longest
     kept = keepalive.keeping(route)
     keep = bool(kept) and kept.works and route.family == "proxy"
-    name = "|".join((str(leg.endpoint), speak, host, asked, route.sni or "", f"{wait:g}", str(keep)))
+    settings = tls.as_target(route, leg.endpoint)
+    name = "|".join((str(leg.endpoint), speak, host, asked, route.sni or "", f"{wait:g}", str(keep), repr(settings)))
     target = targets.setdefault(
         name,
         {
@@ -80,7 +82,9 @@ def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: fl
             "path": asked,
             "version": version.args[0] if version and version.args[0] in ("1.0", "1.1") else "1.0",
             "sni": route.sni or "",
-            "params": route.params(client_path) if speak in ("fastcgi", "uwsgi", "scgi") else {},
+            "tls": settings,
+            "nginx": ".".join(str(number) for number in route.site.configuration.version or ()),
+            "params": route.params(client_path) if speak in ("fastcgi", "uwsgi", "suwsgi", "scgi") else {},
             "wait": wait,
             "keep": keep,
             "routes": [],
@@ -116,6 +120,7 @@ def _add_candidates(targets: dict[str, dict], host: Host, leg: Leg, method: str)
 
 
 def _speak(leg: Leg) -> str:
-    if leg.route.family in _PLAIN_FAMILIES:
-        return leg.route.family
-    return _SPEAK.get((leg.route.family, leg.route.scheme), "")
+    if leg.route.family == "stream":
+        return "tls" if tls.settings(leg.route, leg.endpoint) else ""
+    found = _SPEAK.get((leg.route.family, leg.route.scheme), "")
+    return found or (leg.route.family if leg.route.family in _ONE_SCHEME else "")

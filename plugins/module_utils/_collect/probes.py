@@ -7,8 +7,8 @@ Each target gets one connection and one GET or HEAD without a body, in the proto
 when that fails, short further tries find out what the endpoint speaks: greetings, and HEAD / where a
 protocol has none (uWSGI answers a ping only where its ping plugin is built in). Endpoints are asked
 side by side, the targets of one endpoint one after the other: a backend with a single worker must not
-look slow because of us. Redirects are not followed, bodies are not read, certificates are not
-verified (the point is to see them).
+look slow because of us. Redirects are not followed, bodies are not read. A certificate is verified
+where nginx verifies it: see _tls.
 
 header_bytes of a try is what nginx must fit into its *_buffer_size: see _wire. HTTP/2 has none.
 Where nothing answers in time, the kernel is asked whether any process took the connection at all, and
@@ -20,6 +20,7 @@ This module is private to the collection.
 """
 
 import errno
+import functools
 import os
 import re
 import select
@@ -35,13 +36,15 @@ except ImportError:  # a Python built without OpenSSL
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _certificate as certificate
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside as inside
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _response_header as response_header
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _wire as wire
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _sock_diag
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _tls as tls
 
 KEY = "probes"
 
-SPEAKS = ("http", "https", "fastcgi", "uwsgi", "scgi", "grpc", "grpcs", "memcached")
+SPEAKS = ("http", "https", "fastcgi", "uwsgi", "suwsgi", "scgi", "grpc", "grpcs", "memcached", "tls")
 METHODS = ("GET", "HEAD")
 VERSIONS = ("1.0", "1.1")
 # connect: bound on one connect; try: on one further try; further: no other further try begins after
@@ -63,11 +66,15 @@ _FURTHER = {
     "fastcgi": ("fastcgi-ping", "http", "https", "uwsgi-ping", "uwsgi", "scgi"),
     "fastcgi-ping": ("http", "https", "uwsgi-ping", "uwsgi", "scgi"),
     "uwsgi": ("uwsgi-ping", "http", "https", "fastcgi-ping", "uwsgi"),
+    "suwsgi": ("uwsgi-ping", "uwsgi", "http"),
     "scgi": ("http", "https", "fastcgi-ping", "uwsgi-ping", "uwsgi"),
     "http2": ("http", "https", "https-sni"),
     "memcached": ("http",),
+    "tls": ("http",),
 }
 _TLS_TRIES = ("https", "https-sni")
+# What a backend that takes the handshake and wants a certificate of nginx may do without one.
+_WITHOUT_CERTIFICATE = ("tls-alert", "closed", "reset")
 _HELLOS = {
     "fastcgi-ping": (wire.fastcgi_ping, wire.read_fastcgi_ping),
     "uwsgi-ping": (wire.uwsgi_ping, wire.read_uwsgi_ping),
@@ -112,7 +119,8 @@ def collect(identity, targets, limits=None):
         ids = None
     # Made here: behind a new root OpenSSL would read that root's configuration.
     contexts = _contexts()
-    result = inside.call(_probe_all, (asked, limits, contexts), (identity or {}).get("pid"), ids, limits["total"] + limits["try"])
+    trust = tls.Trust(asked, (identity or {}).get("pid"))
+    result = inside.call(_probe_all, (asked, limits, contexts, trust), (identity or {}).get("pid"), ids, limits["total"] + limits["try"])
     if len(result["probes"]) < len(asked):
         hidden.append("{0} endpoints were not probed: the {1:g} s for all of them were over".format(len(asked) - len(result["probes"]), limits["total"]))
     result["identity"]["pid"] = (identity or {}).get("pid")
@@ -128,7 +136,7 @@ def _ids(identity):
 def _target(given):
     """Return a target with every key. wait is in seconds, as proxy_read_timeout would bound it."""
     target = {"id": "", "endpoint": "", "speak": "http", "host": "", "method": "GET", "path": "/", "sni": "", "params": {}, "wait": 5.0, "version": "1.0"}
-    target["identify"], target["keep"] = True, False
+    target.update(identify=True, keep=False, tls=None, nginx="")
     target.update((key, value) for key, value in given.items() if value is not None)
     target["host"] = target["host"] or "localhost"
     target["wait"] = min(max(float(target["wait"]), 0.1), MAX_WAIT)
@@ -154,13 +162,13 @@ def _contexts():
     return contexts
 
 
-def _probe_all(targets, limits, contexts):
+def _probe_all(targets, limits, contexts, trust):
     """Probe all targets; runs in the child that is where nginx is."""
     deadline = time.monotonic() + limits["total"]
     places = {}
     for position, target in enumerate(targets):
         place = places.setdefault(target["endpoint"], ({}, []))
-        place[1].append((position, _Probe(target, limits, contexts, deadline, place[0])))
+        place[1].append((position, _Probe(target, limits, contexts, trust, deadline, place[0])))
     with ThreadPoolExecutor(MAX_THREADS) as pool:
         lists = list(pool.map(lambda place: [(position, probe.run()) for position, probe in place[1]], places.values()))
     done = sorted((pair for pairs in lists for pair in pairs if pair[1] is not None), key=lambda pair: pair[0])
@@ -175,10 +183,12 @@ class _Probe:
     They are made once.
     """
 
-    def __init__(self, target, limits, contexts, deadline, known):
+    def __init__(self, target, limits, contexts, trust, deadline, known):
         self.target = target
         self.limits = limits
         self.contexts = contexts
+        self.tls = tls.settings(target["tls"])
+        self.trusts, self.trust = trust, trust.of(self.tls)
         self.deadline = deadline
         self.known = known
         self.queue = None
@@ -203,14 +213,67 @@ class _Probe:
             return probe
         first = self._first_speak()
         deadline = time.monotonic() + self.target["wait"]
-        tried, raw = self._try(first, connection, began, deadline, self.target["method"], self.target["path"], first=True)
+        tried, raw = self._try(first, connection, began, deadline, self.target["method"], self.target["path"], own=True)
         probe["queue"] = self.queue
+        if self._lacks_certificate(tried):
+            probe["tries"] = [dict(tried, status="keyless", why="nginx shows a certificate of its own here, the probe has none: " + tried["why"])]
+            return probe
         speaks = _further_speaks(first, tried, raw) if self.target["identify"] else ()
         key = speaks, self._server_name()
         if key not in self.known:
             self.known[key] = self._further(speaks)
         probe["tries"] = [tried] + self.known[key]
+        if self._encrypted(first, True) and self.target["identify"] and self._explicable(tried, self.known[key]):
+            probe["tls"] = self._explanation(tried)
         return probe
+
+    def _encrypted(self, speak, own):
+        """Return whether a try is made over TLS: those that always are, and the pass's own where its protocol is."""
+        return speak in _TLS_TRIES or own and self.target["speak"] in ("suwsgi", "tls") or speak == "http2" and self.target["speak"] == "grpcs"
+
+    def _lacks_certificate(self, tried):
+        return self.tls["client_certificate"] and (tried["status"] in _WITHOUT_CERTIFICATE or tried["code"] == 400)
+
+    @staticmethod
+    def _explicable(tried, further):
+        """Return whether a handshake failed that further ones may explain: not with what speaks plain text, nor with what says nothing."""
+        if tried["tls"] or tried["status"] not in ("tls-alert", "closed", "reset", "error", "untrusted"):
+            return False
+        return not any(item["status"] == "ok" and item["speak"] not in _TLS_TRIES for item in further)
+
+    def _explanation(self, tried):
+        end = min(time.monotonic() + self.limits["further"], self.deadline - self.limits["try"])
+        key = "explained", self.target["sni"], repr(sorted(self.tls.items()))
+        if key not in self.known:
+            alpn = "h2" if self.target["speak"] == "grpcs" else ""
+            self.known[key] = tls.Explanation(self.target, self.trusts, self.trust, alpn, self._shaken, end).make(tried)
+        return dict(self.known[key], trust={"changed": self.trust["changed"], "why": text.harmless(self.trust["why"], 300)})
+
+    def _shaken(self, context, why, name, settings, trust):
+        """Make one handshake and no request; see tls.Explanation."""
+        found = {"status": "untestable", "code": None, "why": why, "version": "", "chain": [], "requested": False}
+        if context is None:
+            return found
+        deadline = time.monotonic() + self.limits["try"]
+        connection, connect = _connect(self.target["endpoint"], deadline)
+        if connection is None:
+            return dict(found, status="error", why="connect: " + connect["why"])
+        channel = None
+        try:
+            channel = _TlsChannel(_Channel(connection, deadline), context, name)
+            shaken = channel.shake_hands()
+            found.update(status="ok", version=shaken["version"] or "")
+            if trust:
+                channel.verify(settings, trust)
+        except _Failed as failure:
+            found.update(status="untestable" if tls.refused_by_us(failure.why) else failure.status, code=failure.code, why=failure.why)
+        except (OSError, ValueError) as error:
+            found.update(status="error", why="{0}: {1}".format(type(error).__name__, error))
+        finally:
+            connection.close()
+        if channel:
+            found.update(requested=tls.wants_certificate(channel.seen), chain=channel.chain())
+        return dict(found, why=self._shown(found["why"], 300))
 
     def _first_speak(self):
         speak = self.target["speak"]
@@ -244,27 +307,30 @@ class _Probe:
                 break
         return tries
 
-    def _try(self, speak, connection, began, deadline, method, path, first=False):
-        """Ask once over a fresh connection, close it, and return (try, the bytes that came)."""
+    def _try(self, speak, connection, began, deadline, method, path, own=False):
+        """Ask once over a fresh connection, close it, and return (try, the bytes that came); own: the try that the pass asks for."""
         tried = _tried(speak)
         channel, raw = _Channel(connection, deadline), b""
         try:
             request, read = self._question(speak, method, path)
-            if speak in _TLS_TRIES or (speak == "http2" and self.target["speak"] == "grpcs"):
-                channel = self._tls(channel, speak)
-                tried["tls"] = channel.shake_hands()
+            if self._encrypted(speak, own):
+                channel = self._tls(channel, speak, own)
+                shaken = channel.shake_hands()
+                if own and self.tls["verify"]:
+                    shaken.update(self._verified(channel))
+                tried["tls"] = shaken
             channel.send(request)
-            raw, verdict = _read(channel, read)
+            raw, verdict = _read(channel, read) if read else (channel.seen, wire.Verdict("ok", None, None, ""))
             tried["seconds"] = _since(began)
             tried.update(status=verdict.status, code=verdict.code, header_bytes=verdict.header_bytes, why=verdict.why)
-            if first and self.target["keep"] and self.target["version"] == "1.1" and speak in ("http", "https", "https-sni") and verdict.status == "ok":
+            if own and self.target["keep"] and self.target["version"] == "1.1" and speak in ("http", "https", "https-sni") and verdict.status == "ok":
                 tried["keep_alive"] = wire.kept_open(raw)
             if speak == "http" and verdict.code == 400:
                 raw = _read_hint(channel, raw)
         except _Failed as failure:
             tried.update(status=failure.status, code=failure.code, why=failure.why, seconds=_since(began))
             raw = channel.seen
-            if first and failure.status == "timeout" and not raw:
+            if own and failure.status == "timeout" and not raw:
                 self.queue = _queue(self.target["endpoint"], _sock_diag.accepted(connection))
         except (OSError, ValueError) as error:
             tried.update(status="error", why="{0}: {1}".format(type(error).__name__, error), seconds=_since(began))
@@ -277,11 +343,27 @@ class _Probe:
     def _shown(self, word, limit):
         return text.harmless(self.redactor.text(word), limit)
 
-    def _tls(self, channel, speak):
+    def _tls(self, channel, speak, own):
         if not self.contexts:
             raise _Failed("error", "this Python has no ssl module")
-        named = speak == "https-sni" or (speak == "http2" and self.target["sni"])
-        return _TlsChannel(channel, self.contexts["h2" if speak == "http2" else ""], self._server_name() if named else "")
+        protocol = "h2" if speak == "http2" else ""
+        if not own:
+            return _TlsChannel(channel, self.contexts[protocol], self._server_name() if speak == "https-sni" else "")
+        context = self.contexts[protocol]
+        if self.target["tls"]:
+            trust = self.trust if self.tls["verify"] and not self.trust["why"] else None
+            try:
+                context = self.trusts.context(self.tls["protocols"], self.tls["ciphers"], protocol, trust)
+            except (ssl.SSLError, ValueError) as error:
+                raise _Failed("error", "TLS as it is set here cannot be spoken by this host's Python: {0}".format(error))
+        return _TlsChannel(channel, context, self._server_name() if self.target["sni"] else "")
+
+    def _verified(self, channel):
+        """Return what is known of the verification that nginx makes here; raises _Failed where nginx would not go on."""
+        if self.trust["why"]:
+            return {"verified": False, "why": text.harmless(self.trust["why"], 300)}
+        between = channel.verify(self.tls, self.trust)
+        return {"verified": True, "why": "", "intermediates": between, "trusted_since": self.trust["changed"]}
 
     def _server_name(self):
         """Return the name for TLS; "" when there is none: RFC 6066 allows no address."""
@@ -289,14 +371,16 @@ class _Probe:
 
     def _question(self, speak, method, path):
         """Return (bytes to send, reader of the answer)."""
-        target = self.target
+        target, known = self.target, response_header.version(self.target["nginx"])
         if speak in ("http", "https", "https-sni"):
-            return wire.http_request(method, path, target["host"], target["version"], target["keep"]), wire.read_http
-        if speak in ("fastcgi", "uwsgi", "scgi"):
+            return wire.http_request(method, path, target["host"], target["version"], target["keep"]), functools.partial(wire.read_http, known=known)
+        if speak in ("fastcgi", "uwsgi", "suwsgi", "scgi"):
             variables = wire.cgi_params(method, path, target["host"], target["params"])
             if speak == "fastcgi":
-                return wire.fastcgi_request(variables), wire.read_fastcgi
-            return (wire.uwsgi_request if speak == "uwsgi" else wire.scgi_request)(variables), wire.read_cgi
+                return wire.fastcgi_request(variables), functools.partial(wire.read_fastcgi, known=known)
+            return (wire.scgi_request if speak == "scgi" else wire.uwsgi_request)(variables), functools.partial(wire.read_cgi, known=known)
+        if speak == "tls":
+            return b"", None
         ask, read = _HELLOS[speak]
         return ask(), read
 
@@ -372,6 +456,20 @@ class _TlsChannel:
         names, not_after = certificate.describe(self._tls.getpeercert(True) or b"")
         return {"version": self._tls.version(), "cipher": (self._tls.cipher() or ("",))[0], "names": names, "not_after": not_after}
 
+    def verify(self, settings, trust):
+        """Return the number of intermediate certificates, None when it cannot be told; raises _Failed when nginx would not take what was verified."""
+        code, why, between = tls.objection(self._tls, self.seen, settings, trust)
+        if code:
+            raise _Failed("untrusted", why, code)
+        return between
+
+    def chain(self):
+        """Return the certificates (DER) that came, as far as they can be seen."""
+        try:
+            return tls.chain(self._tls, self.seen)
+        except ValueError:
+            return []
+
     def send(self, raw):
         """Send all bytes; raises _Failed."""
         while raw:
@@ -402,6 +500,9 @@ class _TlsChannel:
             except ssl.SSLZeroReturnError:
                 raise _Failed("closed", "the backend ended the TLS session")
             except ssl.SSLError as error:
+                untrusted = tls.verify_error(error)
+                if untrusted:
+                    raise _Failed("untrusted", untrusted[1], untrusted[0])
                 raise self._failure(error.reason or str(error))
             else:
                 self._flush()
@@ -549,6 +650,10 @@ def _further_speaks(first, tried, raw):
     """Return what to try after the first try of a target, raw being the bytes that came."""
     if first == "http" and wire.hints_at_tls(raw):
         return _TLS_TRIES
+    if tried["status"] == "untrusted":
+        return ()
+    if first in _TLS_TRIES and tried["status"] == "tls-alert":
+        return tuple(speak for speak in _FURTHER[first] if speak in _TLS_TRIES)
     if first == "http" and len(raw) >= 9 and wire.read_http2(raw).status == "ok":
         return ("http2",)
     # An HTTP server takes a uwsgi or SCGI request for a bad one of its own.

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ipaddress
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
@@ -94,7 +94,8 @@ class Probe:
     wait: float
     connect: dict
     tries: tuple[dict, ...]
-    queue: dict
+    queue: dict = field(default_factory=dict)
+    tls: dict = field(default_factory=dict)
 
     @property
     def asked(self) -> dict:
@@ -235,7 +236,12 @@ class Leg:
     @property
     def serves(self) -> bool:
         """Return whether the endpoint answers now; where it was not asked, whether something listens there."""
-        return self.answers if self.probe else bool(self.listeners)
+        return self.answers if self.probe and not self.probe_lacked_certificate else bool(self.listeners)
+
+    @property
+    def probe_lacked_certificate(self) -> bool:
+        """Return whether the probe failed for want of the certificate that nginx shows to the backend: it says nothing then."""
+        return bool(self.probe) and self.probe.asked.get("status") == "keyless"
 
     @property
     def probe_gave_up(self) -> bool:
@@ -371,6 +377,7 @@ class Host:
                 probe["connect"],
                 tuple(probe["tries"]),
                 probe.get("queue") or {},
+                probe.get("tls") or {},
             )
             for probe in made
             if probe["id"] in targets

@@ -183,7 +183,7 @@ class Route:
     @property
     def sni(self) -> str:
         """Return the name that nginx sends in a TLS handshake, or ""."""
-        return sent.server_name(self.site, self.family, self.target)
+        return sent.server_name(self.site, "proxy" if self.family == STREAM else self.family, self.target)
 
     def params(self, path: str) -> dict[str, str]:
         """Return the FastCGI, uwsgi or SCGI parameters for a path, as far as they are known."""

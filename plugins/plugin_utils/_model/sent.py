@@ -19,7 +19,7 @@ import re
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import patterns, target, variables
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME, UNIX, Endpoint
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site import Site
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site import STREAM, Site
 
 _MOST_PARAMS = 128
 
@@ -116,15 +116,22 @@ def proxy_host(route_target: target.Target) -> str:
 def server_name(site: Site, family: str, route_target: target.Target) -> str:
     """Return the name that nginx sends in a TLS handshake (SNI), or "": none is sent, or it is not known."""
     switch = site.in_force(f"{family}_ssl_server_name")
-    if route_target.scheme not in target.TLS_SCHEMES or not switch or not switch[0].flag:
+    if route_target.scheme not in (*target.TLS_SCHEMES, STREAM) or not switch or not switch[0].flag:
         return ""
+    name = tls_name(site, family, route_target)
+    # An address is never sent as a name (RFC 6066).
+    return name if Endpoint.parse(name).kind == NAME else ""
+
+
+def tls_name(site: Site, family: str, route_target: target.Target) -> str:
+    """Return the name that the certificate of a backend must be for, and that is sent where *_ssl_server_name is on; "" when it is not known."""
     written = site.in_force(f"{family}_ssl_name")
     given = {**of_request(site, "/"), "proxy_host": proxy_host(route_target)}
     values = site.at_request(given).values(written[0].args[0] if written and written[0].args else proxy_host(route_target))
     name = next((value.text for value in values if value.text is not None), "")
-    name = name if name.startswith("[") else name.partition(":")[0]
-    # An address is never sent as a name (RFC 6066).
-    return name if Endpoint.parse(name).kind == NAME else ""
+    if name.startswith("["):
+        return name.partition("]")[0] + "]"
+    return name.partition(":")[0]
 
 
 def params(site: Site, family: str, path: str) -> dict[str, str]:

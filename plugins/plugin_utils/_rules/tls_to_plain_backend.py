@@ -4,16 +4,17 @@
 """nginx speaks TLS to a port that does not.
 
 ## What it is
-The pass says https:// (or grpcs://), and the backend answers in plain text. The handshake fails with "wrong
-version number" and the client gets a 502.
+The pass says https:// (grpcs://, suwsgi://, or proxy_ssl on in stream), and the backend answers in plain text. The
+handshake fails with "wrong version number" and the client gets a 502. Before nginx 1.28.2 and 1.29.5 a backend that
+answers very early may have its plain 400 handed on to the client.
 
 ## How it is recognised
 A TLS handshake with the endpoint, made as nginx makes it, does not get a TLS answer, and a plain request to
-the same endpoint is answered. Records of such a handshake, made under the configuration that runs, make it
-likely.
+the same endpoint is answered; in stream, whose protocol nobody knows, the answer that is not TLS is enough. Records of
+such a handshake, made under the configuration that runs, make it likely.
 
 ## Fix
-Write http:// (grpc://). Risky: the traffic to the backend is then not encrypted.
+Write http:// (grpc://, uwsgi://), or proxy_ssl off. Risky: the traffic to the backend is then not encrypted.
 
 ## When it stays silent
 The handshake succeeds, with or without a server name; it fails with a TLS alert; the plain request is
@@ -25,33 +26,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
-_PLAIN = {"https": ("http", "http"), "grpcs": ("grpc", "http2")}
+_PLAIN = {"https": ("http", ("http",)), "grpcs": ("grpc", ("http2",)), "suwsgi": ("uwsgi", ("uwsgi", "uwsgi-ping"))}
+_LOGGED = ("tls-wrong-version", "tls-plain-response")
 
 
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each TLS pass whose endpoint speaks plain text."""
     for leg in host.legs:
-        if leg.route.scheme not in _PLAIN:
+        stream = leg.route.family == "stream" and tls.settings(leg.route, leg.endpoint) is not None
+        if leg.route.scheme not in _PLAIN and not stream:
             continue
-        scheme, protocol = _PLAIN[leg.route.scheme]
+        scheme, protocols = _PLAIN.get(leg.route.scheme, ("", ("http",)))
         asked = leg.probe.asked if leg.probe else {}
-        plain = leg.probe.spoke(protocol) if leg.probe else {}
-        proven = _is_plain(asked, plain) and not leg.probe.spoke("https", "https-sni")
-        if not proven and (leg.answers or not leg.logged("tls-wrong-version")):
+        plain = leg.probe.spoke(*protocols) if leg.probe else {}
+        proven = stream and asked.get("status") == "not-tls" or _is_plain(asked, plain) and not leg.probe.spoke("https", "https-sni")
+        if not proven and (leg.answers or asked.get("tls") or not leg.logged(*_LOGGED)):
             continue
+        speaks = f" ({leg.route.scheme}://)" if scheme else ""
+        fix = f"Write {scheme}:// instead of {leg.route.scheme}:// at {leg.route.at}." if scheme else f"Write proxy_ssl off; for {leg.route.at}."
         yield on_leg(
             host,
             RULE.id,
             leg,
             PROVEN if proven else LIKELY,
-            f"nginx speaks TLS to {leg.endpoint} ({leg.route.scheme}://), which answers in plain text.",
-            [show_config(leg), *show_probe(leg, protocol), *show_log(leg, "tls-wrong-version", "tls-closed")],
-            Fix(remedy="upstream_scheme", safety=RISKY, summary=f"Write {scheme}:// instead of {leg.route.scheme}:// at {leg.route.at}.", diff=""),
-            f"curl -sI http://{leg.endpoint}/" if leg.endpoint.kind == "tcp" else "",
+            f"nginx speaks TLS to {leg.endpoint}{speaks}, which answers in plain text.",
+            [show_config(leg), *show_probe(leg, *protocols), *show_log(leg, *_LOGGED, "tls-closed")],
+            Fix(remedy="upstream_scheme" if scheme else None, safety=RISKY if scheme else MANUAL, summary=fix, diff=""),
+            f"curl -sI http://{leg.endpoint}/" if leg.endpoint.kind == "tcp" and scheme == "http" else "",
             at=leg.route.at,
         )
 

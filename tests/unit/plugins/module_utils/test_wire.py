@@ -73,7 +73,7 @@ def test_refused_line_does_not_show_its_value():
     assert "canary" not in verdict.why
 
 
-@pytest.mark.parametrize("line", [b"X:\xff\xfe", b"X_Y: z", b"NoColon", b":empty", b"X: a:b c", b"\xc3\xa9: x"])
+@pytest.mark.parametrize("line", [b"X:\xff\xfe", b"X_Y: z", b"NoColon", b"X: a:b c", b"\xc3\xa9: x"])
 def test_header_line_that_nginx_takes(line):
     assert wire.read_http(b"HTTP/1.1 200 OK\r\n" + line + b"\r\n\r\n").status == "ok"
 

@@ -60,6 +60,11 @@ _CLASSES = {
     "no-resolver": ("no resolver defined to resolve", None, "", 502),
     "name-not-resolved": ("could not be resolved", None, "", 502),
     "no-live-upstreams": ("no live upstreams", None, "connecting to upstream", 502),
+    "tls-alert": ("SSL_do_handshake() failed", None, "SSL handshaking to upstream", 502),
+    "tls-incompatible": ("SSL_do_handshake() failed", None, "SSL handshaking to upstream", 502),
+    "tls-plain-response": ("upstream prematurely sent response", None, "reading response header from upstream", 502),
+    "tls-verify": ("upstream SSL certificate verify error", None, "SSL handshaking to upstream", 502),
+    "header-invalid": ("upstream sent invalid header", None, "reading response header from upstream", 502),
     "closed-early": ("upstream prematurely closed connection", None, "reading response header from upstream", 502),
 }
 
@@ -508,9 +513,11 @@ class World:
 
     # --- probes and judging
 
-    def reply(self, endpoint: str, *tries: dict, connect: str = "ok", queue: dict | None = None, seconds: float = 0.001) -> World:
-        """Say what a probe of an endpoint gives, instead of what follows from the listeners."""
-        self.replies[endpoint] = {"connect": connect, "tries": list(tries), "queue": queue, "seconds": seconds}
+    def reply(
+        self, endpoint: str, *tries: dict, connect: str = "ok", queue: dict | None = None, seconds: float = 0.001, tls: dict | None = None
+    ) -> World:
+        """Say what a probe of an endpoint gives, instead of what follows from the listeners; tls is what further handshakes showed."""
+        self.replies[endpoint] = {"connect": connect, "tries": list(tries), "queue": queue, "seconds": seconds, "tls": tls}
         return self
 
     def server(self, pid: int, kind: str, running: int = 1, name: str = "", told: dict | None = None) -> World:
@@ -539,7 +546,8 @@ class World:
         errno, why = _ERRNO.get(said["connect"], (None, ""))
         connect = {"status": said["connect"], "errno": errno, "seconds": said.get("seconds", 0.001), "why": why}
         tries = [{**_ANSWERED, **({"speak": target["speak"]} if not number else {}), **given} for number, given in enumerate(said["tries"])]
-        return {"id": target["id"], "endpoint": target["endpoint"], "connect": connect, "tries": tries, "queue": said.get("queue")}
+        probe = {"id": target["id"], "endpoint": target["endpoint"], "connect": connect, "tries": tries, "queue": said.get("queue")}
+        return {**probe, **({"tls": said["tls"]} if said.get("tls") else {})}
 
     def _natural(self, endpoint: str) -> dict:
         if endpoint.startswith("unix:"):

@@ -132,3 +132,52 @@ def test_the_command_for_a_person_holds_no_word_of_the_host():
 def test_records_of_tls_that_happened_while_it_answers_now_are_open():
     result = world("https", tried("https", tls=TLS)).logged(TCP, "tls-wrong-version", last=NOW - 5).judge()
     assert (verdict(result), unknowns(result)) == ([], [("unexplained", TCP, "open")])
+
+
+@pytest.mark.parametrize(
+    ("target", "asked", "plain", "scheme"),
+    [
+        (f"grpc_pass grpcs://{TCP}", "http2", "http2", "grpc"),
+        (f"uwsgi_pass suwsgi://{TCP}", "suwsgi", "uwsgi", "uwsgi"),
+        (f"uwsgi_pass suwsgi://{TCP}", "suwsgi", "uwsgi-ping", "uwsgi"),
+    ],
+)
+def test_tls_to_a_plain_port_in_other_families(target, asked, plain, scheme):
+    host = World().passes(target).service("shop.service", TCP).reply(TCP, tried(asked, "not-tls"), tried(plain))
+    result = host.judge()
+    assert verdict(result) == one("tls-to-plain-backend")
+    assert result.findings[0].fix.summary.startswith(f"Write {scheme}:// instead of")
+
+
+def test_tls_of_a_stream_to_a_plain_port():
+    text = f"user www-data;\nevents {{}}\nstream {{\nserver {{ listen 5000; proxy_ssl on; proxy_pass {TCP}; }}\n}}\n"
+    host = World().file("/etc/nginx/nginx.conf", text).service("shop.service", TCP).reply(TCP, tried("tls", "not-tls"))
+    result = host.judge()
+    assert [item[:3] for item in verdict(result)] == [("tls-to-plain-backend", "cause", "proven")]
+    assert "proxy_ssl off;" in result.findings[0].fix.summary
+
+
+def test_a_plain_answer_in_the_log_alone():
+    host = world("https", tried("https", "closed")).logged(TCP, "tls-plain-response")
+    assert verdict(host.judge()) == one("tls-to-plain-backend", "likely")
+
+
+@pytest.mark.parametrize(
+    ("tries", "spoken"),
+    [
+        ((tried("http", code=400), tried("https", "timeout", tls=TLS)), True),
+        ((tried("http", "closed"), tried("https", "tls-alert"), tried("https-sni", "tls-alert")), True),
+        ((tried("http", code=200), tried("https", "tls-alert")), False),
+        ((tried("http", "closed"), tried("https", "invalid", tls=TLS)), False),
+        ((tried("http", "closed"), tried("https", "reset")), False),
+    ],
+)
+def test_what_shows_tls(tries, spoken):
+    assert verdict(world("http", *tries).judge()) == (one("plain-to-tls-backend") if spoken else [])
+
+
+@pytest.mark.parametrize(("status", "spoken"), [("closed", True), ("ok", False)])
+def test_plain_uwsgi_to_a_tls_port(status, spoken):
+    """Where a web server answers over TLS, the protocol is another one."""
+    host = World().passes(f"uwsgi_pass {TCP}").service("shop.service", TCP).reply(TCP, tried("uwsgi", "closed"), tried("https", status, tls=TLS))
+    assert [item[0] for item in verdict(host.judge())] == (["plain-to-tls-backend"] if spoken else [])

@@ -1,0 +1,251 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""nginx verifies the backend's certificate, and it does not pass.
+
+## What it is
+With proxy_ssl_verify on (grpc_, uwsgi_ likewise, and in stream) nginx gives up a handshake whose certificate is not issued by what
+proxy_ssl_trusted_certificate holds, is expired or not valid yet, is revoked, is for another name than proxy_ssl_name (the host of
+the pass by default), or stands at the end of a chain with more intermediate certificates than proxy_ssl_verify_depth (1).
+
+## How it is recognised
+A handshake that verifies with the route's own files, name and depth fails in the verification: proven. The records
+"upstream SSL certificate verify error" or "does not match" in the log of the configuration that runs: likely, also when the
+trusted file was changed since nginx was loaded and nginx has not read it again. A certificate that passes and ends within 14 days is a risk.
+
+## Fix
+Never to turn the verification off. The right CA belongs into the trusted file (a person has to make sure that it is the
+right one); an expired certificate is to be renewed at the backend; the name and the depth can be set. Manual, or risky for those two.
+
+## When it stays silent
+Nothing is verified, whatever is wrong with the certificate; it passes; the backend shows the right certificate when it is sent a server name
+(tls-sni-missing).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, SAFE, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_directive, show_log, show_probe, show_tls
+
+_SOON = 14 * 86400
+_LOGGED = "tls-verify"
+# Numbers of OpenSSL's X509_V_ERR_*, as nginx logs them.
+_ISSUER = (2, 18, 19, 20, 21)
+_NOT_YET, _EXPIRED, _TOO_LONG, _REVOKED, _NAME = 9, 10, 22, 23, 62
+_LISTS = (3, 11, 12, _REVOKED)
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each route that verifies a certificate which does not pass, or soon will not."""
+    for leg in host.legs:
+        found = tls.settings(leg.route, leg.endpoint)
+        if not found or not found.verify:
+            continue
+        asked = leg.probe.asked if leg.probe else {}
+        if asked.get("status") == "untrusted":
+            yield from _failing(host, leg, found)
+        elif _waits_for_reload(leg):
+            yield _stale(host, leg, found)
+        elif leg.logged(_LOGGED) and (tls.open_to_log(leg) or _not_seen(leg)):
+            yield _logged(host, leg, found)
+        elif asked.get("tls") and asked["tls"].get("verified"):
+            yield from _ending(host, leg, found)
+
+
+def _failing(host: Host, leg: Leg, found: tls.Settings) -> Iterator[Finding]:
+    chain = leg.probe.tls.get("chain") or []
+    own = chain[0] if chain else {}
+    code = leg.probe.asked.get("code") or _code(own, chain, host.now)
+    loaded = all(leg.runs_with(item) for item in found.directives) and not tls.trust_changed(leg)
+    yield on_leg(
+        host,
+        RULE.id,
+        leg,
+        PROVEN if loaded or leg.logged(_LOGGED) else LIKELY,
+        f"nginx verifies the certificate of {leg.endpoint} and refuses it: {_why(host.now, leg, found, code, chain)}.",
+        [
+            show_config(leg),
+            *_in_force(leg, found),
+            *show_probe(leg),
+            *(Evidence(f"certificate of {leg.endpoint}", _shown(item)) for item in chain[:4]),
+            *show_log(leg, _LOGGED),
+        ],
+        _fix(leg, found, code, chain),
+        _command(leg),
+        at=_at(leg, found, code),
+    )
+
+
+def _not_seen(leg: Leg) -> bool:
+    """Return whether the probe's handshake leaves open what nginx refused: the files were not read, or the chain was not measured."""
+    seen = (leg.probe.asked.get("tls") if leg.probe else None) or {}
+    if seen.get("verified") and seen.get("intermediates") is None:
+        return any(str((group.get("detail") or {}).get("code")) == str(_TOO_LONG) for group in leg.logged(_LOGGED))
+    return seen.get("verified") is False
+
+
+def _waits_for_reload(leg: Leg) -> bool:
+    """Return whether the file that nginx trusts was changed after it was read, and the verification goes on failing since."""
+    asked = leg.probe.asked if leg.probe else {}
+    since = (asked.get("tls") or {}).get("trusted_since")
+    if not since or not leg.instance.loaded or since <= leg.instance.loaded or not asked["tls"].get("verified"):
+        return False
+    return any((group["last"] or 0.0) > since for group in leg.logged(_LOGGED))
+
+
+def _stale(host: Host, leg: Leg, found: tls.Settings) -> Finding:
+    since = leg.probe.asked["tls"]["trusted_since"]
+    return on_leg(
+        host,
+        RULE.id,
+        leg,
+        LIKELY,
+        f"nginx refuses the certificate of {leg.endpoint}, which passes with the trusted file as it is now: nginx read it before it was changed.",
+        [
+            show_config(leg),
+            *_in_force(leg, found),
+            Evidence("trusted file", f"changed {clock(since)}; nginx was loaded {clock(leg.instance.loaded)}"),
+            *show_probe(leg),
+            *show_log(leg, _LOGGED),
+        ],
+        Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {leg.instance.reload_command}", diff=""),
+        leg.instance.reload_command,
+        at=found.trusted.at if found.trusted else None,
+    )
+
+
+def _logged(host: Host, leg: Leg, found: tls.Settings) -> Finding:
+    group = leg.logged(_LOGGED)[0]
+    detail = group.get("detail") or {}
+    code = int(detail["code"]) if str(detail.get("code", "")).isdigit() else _NAME if detail.get("name") else 0
+    return on_leg(
+        host,
+        RULE.id,
+        leg,
+        LIKELY,
+        f"nginx verifies the certificate of {leg.endpoint} and refused it: {_why(host.now, leg, found, code, [], str(detail.get('reason', '')))}.",
+        [show_config(leg), *_in_force(leg, found), *show_probe(leg), *show_log(leg, _LOGGED)],
+        _fix(leg, found, code, []),
+        _command(leg),
+        at=_at(leg, found, code),
+    )
+
+
+def _ending(host: Host, leg: Leg, found: tls.Settings) -> Iterator[Finding]:
+    """Yield a risk for a certificate that passes and ends soon."""
+    ends = leg.probe.asked["tls"].get("not_after")
+    if not ends or not host.now or not host.now < ends < host.now + _SOON:
+        return
+    finding = on_leg(
+        host,
+        RULE.id,
+        leg,
+        PROVEN,
+        f"The certificate of {leg.endpoint}, which nginx verifies, ends on {clock(ends)}; nginx refuses it from then on.",
+        [show_config(leg), *_in_force(leg, found), *show_probe(leg)],
+        Fix(remedy=None, safety=MANUAL, summary="Renew the certificate at the backend.", diff=""),
+        _command(leg),
+    )
+    yield dataclasses.replace(finding, kind=RISK)
+
+
+def _code(own: dict, chain: list[dict], now: float) -> int:
+    """Return the number of what is wrong, for a Python that does not tell it (before 3.7)."""
+    if own and now and now > own["not_after"]:
+        return _EXPIRED
+    if own and now and now < own["not_before"]:
+        return _NOT_YET
+    return 18 if own.get("self_issued") and len(chain) == 1 else 20
+
+
+def _why(now: float, leg: Leg, found: tls.Settings, code: int, chain: list[dict], reason: str = "") -> str:
+    own = chain[0] if chain else {}
+    trusted = found.trusted.args[0] if found.trusted else "its trusted certificates"
+    said = quote(reason or (leg.probe.asked.get("why") if leg.probe else "") or "", 120)
+    if code == _NAME:
+        is_for = ", ".join((*own.get("names", ()), *own.get("addresses", ()))[:5]) if own else ""
+        address = " (nginx compares an address with names alone)" if found.name in own.get("addresses", ()) else ""
+        return f"it is not for {found.name or 'the name that nginx asks for'}" + (f" but for {quote(is_for)}{address}" if is_for else "")
+    if code in (_EXPIRED, _NOT_YET):
+        wrong = next((item for item in chain if _dated(item, code, now)), own) if chain else {}
+        which = "it" if not wrong or wrong is own else f"the certificate {wrong['subject']} of its chain"
+        if code == _EXPIRED:
+            return f"{which} expired" + (f" on {clock(wrong['not_after'])}" if wrong else "")
+        return f"{which} is not valid" + (f" before {clock(wrong['not_before'])}" if wrong else " yet")
+    if code == _TOO_LONG:
+        return f"its chain is longer than {found.depth} allows" + (f" ({_between(chain)} certificates between it and its root)" if _between(chain) else "")
+    if code in _ISSUER:
+        if own.get("self_issued") and len(chain) == 1:
+            return f"it is signed by itself ({own['subject']}) and {trusted} does not hold it"
+        return (f"it is issued by {chain[-1]['issuer']}, which {trusted} does not hold" if chain else f"{trusted} does not hold its issuer") + f" ({said})"
+    if code in _LISTS:
+        return "it is revoked" if code == _REVOKED else f"it cannot be held against {found.crl.args[0] if found.crl else 'the revocation lists'} ({said})"
+    return said or "its verification fails"
+
+
+def _dated(item: dict, code: int, now: float) -> bool:
+    """Return whether a certificate of the chain is the one whose date is wrong."""
+    return now > item["not_after"] if code == _EXPIRED else now < item["not_before"]
+
+
+def _between(chain: list[dict]) -> int:
+    return sum(not item["self_issued"] for item in chain[1:])
+
+
+def _shown(item: dict) -> str:
+    names = ", ".join(item["names"][:5])
+    dates = f"{clock(item['not_before'])} to {clock(item['not_after'])}"
+    return f"{item['subject']}; issued by {item['issuer']}; {f'for {names}; ' if names else ''}{dates}; {item['key']}"
+
+
+def _in_force(leg: Leg, found: tls.Settings) -> list[Evidence]:
+    return [*show_tls(leg, found.prefix, "verify", "trusted_certificate", "name", "server_name", "crl"), show_directive(found.depth)]
+
+
+def _at(leg: Leg, found: tls.Settings, code: int):
+    if code == _TOO_LONG and found.depth.at:
+        return found.depth.at
+    if code in _ISSUER and found.trusted and found.trusted.at:
+        return found.trusted.at
+    return leg.route.at
+
+
+def _fix(leg: Leg, found: tls.Settings, code: int, chain: list[dict]) -> Fix:
+    trusted = found.trusted.args[0] if found.trusted else f"{found.prefix}_ssl_trusted_certificate"
+    own = chain[0] if chain else {}
+    if code == _TOO_LONG:
+        needed = max(_between(chain), int(found.depth.args[0]) + 1 if found.depth.args[0].isdigit() else 2)
+        return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {found.depth.at or leg.route.at}: {found.prefix}_ssl_verify_depth {needed};", diff="")
+    if code == _NAME:
+        name = next((item for item in own.get("names", ()) if "*" not in item), "")
+        if name:
+            return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {found.prefix}_ssl_name {quote(name)};", diff="")
+        summary = f"Set {found.prefix}_ssl_name to a name that the certificate has, or give the backend one for {found.name or 'the name'}."
+        return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
+    if code in _ISSUER:
+        issuer = chain[-1]["issuer"] if chain else "the CA that issued it"
+        summary = f"Make sure that {issuer} is to be trusted and add its certificate to {trusted}; or let the backend send its intermediate certificates too."
+        return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
+    if code in (_EXPIRED, _NOT_YET):
+        return Fix(remedy=None, safety=MANUAL, summary="Renew the certificate at the backend; where it looks valid, set this host's clock.", diff="")
+    if code in _LISTS and code != _REVOKED:
+        return Fix(remedy=None, safety=MANUAL, summary="Put the present revocation list of each CA of the chain into the file and reload nginx.", diff="")
+    return Fix(remedy=None, safety=MANUAL, summary="Give the backend a certificate that passes; do not turn the verification off.", diff="")
+
+
+def _command(leg: Leg) -> str:
+    return f"openssl s_client -connect {leg.endpoint} -showcerts" if leg.endpoint.kind == "tcp" else ""
+
+
+RULE = Rule(
+    id="tls-certificate-untrusted",
+    title="nginx verifies the backend's certificate, and it does not pass",
+    needs=("nginx", "error_log"),
+    check=check,
+)

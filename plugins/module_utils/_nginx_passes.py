@@ -20,6 +20,7 @@ _SCHEME = re.compile(r"(?i)([a-z]{2,16}|\$scheme)://")
 # What ends the host: the URI, which some variables hold.
 _HOST_END = re.compile(r"[:/?]|\$\{?(?:request_uri|uri|document_uri|is_args)\b", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})$")
+_PORT = re.compile(r":([0-9]{1,5})(?![0-9])")
 _NUMBERS = re.compile(r"[0-9.]+$")
 # What the value of a variable must look like to be taken for an address.
 _ADDRESS = re.compile(r"(?i)(?:[a-z]{2,16}://\S+|localhost|[a-z0-9_.-]+:[0-9]{1,5}(?:/\S*)?|[a-z0-9_-]+(?:\.[a-z0-9_-]+)+)$")
@@ -38,6 +39,19 @@ def names(instance):
             groups.add(text.decode(statement.args[0]).lower())
     found = {host_of(word) for word in _all_words(instance)} - {""}
     return {name for name in found if name.lower() not in groups}
+
+
+def named_ports(instance):
+    """Return the ports (set of int) of the passes and servers that name a host; 80 and 443 where none is written."""
+    found = set()
+    for word in _all_words(instance):
+        host = host_of(word)
+        if host:
+            scheme = _SCHEME.match(word)
+            rest = word[scheme.end():] if scheme else word
+            port = _PORT.match(rest[len(host):])
+            found.add(int(port.group(1)) if port else 443 if scheme and scheme.group(1).lower() in ("https", "grpcs") else 80)
+    return {port for port in found if 0 < port < 65536}
 
 
 def resolvers(instance):

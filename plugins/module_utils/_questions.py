@@ -41,7 +41,7 @@ def ask_all(host, redactor, since, log_limit, test):
     sockets = set()
     if found:
         answers[names.KEY] = evidence.ask(names.ASKED, names.collect, found)
-        answers[resolvers.KEY] = evidence.ask(resolvers.ASKED, resolvers.collect, found)
+        answers[resolvers.KEY] = evidence.ask(resolvers.ASKED, resolvers.collect, host, found)
         answers[paths.KEY] = evidence.ask(paths.ASKED, paths.collect, host, found)
         answers[limits.KEY] = evidence.ask(limits.ASKED, limits.collect, host, found)
         sockets = set().union(*(passes.sockets(instance) for instance in found["instances"]))

@@ -38,7 +38,7 @@ _FIRST = tuple(
     upstream-timeout proxy-temp-permission no-live-upstreams proxy-pass-uri-mismatch""".split()
 )
 # Failures that end when the backend is back.
-_PASSING = ("connect-refused", "connect-queue-full", "connect-no-socket", "connect-denied", "connect-timeout", "connect-unreachable", "no-live-upstreams")
+_PASSING = ("connect-refused", "connect-queue-full", "connect-no-socket", "connect-denied", "connect-timeout", "connect-unreachable", "no-live-upstreams", "name-not-resolved")
 
 
 def judge(bundle: dict, only: tuple[str, ...] = (), skip: tuple[str, ...] = (), peer_at=None) -> HostResult:

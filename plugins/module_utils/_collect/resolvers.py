@@ -5,7 +5,8 @@
 
 nginx resolves a name in a pass with variables by its own client, from the servers of its "resolver"
 directive alone. Those are asked here, and beside them the nameservers of resolv.conf(5); hosts(5) is read
-for the same names. All in nginx's own network and mount namespaces.
+for the same names. All in nginx's own network and mount namespaces. To which addresses the workers hold
+connections on the ports of those names shows what a name was resolved to when nginx started.
 
 This module is private to the collection.
 """
@@ -19,6 +20,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidenc
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_passes as passes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _sock_diag
 
 KEY = "resolvers"
 ASKED = "DNS to the servers of resolver and resolv.conf, /etc/hosts, in the namespaces of nginx"
@@ -27,10 +29,13 @@ SECONDS = 3.0
 MAX_NAMES = 48
 MAX_SERVERS = 8
 MAX_FILE = 1 << 20
+MAX_PORTS = 8
+MAX_CONNECTIONS = 64
+MAX_DESCRIPTORS = 20000
 _PORT = 53
 
 
-def collect(nginx, seconds=SECONDS):
+def collect(host, nginx, seconds=SECONDS):
     """Return the `resolvers` value of docs/architecture.md as a Partial. nginx is the value of that answer.
 
     An instance that names no host but localhost, and no resolver, is not asked about.
@@ -44,14 +49,72 @@ def collect(nginx, seconds=SECONDS):
         truncated = truncated or len(names) > MAX_NAMES or len(servers) > MAX_SERVERS
         # A server of which nothing is known that it will be asked for is asked for the name that each must know (RFC 6761).
         wanted = names[:MAX_NAMES] or ["localhost"]
-        pid = instance["master"]["pid"] if instance["master"] else None
         try:
-            found[instance["id"]] = _inside.call(look, (wanted, servers[:MAX_SERVERS], seconds), pid=pid, timeout=2 * seconds + 4)
+            seen = _look(instance, (wanted, servers[:MAX_SERVERS], seconds), hidden)
         except evidence.Unanswered as failure:
             if len(nginx["instances"]) == 1:
                 raise
             hidden.append("{0}: {1}".format(instance["id"], failure.why))
+            continue
+        found[instance["id"]] = dict(seen, connections=_connections(host, instance))
     return evidence.Partial(found, truncated, hidden)
+
+
+def _look(instance, args, hidden):
+    """Look where nginx is; where we may not go there, from where we are."""
+    pid, seconds = instance["master"]["pid"] if instance["master"] else None, 2 * args[2] + 4
+    try:
+        return _inside.call(look, args, pid=pid, timeout=seconds)
+    except evidence.Unanswered as failure:
+        if pid is None or failure.status != evidence.DENIED:
+            raise
+        hidden.append("{0}: name servers were asked from our own namespaces ({1})".format(instance["id"], failure.why))
+    return _inside.call(look, args, timeout=seconds)
+
+
+def _connections(host, instance):
+    """Return {"status", "why", "peers"}: to what the workers hold, or try, connections on the ports of names."""
+    workers = [worker["pid"] for worker in instance.get("workers") or () if not worker.get("shutting_down")]
+    if not workers:
+        return {"status": evidence.ABSENT, "why": "no worker runs", "peers": []}
+    try:
+        peers = _peers(host, workers, sorted(passes.named_ports(instance))[:MAX_PORTS])
+    except evidence.Unanswered as failure:
+        return {"status": failure.status, "why": failure.why, "peers": []}
+    except OSError as error:
+        failure = evidence.unanswered_by(error, "sock_diag")
+        return {"status": failure.status, "why": failure.why, "peers": []}
+    return {"status": evidence.OK, "why": "", "peers": peers}
+
+
+def _peers(host, workers, ports):
+    found = [(port, connection) for port in ports for connection in _sock_diag.connected(port, workers[0])[0]]
+    held = _held(host, workers) if found else set()
+    counts = {}
+    for port, (address, state, inode) in found:
+        if inode in held:
+            key = (socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address), port, state)
+            counts[key] = counts.get(key, 0) + 1
+    kept = sorted(counts, key=lambda key: -counts[key])[:MAX_CONNECTIONS]
+    return [{"address": key[0], "port": key[1], "state": key[2], "count": counts[key]} for key in kept]
+
+
+def _held(host, workers):
+    """Return the inodes of the sockets that some processes hold."""
+    held, seen = set(), 0
+    for pid in workers:
+        folder = "/proc/{0}/fd".format(pid)
+        for name in host.names(folder):
+            seen += 1
+            if seen > MAX_DESCRIPTORS:
+                return held
+            try:
+                target = host.link(folder + "/" + name)
+            except evidence.Unanswered:
+                continue
+            if target.startswith("socket:["):
+                held.add(int(target[8:-1]))
+    return held
 
 
 def look(names, written, seconds):

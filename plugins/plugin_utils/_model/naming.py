@@ -21,6 +21,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidenc
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import resolvers, routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import TCP, Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site import STREAM
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
 
 NOT_FOUND = "dns-host-not-found"
@@ -192,9 +193,11 @@ def _first_emerg(test: dict) -> dict | None:
 class Stale:
     """Requests that go to an address which a name does not have any more.
 
-    peer   where the name is written, on the route
-    now    the endpoints that the name stands for by now; () when it does not resolve
-    old    where the running workers went
+    peer    where the name is written, on the route
+    now     the endpoints that the name stands for by now; () when it does not resolve
+    old     where the running workers went
+    group   the records of the error log, or None
+    held    the connections of the workers to the old address: made, or being tried
     """
 
     route: routes.Route
@@ -202,21 +205,66 @@ class Stale:
     peer: routes.Peer
     old: Endpoint
     now: tuple[Endpoint, ...]
-    group: dict
+    group: dict | None
+    held: tuple[dict, ...] = ()
 
 
 def stale_addresses(host: Host) -> Iterator[Stale]:
-    """Yield the failures that the running workers met at an address which no line of their route stands for now, though a name of it has the port."""
+    """Yield where the running workers go to an address for which no line of a route stands now, though a name on it has the port.
+
+    That a worker went there, its failures in the log tell, or a connection that it cannot make right now.
+    """
     for instance in host.instances:
-        workers = {worker["pid"] for worker in instance.raw.get("workers") or ()}
-        for group in host.groups if instance.running else ():
-            fresh = workers & set(group.get("pids") or ()) and (group.get("last") or 0.0) >= instance.loaded
+        if not instance.running:
+            continue
+        logged = set()
+        for group in host.groups:
             old = Endpoint.parse(group.get("peer") or "")
-            if not fresh or old.kind != TCP or not old.port or group.get("status") not in (500, 502, 504):
-                continue
-            for route, peer in _named_passes(host, instance, group, old):
-                now = tuple(endpoint for endpoint in peer.endpoints if endpoint.kind == TCP)
-                yield Stale(route, instance, peer, old, now, group)
+            if old.kind == TCP and old.port and _of_workers(instance, group):
+                for route, peer in _named_passes(host, instance, group, old):
+                    logged.add(old)
+                    yield Stale(route, instance, peer, old, _now(peer), group, _held(host, instance, old))
+        for old in _tried(host, instance) - logged:
+            for route, peer in _only_name(host, instance, old):
+                yield Stale(route, instance, peer, old, _now(peer), None, _held(host, instance, old))
+
+
+def _of_workers(instance: Instance, group: dict) -> bool:
+    """Return whether records of the log are failures of requests which the workers that run took."""
+    workers = {worker["pid"] for worker in instance.raw.get("workers") or ()}
+    fresh = bool(workers & set(group.get("pids") or ())) and (group.get("last") or 0.0) >= instance.loaded
+    return fresh and (group.get("status") in (500, 502, 504) or group.get("scheme") == STREAM and group["class"].startswith("connect-"))
+
+
+def _now(peer: routes.Peer) -> tuple[Endpoint, ...]:
+    return tuple(endpoint for endpoint in peer.endpoints if endpoint.kind == TCP)
+
+
+def _connections(host: Host, instance: Instance) -> list[dict]:
+    return _local(host, instance).get("connections", {}).get("peers", [])
+
+
+def _held(host: Host, instance: Instance, old: Endpoint) -> tuple[dict, ...]:
+    return tuple(item for item in _connections(host, instance) if Endpoint.tcp(item["address"], item["port"]) == old)
+
+
+def _tried(host: Host, instance: Instance) -> set[Endpoint]:
+    """Return the places to which the workers try to connect right now, and to which nothing in the files leads."""
+    known = {leg.endpoint for leg in host.legs if leg.instance is instance}
+    tried = {Endpoint.tcp(item["address"], item["port"]) for item in _connections(host, instance) if item["state"] == "connecting"}
+    return tried - known
+
+
+def _only_name(host: Host, instance: Instance, old: Endpoint) -> list[tuple[routes.Route, routes.Peer]]:
+    """Return the passes of the only name with a port; [] where the files leave it open who else may connect there."""
+    mine = [route for route in host.routes if route.instance == instance.id]
+    if instance.newer_files or instance.configuration.gaps or any(route.open_ended for route in mine):
+        return []
+    found = [(route, peer) for route in mine for peer in route.peers if any(endpoint.port == old.port for endpoint in peer.endpoints)]
+    named = [(route, peer) for route, peer in found if peer.by_name and not peer.service]
+    if len({peer.host_name for _route, peer in named}) != 1 or any(peer.run_time for _route, peer in named):
+        return []
+    return named
 
 
 def _named_passes(host: Host, instance: Instance, group: dict, old: Endpoint) -> Iterator[tuple[routes.Route, routes.Peer]]:
@@ -224,7 +272,9 @@ def _named_passes(host: Host, instance: Instance, group: dict, old: Endpoint) ->
     paths = tuple(group.get("paths") or ())
     server = group.get("server") or ""
     for route in routes.routes_for(host.routes, server, paths, ""):
-        if route.instance != instance.id or route.site.server.log_name != server or old in {item for peer in route.peers for item in peer.endpoints}:
+        # In a record of stream{} the server is an address.
+        same = route.family == STREAM if group.get("scheme") == STREAM else route.site.server.log_name == server
+        if route.instance != instance.id or not same or old in {item for peer in route.peers for item in peer.endpoints}:
             continue
         if route.open_ended:
             continue
@@ -245,6 +295,25 @@ def open_ended(host: Host, kind: str) -> Iterator[tuple[routes.Route, dict]]:
             known = (group.get("detail") or {}).get("name") in {peer.host_name for peer in route.peers}
             if live and route.open_ended and not known and route.site.server.log_name == (group.get("server") or ""):
                 yield route, group
+
+
+def mended(host: Host, instance: Instance) -> list[dict]:
+    """Return the log groups of look-ups that failed for want of a resolver, on routes that have one, or need none, in files that are not loaded yet."""
+    missing = {lookup.leg.route.key for lookup in lookups(host) if lookup.cause == MISSING}
+    found = []
+    for group in host.groups if instance.newer_files else ():
+        if group["class"] != NO_RESOLVER or not _of_workers(instance, group):
+            continue
+        matches = routes.routes_for(host.routes, group.get("server") or "", tuple(group.get("paths") or ()), "")
+        if matches and all(_mended(route, instance) and route.key not in missing for route in matches):
+            found.append(group)
+    return found
+
+
+def _mended(route: routes.Route, instance: Instance) -> bool:
+    resolver = resolver_of(route)
+    files = {route.at.file} | ({resolver.at.file} if resolver else set())
+    return route.instance == instance.id and bool(files & set(instance.newer_files)) and (resolver is not None or not route.open_ended)
 
 
 def resolver_of(route: routes.Route) -> resolvers.Resolver | None:

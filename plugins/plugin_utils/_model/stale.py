@@ -8,7 +8,7 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 
 
@@ -17,7 +17,8 @@ def failures(host: Host, instance: Instance) -> list[dict]:
 
     A log record can be forged by a client, but its pid must then be that of a worker that runs now.
     A route whose target is a name or a variable may go anywhere, so its records say nothing here. Where a
-    part of the files is not known, neither is what they do not name.
+    part of the files is not known, neither is what they do not name. Look-ups that failed for want of a
+    resolver count too, where the files have one by now.
     """
     if instance.configuration.gaps:
         return []
@@ -25,7 +26,7 @@ def failures(host: Host, instance: Instance) -> list[dict]:
     for group in fresh_foreign(host, instance):
         if not any(_open_ended(route) for route in routes.routes_for(host.routes, group.get("server") or "", tuple(group.get("paths") or ()), "")):
             found.append(group)
-    return sorted(found, key=lambda group: -group["count"])
+    return sorted(found + naming.mended(host, instance), key=lambda group: -group["count"])
 
 
 def fresh_foreign(host: Host, instance: Instance) -> list[dict]:

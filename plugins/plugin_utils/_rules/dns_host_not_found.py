@@ -66,7 +66,7 @@ def _at_start(instance: Instance, found: naming.Unfound, stale: list[naming.Stal
     evidence = [Evidence("nginx -t in a private overlay", quote(found.message, 300))] if found.message else []
     evidence += [Evidence("getaddrinfo where nginx is", f"{found.name}: {quote(why, 200)}")] if found.said else []
     evidence += [] if instance.running else [Evidence("process table", "no master process runs")]
-    evidence += [show_group(item.group) for item in stale[:2]]
+    evidence += [show_group(item.group) for item in stale[:2] if item.group]
     return on_instance(
         RULE.id,
         instance,

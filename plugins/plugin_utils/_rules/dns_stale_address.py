@@ -10,8 +10,9 @@ nginx goes on to the old address: 502 or 504, until it is reloaded.
 
 ## How it is recognised
 The workers that run failed at an address to which no line of their route leads by now, while the route has a name
-with that port which stands for other addresses. Proven when the name is in the hosts file and that was changed after
-the workers were started; else likely: a log line alone proves nothing.
+with that port which stands for other addresses. Proven when a worker holds a connection to the old address or tries to
+make one, or when the name is in the hosts file and that was changed after the workers were started; else likely: a log
+line alone proves nothing.
 
 ## Fix
 Reload, which resolves anew: safe. For good: "resolver" with "resolve" (since nginx 1.27.3) or a variable in the pass.
@@ -48,16 +49,19 @@ def check(host: Host) -> Iterator[Finding]:
             Evidence("workers", f"running since {clock(instance.loaded)}"),
         ]
         evidence += [Evidence("file times", f"/etc/hosts, where the name is, was changed at {clock(changed)}")] if changed else []
+        evidence += [Evidence("connections of the workers", f"{item['state']} to {found.old}: {item['count']}") for item in found.held]
+        evidence += [show_group(found.group)] if found.group else []
+        proven = bool(changed or found.held)
         yield of_route(
             RULE.id,
             found.route,
             CAUSE,
-            PROVEN if changed else LIKELY,
+            PROVEN if proven else LIKELY,
             f"nginx still goes to {found.old} for {name}, which it resolved when it was loaded; the name stands for {now} now.",
-            [*evidence, show_group(found.group)],
+            evidence,
             _fix(host, found),
             instance.reload_command,
-            _alternatives(found, bool(changed)),
+            _alternatives(found, proven),
             at=found.peer.at,
             endpoint=str(found.old),
         )

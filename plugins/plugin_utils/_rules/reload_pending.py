@@ -63,7 +63,8 @@ def check(host: Host) -> Iterator[Finding]:
 
 def _says(instance: Instance, failing: list[dict], refused: list[dict]) -> str:
     why = "the last reload was refused" if refused else "it was changed after they were started and not loaded"
-    where = f" Requests still go to {', '.join(sorted({group['peer'] for group in failing})[:3])}, which no file names any more." if failing else ""
+    peers = sorted({group["peer"] for group in failing if group["peer"]})
+    where = f" Requests still go to {', '.join(peers[:3])}, which no file names any more." if peers else " Requests still find no resolver." if failing else ""
     return f"The running workers do not use the configuration on disk: {why}.{where}"
 
 

@@ -61,3 +61,17 @@ def test_variables_are_followed(content, names, sockets):
 def test_a_table_of_many_values_is_not_multiplied():
     rows = b"".join(b"r%d v%d;" % (row, row) for row in range(1000))
     assert passes.names(instance(b"map $a $x { " + rows + b"} map $b $y { " + rows + b"} proxy_pass http://$x$y;")) == set()
+
+
+def test_ports_of_names():
+    one = instance(b"proxy_pass http://a:81/x; proxy_pass https://b; fastcgi_pass c:9000; upstream g { server d; server 10.0.0.1:99; } grpc_pass grpcs://e;")
+    assert passes.named_ports(one) == {81, 443, 9000, 80}
+
+
+def test_name_servers():
+    assert passes.resolvers(instance(b"resolver 127.0.0.53 [::1]:5353 valid=30s ipv6=off; resolver dns.internal;")) == {"127.0.0.53", "[::1]:5353", "dns.internal"}
+
+
+@pytest.mark.parametrize("word", ["http://app$request_uri", "http://app${request_uri}", "$scheme://app:80", "http://app$uri$is_args$args", "http://app/$x"])
+def test_a_name_before_variables(word):
+    assert passes.host_of(word) == "app"

@@ -412,6 +412,11 @@ class World:
         seen["hosts"]["changed"] = changed
         return self.resolve(name, *addresses)
 
+    def connection(self, address: str, port: int, state: str = "connecting") -> World:
+        """Let the workers hold, or try, a connection."""
+        self._names_seen()["connections"]["peers"].append({"address": address, "port": port, "state": state, "count": 1})
+        return self
+
     def _names_seen(self) -> dict:
         return self.answers["resolvers"]["value"].setdefault(
             MAIN,
@@ -420,6 +425,7 @@ class World:
                 "system": {"status": "ok", "why": "", "changed": WRITTEN, "servers": [], "search": [], "ndots": 1},
                 "named": {},
                 "servers": {},
+                "connections": {"status": "ok", "why": "", "peers": []},
             },
         )
 

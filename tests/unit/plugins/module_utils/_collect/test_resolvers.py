@@ -4,11 +4,14 @@
 """What is read of the hosts file and resolv.conf, and who is asked."""
 
 import base64
+import os
+import socket
 
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside
+from ansible_collections.webops.bad_gateway.plugins.module_utils._host import Host
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import resolvers
 
 
@@ -59,7 +62,8 @@ def test_what_is_asked(monkeypatch):
     asked = []
     monkeypatch.setattr(_inside, "call", lambda function, args, **more: asked.append(args) or {})
     answer = resolvers.collect(
-        nginx(b"http { resolver 10.0.0.2 valid=5s; server { location / { proxy_pass http://App.internal; } } }", b"proxy_pass http://127.0.0.1;", b"resolver [::1];")
+        Host(),
+        nginx(b"http { resolver 10.0.0.2 valid=5s; server { location / { proxy_pass http://App.internal; } } }", b"proxy_pass http://127.0.0.1;", b"resolver [::1];"),
     )
     assert asked == [(["app.internal"], ["10.0.0.2"], resolvers.SECONDS), (["localhost"], ["[::1]"], resolvers.SECONDS)]
     assert sorted(answer.value) == ["0", "2"] and not answer.truncated
@@ -67,13 +71,13 @@ def test_what_is_asked(monkeypatch):
 
 def test_a_host_that_names_nobody_is_not_asked(monkeypatch):
     monkeypatch.setattr(_inside, "call", lambda *_args, **_more: pytest.fail("asked"))
-    assert resolvers.collect(nginx(b"proxy_pass http://localhost:3000;")).value == {}
+    assert resolvers.collect(Host(), nginx(b"proxy_pass http://localhost:3000;")).value == {}
 
 
 def test_bounds(monkeypatch):
     monkeypatch.setattr(resolvers, "MAX_NAMES", 1)
     monkeypatch.setattr(_inside, "call", lambda function, args, **more: {})
-    assert resolvers.collect(nginx(b"proxy_pass http://a.internal; proxy_pass http://b.internal;")).truncated
+    assert resolvers.collect(Host(), nginx(b"proxy_pass http://a.internal; proxy_pass http://b.internal;")).truncated
 
 
 def test_a_place_that_may_not_be_entered(monkeypatch):
@@ -82,9 +86,44 @@ def test_a_place_that_may_not_be_entered(monkeypatch):
 
     monkeypatch.setattr(_inside, "call", call)
     with pytest.raises(evidence.Unanswered):
-        resolvers.collect(nginx(b"proxy_pass http://a.internal;"))
-    answer = resolvers.collect(nginx(b"proxy_pass http://a.internal;", b"proxy_pass http://b.internal;"))
+        resolvers.collect(Host(), nginx(b"proxy_pass http://a.internal;"))
+    answer = resolvers.collect(Host(), nginx(b"proxy_pass http://a.internal;", b"proxy_pass http://b.internal;"))
     assert answer.hidden == ("0: not root", "1: not root")
+
+
+def test_without_root_our_own_namespaces_are_asked_from(monkeypatch):
+    def call(function, args, pid=None, **_more):
+        if pid is not None:
+            raise evidence.Unanswered(evidence.DENIED, "not root")
+        return {"servers": {}}
+
+    monkeypatch.setattr(_inside, "call", call)
+    one = nginx(b"proxy_pass http://a.internal;")
+    one["instances"][0]["master"] = {"pid": 12}
+    answer = resolvers.collect(Host(), one)
+    assert answer.value["0"]["servers"] == {} and "our own namespaces" in answer.hidden[0]
+
+
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_connections_of_workers(family, address):
+    with socket.socket(family) as listener:
+        listener.bind((address, 0))
+        listener.listen(1)
+        port = listener.getsockname()[1]
+        with socket.socket(family) as client:
+            client.connect((address, port))
+            one = {"workers": [{"pid": os.getpid(), "shutting_down": False}], "files": []}
+            content = "proxy_pass http://a.internal:{0}/x; proxy_pass http://b.internal:{1};".format(port, port % 60000 + 1).encode()
+            one["files"] = nginx(content)["instances"][0]["files"]
+            assert resolvers._connections(Host(), one) == {
+                "status": "ok", "why": "", "peers": [{"address": address, "port": port, "state": "established", "count": 1}],
+            }
+
+
+def test_connections_of_others_and_of_nobody():
+    assert resolvers._connections(Host(), {"workers": []})["status"] == "absent"
+    one = dict(nginx(b"proxy_pass http://a.internal;")["instances"][0], workers=[{"pid": 2 ** 22 + 1, "shutting_down": False}])
+    assert resolvers._connections(Host(), one)["status"] in ("absent", "error")
 
 
 def test_look(monkeypatch):

@@ -138,6 +138,19 @@ class TestResolverMissing:
         assert ("dns-resolver-missing", "cause", "likely") in told(world)
         assert "x.example" in world.judge().findings[0].says
 
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            ("resolver 127.0.0.53;", f"set $to http://{NAME}:3000;", "location / { proxy_pass $to; }"),
+            ("location / { proxy_pass http://127.0.0.1:3000$request_uri; }",),
+        ],
+    )
+    def test_a_resolver_was_set_and_not_loaded(self, lines):
+        world = World().site(*lines, mtime=NOW - 10).resolve(NAME, "127.0.0.1").dns("127.0.0.53", NAME, "127.0.0.1")
+        world.service("shop.service", "127.0.0.1:3000").logged("", "no-resolver", detail={"name": NAME})
+        assert told(world) == [("reload-pending", "cause", "proven")]
+        assert unknowns(world.judge()) == []
+
     def test_names_that_only_requests_tell_and_none_failed(self):
         assert told(World().passes("http://$host")) == []
 
@@ -216,6 +229,11 @@ class TestResolverFailing:
         world = World().site("resolver 127.0.0.53;", "location / { proxy_pass http://$host; }").dns("127.0.0.53", "localhost", status="unreachable")
         assert told(world.logged("", "name-not-resolved", detail={"name": "x.example", "code": 110})) == [("dns-resolver-failing", "cause", "proven")]
 
+    def test_a_server_that_answers_again(self):
+        world = looked_up().resolve(NAME, "127.0.0.1").dns("127.0.0.53", NAME, "127.0.0.1").service("shop.service", "127.0.0.1:3000")
+        result = world.logged("", "name-not-resolved", detail={"name": NAME, "code": 110}).judge()
+        assert (verdict(result), unknowns(result)) == ([], []) and "could not be resolved 5 times" in result.recovered[0]
+
     def test_a_dead_server_that_nobody_needs(self):
         world = World().site("resolver 127.0.0.53;", "location / { proxy_pass http://127.0.0.1:3000; }").service("shop.service", "127.0.0.1:3000")
         assert told(world.dns("127.0.0.53", "localhost", status="unreachable")) == []
@@ -229,6 +247,39 @@ class TestStaleAddress:
         (finding,) = [item for item in result.findings if item.kind == "cause"]
         assert (finding.endpoint, finding.fix.remedy, finding.fix.safety) == ("127.0.0.2:3000", "reload_nginx", "safe")
         assert unknowns(result) == []
+
+    @pytest.mark.parametrize("state", ["established", "connecting"])
+    def test_a_connection_proves_what_the_log_says(self, state):
+        world = named().resolve(NAME, "127.0.0.3").service("shop.service", "127.0.0.3:3000").logged("127.0.0.2:3000").connection("127.0.0.2", 3000, state)
+        assert told(world) == [("dns-stale-address", "cause", "proven")]
+
+    def test_a_connection_that_is_being_tried_needs_no_log(self):
+        world = named().resolve(NAME, "127.0.0.3").service("shop.service", "127.0.0.3:3000").connection("127.0.0.2", 3000)
+        assert told(world) == [("dns-stale-address", "cause", "proven")]
+        world.answers["error_log"]["value"]["groups"].clear()
+        assert told(world) == [("dns-stale-address", "cause", "proven")]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda world: world.connection("127.0.0.2", 3000, "established"),
+            lambda world: world.connection("127.0.0.3", 3000),
+            lambda world: world.connection("127.0.0.2", 3001),
+            lambda world: world.connection("127.0.0.2", 3000).passes("http://$host:3000", name="any"),
+            lambda world: world.connection("127.0.0.2", 3000).passes("http://second.internal:3000", name="two").resolve("second.internal", "127.0.0.3"),
+            lambda world: world.connection("127.0.0.2", 3000).passes("http://127.0.0.2:3000", name="two").service("b.service", "127.0.0.2:3000"),
+            lambda world: world.connection("127.0.0.2", 3000).file("/etc/nginx/sites-enabled/new", "# new", NOW - 1),
+        ],
+    )
+    def test_other_connections(self, change):
+        world = named().resolve(NAME, "127.0.0.3").service("shop.service", "127.0.0.3:3000")
+        assert [item for item in told(change(world)) if item[0] == "dns-stale-address"] == []
+
+    def test_stream(self):
+        text = "stream { server { listen 5432; proxy_pass db.internal:5432; } }"
+        world = World().file(MAIN, text).resolve("db.internal", "127.0.0.3").service("db.service", "127.0.0.3:5432", comm="postgres")
+        world.logged("127.0.0.2:5432", server="0.0.0.0:5432", scheme="stream", status=None, paths=[])
+        assert told(world) == [("dns-stale-address", "cause", "likely")]
 
     def test_a_reload_would_be_refused(self):
         world = named().hosts_row(NAME, "127.0.0.3", changed=LOADED + 9).service("shop.service", "127.0.0.3:3000").logged("127.0.0.2:3000").invalid()

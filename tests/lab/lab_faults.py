@@ -15,6 +15,7 @@ from lab_base import HERE, LabError
 FOLDER = HERE / "faults"
 PARTS = HERE / "parts"
 STATES = ("fault", "healthy")
+KINDS = ("cause", "risk", "advice")
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,12 @@ class State:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a diagnosis must say first: one of `causes`, with one of `certainties`, about `endpoint`, at `file`:`line` ("" and 0: anywhere)."""
+    """What a diagnosis must say first of its `kind`: one of `causes`, with one of `certainties`, about `endpoint`, at `file`:`line` ("" and 0: anywhere).
 
+    Advice need not come first: there is always something to advise.
+    """
+
+    kind: str
     causes: tuple[str, ...]
     certainties: tuple[str, ...]
     endpoint: str
@@ -129,13 +134,16 @@ def read(path: Path) -> Fault:
     data = check_keys(name, data, needed | {"setup"}, needed)
     setup = read_steps(name, check_keys(f"{name}: setup", data.get("setup", {}), {"files", "commands"}, set()))
     states = {state: read_state(f"{name}: {state}", data[state]) for state in STATES}
-    expect = check_keys(f"{name}: expect", data["expect"], {"cause", "certainty", "endpoint", "file", "text"}, {"cause"})
+    expect = check_keys(f"{name}: expect", data["expect"], {"cause", "kind", "certainty", "endpoint", "file", "text"}, {"cause"})
     causes = expect["cause"] if isinstance(expect["cause"], list) else [expect["cause"]]
     certainty = expect.get("certainty", "proven")
+    kind = expect.get("kind", "cause")
+    if kind not in KINDS:
+        raise LabError(f"{name}: there is no kind {kind}")
     file = expect.get("file", "")
     line = find_line(name, setup.files + states["fault"].steps.files, file, expect["text"]) if file else 0
     certainties = tuple(certainty) if isinstance(certainty, list) else (certainty,)
-    return Fault(name, data["description"], setup, states, Expectation(tuple(causes), certainties, expect.get("endpoint", ""), file, line))
+    return Fault(name, data["description"], setup, states, Expectation(kind, tuple(causes), certainties, expect.get("endpoint", ""), file, line))
 
 
 def load() -> dict[str, Fault]:

@@ -20,6 +20,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place im
 
 NO_LIVE = "no-live-upstreams"
 _FIXED = (1, 19, 6)
+# For how long it is worth a word that a group was put aside, in seconds.
+_RECENT = 3600.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Ejection:
     legs      the servers that it may use
     alive     those that answer
     failures  how often each is said to have failed
+    lasts     whether the servers are still put aside: a failure counts no longer than fail_timeout
     """
 
     route: routes.Route
@@ -37,6 +40,7 @@ class Ejection:
     legs: tuple[Leg, ...]
     alive: tuple[Leg, ...]
     failures: tuple[tuple[Leg, int], ...]
+    lasts: bool
 
     @property
     def at(self) -> Place:
@@ -80,7 +84,7 @@ class Ejection:
 
 
 def ejections(host: Host) -> Iterator[Ejection]:
-    """Yield the groups that nginx has wholly put aside by now, by its log, and of which a server answers."""
+    """Yield the groups that nginx has, or lately had, wholly put aside, by its log, and of which a server answers."""
     for instance in host.instances:
         workers = {worker["pid"] for worker in instance.workers}
         for route in host.routes if instance.running else ():
@@ -92,18 +96,17 @@ def ejections(host: Host) -> Iterator[Ejection]:
             alive = tuple(leg for leg in legs if leg.answers or not leg.probe and leg.serves)
             group = _newest(host, legs, workers, instance)
             if alive and group:
-                yield Ejection(route, instance, group, legs, alive, _failures(legs))
+                longest = max(leg.peer.fail_timeout for leg in legs)
+                yield Ejection(route, instance, group, legs, alive, _failures(legs), host.now - group["last"] <= longest)
 
 
 def _newest(host: Host, legs: tuple[Leg, ...], workers: set, instance: Instance) -> dict | None:
-    """Return the newest record that no server was left, when it is so young that this may still be so."""
-    # A server that fails again is put aside again, so that the last record is what counts.
-    longest = max(leg.peer.fail_timeout for leg in legs)
+    """Return the newest record of the running workers that no server was left, or None."""
     found = [
         group
         for leg in legs
         for group in leg.logged(NO_LIVE)
-        if workers & set(group.get("pids") or ()) and group["last"] >= instance.loaded and host.now - group["last"] <= longest
+        if workers & set(group.get("pids") or ()) and group["last"] >= instance.loaded and host.now - group["last"] <= _RECENT
     ]
     return max(found, key=lambda group: group["last"], default=None)
 

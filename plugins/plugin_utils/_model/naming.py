@@ -13,6 +13,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -319,6 +320,13 @@ def _mended(route: routes.Route, instance: Instance) -> bool:
 def resolver_of(route: routes.Route) -> resolvers.Resolver | None:
     """Return the resolver in force where a pass stands."""
     return resolvers.resolver_of(route.site.levels)
+
+
+def group_alike(instance: Instance, name: str) -> str:
+    """Return the name of an "upstream" block that a name may be a misspelling of, or ""."""
+    blocks = [block for kind in ("http", STREAM) for block in instance.configuration.blocks(kind)]
+    groups = [statement.args[0] for block in blocks for statement in block.named("upstream") if statement.args]
+    return next(iter(difflib.get_close_matches(name, groups, 1, 0.75)), "")
 
 
 def for_good(host: Host, instance: Instance) -> str:

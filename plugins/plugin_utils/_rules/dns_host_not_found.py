@@ -53,7 +53,7 @@ def check(host: Host) -> Iterator[Finding]:
                 lookup.certainty,
                 f"The name {lookup.name} does not exist: neither the resolver of nginx nor the host itself knows it.",
                 [show_config(lookup.leg), *show_lookup(lookup), *show_log(lookup.leg, naming.NOT_RESOLVED)],
-                _fix(lookup.name),
+                _fix(lookup.leg.instance, lookup.name),
                 _command(lookup.name),
                 () if lookup.certainty == PROVEN else (naming.FAILING,),
             )
@@ -74,14 +74,16 @@ def _at_start(instance: Instance, found: naming.Unfound, stale: list[naming.Stal
         PROVEN,
         f"The name {found.name} {'cannot be resolved now: the name service gives no answer' if silent else 'does not resolve'}, so {effect}.",
         evidence,
-        Fix(None, MANUAL, "Make the name service of the host answer (/etc/resolv.conf); then start nginx.", "") if silent else _fix(found.name),
+        Fix(None, MANUAL, "Make the name service of the host answer (/etc/resolv.conf); then start nginx.", "") if silent else _fix(instance, found.name),
         _command(found.name),
         found.at,
     )
 
 
-def _fix(name: str) -> Fix:
-    return Fix(remedy=None, safety=MANUAL, summary=f"Correct the name {name} in the configuration, or create its record; then test and reload.", diff="")
+def _fix(instance: Instance, name: str) -> Fix:
+    group = naming.group_alike(instance, name)
+    meant = f" There is an upstream block {group}: it may be meant." if group else ""
+    return Fix(None, MANUAL, f"Correct the name {name} in the configuration, or create its record; then test and reload.{meant}", "")
 
 
 def _command(name: str) -> str:

@@ -12,7 +12,8 @@ one server, which the next failure puts aside.
 
 ## How it is recognised
 The log of the workers that run says "no live upstreams" for the group within its longest "fail_timeout", and a server
-of it answers a probe now, in the protocol of the pass. Proven by the probe; without one (stream), likely. Where every
+of it answers a probe now, in the protocol of the pass. Proven by the probe; without one (stream), likely. Where the last
+record is older, and not older than an hour, the servers are in use again: a risk, for it will come again. Where every
 server is marked "down" the configuration alone proves it.
 
 ## Fix
@@ -21,20 +22,19 @@ requests then wait on a server that is really dead. nginx before 1.19.6 says "no
 server marked "down": upgrade, or remove that server.
 
 ## When it stays silent
-No server of the group answers (then what is wrong with them is the cause); the last record is older than
-"fail_timeout", so that the servers are in use again; the group has one server and no "max_conns": nginx never puts
-that one aside.
+No server of the group answers (then what is wrong with them is the cause); the last record is older than an hour, or
+than the workers; the group has one server and no "max_conns": nginx never puts that one aside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ejection
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, of_route, route_of
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group, show_probe, times
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group, show_probe, times
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -46,17 +46,22 @@ def check(host: Host) -> Iterator[Finding]:
         evidence += [item for leg in alive[:3] for item in show_probe(leg)]
         evidence += [Evidence("error log", f"failures of {leg.endpoint}: {times(count)}") for leg, count in found.failures[:3]]
         evidence += [Evidence("nginx -V", "nginx before 1.19.6 counts a server marked down wrongly")] if found.counted_wrongly else []
+        proven = found.lasts and any(leg.answers for leg in alive)
+        if found.lasts:
+            says = f"nginx uses no server of {name} for now ({found.why}), though {_answering(found)}."
+        else:
+            says = f"nginx had put aside every server of {name} ({found.why}), last at {clock(found.group['last'])}; {_answering(found)} now."
         for leg in found.legs:
             yield of_route(
                 RULE.id,
                 route,
-                CAUSE,
-                PROVEN if any(leg.answers for leg in alive) else LIKELY,
-                f"nginx uses no server of {name} for now ({found.why}), though {_answering(found)}.",
+                CAUSE if found.lasts else RISK,
+                PROVEN if proven else LIKELY,
+                says,
                 evidence,
                 Fix(remedy=None, safety=RISKY, summary=found.remedy, diff=""),
                 found.instance.reload_command,
-                () if any(leg.answers for leg in alive) else ("backend-not-running",),
+                () if proven else ("backend-not-running",),
                 at=found.at,
                 endpoint=route_of(leg)["endpoint"],
             )

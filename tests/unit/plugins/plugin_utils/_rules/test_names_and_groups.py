@@ -49,6 +49,10 @@ class TestHostNotFound:
         assert told(world) == [("dns-host-not-found", "cause", "proven")]
         assert "gives no answer" in world.judge().findings[0].says
 
+    def test_the_name_of_a_group_is_misspelt(self):
+        world = World().passes("http://bakend", outside=["upstream backend { server 127.0.0.1:3000; }"]).unresolved("bakend").stopped()
+        assert "upstream block backend" in world.invalid('host not found in upstream "bakend"').judge().findings[0].fix.summary
+
     def test_the_next_start_will_fail(self):
         assert told(named().unresolved(NAME).invalid(NOT_FOUND)) == [("dns-host-not-found", "risk", "proven")]
 
@@ -339,9 +343,12 @@ class TestNoLiveUpstreams:
         world = self.world().reply("127.0.0.1:3000", connect="timeout").reply("127.0.0.1:3001", connect="timeout")
         assert "no-live-upstreams" not in {item[0] for item in told(world)}
 
-    @pytest.mark.parametrize("change", [{"last": NOW - 90}, {"options": "", "last": NOW - 20}, {"last": LOADED - 5, "options": "fail_timeout=3d"}])
-    def test_it_is_over(self, change):
-        assert told(self.world(**change)) == []
+    @pytest.mark.parametrize("change", [{"last": NOW - 90}, {"options": "", "last": NOW - 20}])
+    def test_it_is_over_and_will_come_again(self, change):
+        assert told(self.world(**change)) == [("no-live-upstreams", "risk", "likely")]
+
+    def test_it_was_in_another_life(self):
+        assert told(self.world(last=LOADED - 5, options="fail_timeout=3d")) == []
 
     def test_a_server_that_is_alone_is_never_put_aside(self):
         world = World().passes("http://shop", outside=["upstream shop { server 127.0.0.1:3000 fail_timeout=60s; }"]).service("a.service", "127.0.0.1:3000")

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 WebOps
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A group whose servers are all put aside while they answer, and one that is in use again."""
+"""A group whose servers are all put aside while they answer, and one that a reload has brought back."""
 
 from __future__ import annotations
 
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import NOW, World
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, NOW, World
 
 
 def _world(last: float) -> World:
@@ -20,5 +20,5 @@ def firing() -> World:
 
 
 def silent() -> World:
-    """It was said ten minutes ago."""
-    return _world(NOW - 600)
+    """It was said before the workers were started."""
+    return _world(LOADED - 1)

@@ -21,6 +21,8 @@ _SCHEME = re.compile(r"(?i)([a-z]{2,16}|\$scheme)://")
 _HOST_END = re.compile(r"[:/?]|\$\{?(?:request_uri|uri|document_uri|is_args)\b", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})$")
 _PORT = re.compile(r":([0-9]{1,5})(?![0-9])")
+_PLACE = re.compile(r"(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9_][A-Za-z0-9_.-]{0,252}))(?::([0-9]{1,5}))?$")
+_DEFAULT_PORTS = {"https": 443, "grpcs": 443, "suwsgi": 443, "memcached": 11211}
 _NUMBERS = re.compile(r"[0-9.]+$")
 # What the value of a variable must look like to be taken for an address.
 _ADDRESS = re.compile(r"(?i)(?:[a-z]{2,16}://\S+|localhost|[a-z0-9_.-]+:[0-9]{1,5}(?:/\S*)?|[a-z0-9_-]+(?:\.[a-z0-9_-]+)+)$")
@@ -80,6 +82,23 @@ def ports(instance):
             port = re.search(r":([0-9]{1,5})$", rest)
             found.add(int(port.group(1)) if port else 443 if scheme and scheme.group(1).lower() in ("https", "grpcs") else 80)
     return found
+
+
+def places(instance):
+    """Return the (name or address, port) pairs (set) that the passes and servers of one instance name over TCP."""
+    return {place_of(word) for word in _all_words(instance)} - {None}
+
+
+def place_of(word):
+    """Return (name or address, port) of the argument of a pass or server, or None; without a port it is that of the scheme."""
+    scheme = _SCHEME.match(word)
+    rest = word[scheme.end():] if scheme else word
+    match = _PLACE.match(re.split(r"[/?]", rest, 1)[0])
+    if match is None or "redacted" in rest[:16]:
+        return None
+    written = match.group(3)
+    port = int(written) if written else _DEFAULT_PORTS.get(scheme.group(1).lower() if scheme else "", 80)
+    return (match.group(1) or match.group(2), port) if 0 < port < 65536 else None
 
 
 def host_of(word):

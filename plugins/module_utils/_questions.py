@@ -16,6 +16,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import limits
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import listeners
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import names
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import network
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import nginx
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import paths
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import php_fpm
@@ -44,10 +45,12 @@ def ask_all(host, redactor, since, log_limit, test):
         answers[resolvers.KEY] = evidence.ask(resolvers.ASKED, resolvers.collect, host, found)
         answers[paths.KEY] = evidence.ask(paths.ASKED, paths.collect, host, found)
         answers[limits.KEY] = evidence.ask(limits.ASKED, limits.collect, host, found)
+        looked_up = answers[names.KEY]["value"] or {}
+        answers[network.KEY] = evidence.ask(network.ASKED, network.collect, host, found, looked_up, processes.net)
         sockets = set().union(*(passes.sockets(instance) for instance in found["instances"]))
     else:
-        for key, asked in ((names.KEY, names.ASKED), (resolvers.KEY, resolvers.ASKED), (paths.KEY, paths.ASKED), (limits.KEY, limits.ASKED)):
-            answers[key] = evidence.no_answer(asked, answers[nginx.KEY]["status"], _NO_NGINX)
+        for question in (names, resolvers, paths, limits, network):
+            answers[question.KEY] = evidence.no_answer(question.ASKED, answers[nginx.KEY]["status"], _NO_NGINX)
     masters = [instance["master"]["pid"] for instance in (found or {}).get("instances", ()) if instance["master"]]
     logs = [log for instance in (found or {}).get("instances", ()) for log in _logs(instance)]
     before = pressure.begin(host, processes, masters)
@@ -80,7 +83,7 @@ def _logs(instance):
 
 def _unasked(answers, scan):
     every = (
-        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, limits.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, backend_log.KEY,
+        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, limits.KEY, network.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, backend_log.KEY,
         servers.KEY, selinux.KEY, pressure.KEY,
     )
     for key in every:

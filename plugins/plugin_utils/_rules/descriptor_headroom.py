@@ -56,7 +56,7 @@ def check(host: Host) -> Iterator[Finding]:
             Fix(
                 remedy="nginx_limits",
                 safety=RISKY,
-                summary=f"Set worker_rlimit_nofile {2 * wanted.value}; a unit's LimitNOFILE= may have to be raised too, and limits.conf does not reach a service.",
+                summary=f"Set worker_rlimit_nofile {2 * wanted.value}; the unit's LimitNOFILE= may have to be raised too. limits.conf reaches no service.",
                 diff="",
             ),
             f"grep -rn -e worker_connections -e worker_rlimit_nofile {shlex.quote(instance.id)}",

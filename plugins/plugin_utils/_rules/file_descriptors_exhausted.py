@@ -68,7 +68,8 @@ def _workers(host: Host, instance: Instance) -> Finding | None:
     evidence = [Evidence(f"/proc/{full.pid}/fd", used)] if full else []
     evidence.append(_written(limits))
     evidence += [show_group(group) for group in groups[:2]]
-    return on_instance(RULE.id, instance, kind, certainty, says, evidence, _fix(limits), _command(instance, full), at=limits.nofile.at if limits.nofile else None)
+    at = limits.nofile.at if limits.nofile else None
+    return on_instance(RULE.id, instance, kind, certainty, says, evidence, _fix(limits), _command(instance, full), at=at)
 
 
 def _limit(limits: model.Limits) -> str:
@@ -86,7 +87,8 @@ def _fix(limits: model.Limits) -> Fix:
     wanted = model.raise_to(limits)[1]
     summary = f"Set worker_rlimit_nofile {wanted}; in {limits.instance.id}"
     if limits.master_hard is not None and limits.master_hard < wanted:
-        summary += f", and LimitNOFILE={wanted} in a drop-in of {limits.instance.unit.get('name') or 'the unit'}, because the master may have {limits.master_hard} only"
+        unit = limits.instance.unit.get("name") or "the unit"
+        summary += f", and LimitNOFILE={wanted} in a drop-in of {unit}, because the master may have {limits.master_hard} only"
     return Fix(remedy="nginx_limits", safety=RISKY, summary=f"{summary}; if it fills up again, look for what keeps so many connections open.", diff="")
 
 
@@ -111,7 +113,7 @@ def _system(host: Host, instance: Instance) -> Finding | None:
         instance,
         CAUSE if groups else RISK,
         PROVEN if proven or not groups else LIKELY,
-        "The whole system is out of open files (23): fs.file-max is reached." if groups else "The whole system is about to run out of open files (fs.file-max).",
+        f"The whole system {'is out' if groups else 'is about to run out'} of open files (23, fs.file-max).",
         shown + [show_group(group) for group in groups[:2]],
         Fix(remedy=None, safety=MANUAL, summary="Find the program that holds so many files open, then raise fs.file-max.", diff=""),
         "sysctl fs.file-nr",

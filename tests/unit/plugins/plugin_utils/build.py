@@ -107,12 +107,23 @@ class World:
             "cores": evidence.no_answer("/var/lib/systemd/coredump", evidence.ABSENT, "No such file or directory"),
             "core_pattern": "core",
         }
+        self.network: dict = {
+            "ports": {"first": 32768, "last": 60999, "reserved": 0},
+            "tw_reuse": 2,
+            "conntrack": None,
+            "links": [{"name": "eth0", "up": True, "carrier": True, "kind": "", "addresses": [f"{address}/24"]}],
+            "routes": {},
+            "neighbours": {},
+            "sockets": {},
+            "filter": evidence.answer("nft list ruleset, iptables-save", {}),
+        }
         self.answers = {
             "host": evidence.answer("host", self.host),
             "nginx": evidence.answer("nginx", {"instances": [self.instance]}),
             "names": evidence.answer("names", {}),
             "resolvers": evidence.answer("DNS", {}),
             "paths": evidence.answer("paths", {}),
+            "network": evidence.answer("rtnetlink", {MAIN: self.network}),
             "limits": evidence.answer("/proc/PID/limits", self.limits),
             "listeners": evidence.answer("/proc/net", self.listeners),
             "error_log": evidence.answer("error logs", self.log),
@@ -517,13 +528,47 @@ class World:
         self.log["configuration"].append({"level": "emerg", "text": text, "file": "", "line": 0, "count": 1, "first": last, "last": last, "pids": list(pids)})
         return self
 
+    # --- the way to a peer
+
+    def route(self, address: str, status: str = "ok", gateway: str = "", neighbour: str = "reachable", dev: str = "eth0") -> World:
+        """Say how the kernel would send to an address, and what is known of the next hop."""
+        errno = {"none": 101, "unreachable": 113, "prohibit": 13, "blackhole": 22}.get(status)
+        local = address in self.host["addresses"]
+        self.network["routes"][address] = {"status": status, "errno": errno, "dev": dev, "gateway": gateway, "source": "10.0.0.5", "local": local}
+        if status == "ok":
+            self.network["neighbours"][address] = {"address": gateway or address, "state": neighbour}
+        return self
+
+    def filters(self, endpoint: str, verdict: str = "drop", with_: str = "", certain: bool = True, by: str = "") -> World:
+        """Say what the packet filter does with connections to an endpoint."""
+        rule = f"table inet filter, chain output: tcp dport {endpoint.rpartition(':')[2]} {verdict}"
+        said = {"verdict": verdict, "with": with_, "certain": certain, "rule": rule, "packets": 3, "by": by, "hook": "output"}
+        self.network["filter"]["value"][endpoint] = said
+        return self
+
+    def sockets_to(self, endpoint: str, time_wait: int = 0, established: int = 0) -> World:
+        """Say how many sockets lead to an endpoint, each from a local port of its own."""
+        counts = {"established": established, "syn_sent": 0, "time_wait": time_wait, "other": 0, "ports": time_wait + established}
+        self.network["sockets"][endpoint] = counts
+        return self
+
     # --- probes and judging
 
     def reply(
-        self, endpoint: str, *tries: dict, connect: str = "ok", queue: dict | None = None, seconds: float = 0.001, tls: dict | None = None
+        self,
+        endpoint: str,
+        *tries: dict,
+        connect: str = "ok",
+        queue: dict | None = None,
+        errno: int | None = None,
+        seconds: float = 0.001,
+        tls: dict | None = None,
     ) -> World:
-        """Say what a probe of an endpoint gives, instead of what follows from the listeners; tls is what further handshakes showed."""
-        self.replies[endpoint] = {"connect": connect, "tries": list(tries), "queue": queue, "seconds": seconds, "tls": tls}
+        """Say what a probe of an endpoint gives, instead of what follows from the listeners.
+
+        errno is that of the connection where it is not the usual one; tls is what further handshakes showed.
+        """
+        self.replies[endpoint] = {"connect": connect, "tries": list(tries), "queue": queue, "errno": errno, "seconds": seconds, "tls": tls}
         return self
 
     def server(self, pid: int, kind: str, running: int = 1, name: str = "", told: dict | None = None) -> World:
@@ -550,7 +595,7 @@ class World:
     def _probe(self, target: dict) -> dict:
         said = self.replies.get(target["endpoint"]) or self._natural(target["endpoint"])
         errno, why = _ERRNO.get(said["connect"], (None, ""))
-        connect = {"status": said["connect"], "errno": errno, "seconds": said.get("seconds", 0.001), "why": why}
+        connect = {"status": said["connect"], "errno": said.get("errno") or errno, "seconds": said.get("seconds", 0.001), "why": why}
         tries = [{**_ANSWERED, **({"speak": target["speak"]} if not number else {}), **given} for number, given in enumerate(said["tries"])]
         probe = {"id": target["id"], "endpoint": target["endpoint"], "connect": connect, "tries": tries, "queue": said.get("queue")}
         return {**probe, **({"tls": said["tls"]} if said.get("tls") else {})}

@@ -252,7 +252,8 @@ def test_a_remote_endpoint_that_refuses_is_likely_down_and_its_host_was_not_seen
 @pytest.mark.parametrize("connect", ["timeout", "unreachable", "error", "full"])
 def test_a_remote_endpoint_that_does_not_refuse_is_no_stopped_backend(connect):
     result = remote(connect).judge()
-    assert (verdict(result), unknowns(result)) == ([], [("unexplained", "10.0.0.9:8080", "open")])
+    expected = [("firewall-blocked", "cause", "possible", "10.0.0.9:8080")] if connect in ("timeout", "unreachable") else []
+    assert [item[:4] for item in verdict(result)] == expected
 
 
 def test_the_peer_of_the_fleet_says_that_its_unit_is_stopped():
@@ -266,7 +267,7 @@ def test_the_peer_of_the_fleet_says_that_its_unit_is_stopped():
 def test_the_peer_of_the_fleet_listens_and_refuses_all_the_same():
     peer = World("app1", "10.0.0.9").service("api.service", "0.0.0.0:8080")
     result = remote().judge(peer)
-    assert (verdict(result), unknowns(result)) == ([], [("unexplained", "10.0.0.9:8080", "open")])
+    assert [item[:4] for item in verdict(result)] == [("firewall-blocked", "cause", "likely", "10.0.0.9:8080")]
 
 
 @pytest.mark.parametrize("answer", [{"status": "denied", "value": None, "why": "no"}, {"truncated": True}])

@@ -181,7 +181,7 @@ def _no_route(leg: Leg, way: Way) -> Blocked | None:
 
 def _no_port(leg: Leg, way: Way) -> Blocked | None:
     errno = leg.probe.connect.get("errno") if leg.probe else None
-    if errno not in (_EADDRNOTAVAIL, _EAGAIN):
+    if leg.connect != "error" or errno not in (_EADDRNOTAVAIL, _EAGAIN):
         return None
     if not way.port_range:
         return Blocked(leg, way, PORTS, LIKELY, f"no local port towards {leg.endpoint} could be had", alternatives=(UNREACHABLE,))

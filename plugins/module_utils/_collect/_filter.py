@@ -32,13 +32,30 @@ _BY = (
 )
 
 
+class Span:
+    """A number that is somewhere from low to high."""
+
+    def __init__(self, low, high):
+        self.low = low
+        self.high = high
+
+    def within(self, low, high):
+        """Return whether it is from low to high, both counted in; None for perhaps."""
+        if self.high < low or self.low > high:
+            return False
+        return True if low <= self.low and self.high <= high else None
+
+
+NOBODY = object()
+
+
 class Packet:
     """One packet of a TCP connection, as rules see it. None is "not known".
 
     source, target   IP addresses
-    sport, dport     ports
+    sport, dport     ports, or a Span of those that it may have
     into, out        names of the links that it comes in by and goes out by; "" where there is none
-    uid, gid         of the socket that sends it from here
+    uid, gid         of the socket that sends it from here; NOBODY when none does
     state            "new" or "established" for connection tracking
     """
 
@@ -302,6 +319,9 @@ def _nft_match(body, chain, sets):
         found = value(packet)
         if found is _UNKNOWN:
             return None
+        if found is NOBODY:
+            # The kernel leaves the rule, whatever it compares with.
+            return False
         if operator in ("<", ">", "<=", ">="):
             return _ordered(found, operator, right)
         result = _contains(right, found, chain, sets)
@@ -316,8 +336,6 @@ class _Unknown:
 
 
 _UNKNOWN = _Unknown()
-_NONE = object()
-
 
 def _nft_value(left):
     """Return a function that gives the value of an expression for a packet (or _UNKNOWN), or None when it is not understood."""
@@ -370,11 +388,11 @@ def _payload(protocol, field):
     if protocol in ("ip", "ip6") and field in ("saddr", "daddr"):
         version = 4 if protocol == "ip" else 6
         name = "source" if field == "saddr" else "target"
-        return lambda packet: _NONE if packet.version != version else _known(getattr(packet, name))
+        return lambda packet: NOBODY if packet.version != version else _known(getattr(packet, name))
     if protocol == "ip" and field == "protocol" or protocol == "ip6" and field == "nexthdr":
         return lambda packet: "tcp"
     if protocol in ("udp", "udplite", "icmp", "icmpv6", "sctp", "dccp", "ah", "esp", "comp", "igmp", "arp", "vlan"):
-        return lambda packet: _NONE
+        return lambda packet: NOBODY
     return None
 
 
@@ -396,6 +414,9 @@ _META = {
 
 
 def _ordered(found, operator, right):
+    if isinstance(found, Span) and isinstance(right, int):
+        low, high = {"<": (0, right - 1), ">": (right + 1, 65535), "<=": (0, right), ">=": (right, 65535)}[operator]
+        return found.within(low, high)
     if not isinstance(found, int) or not isinstance(right, int):
         return None
     return {"<": found < right, ">": found > right, "<=": found <= right, ">=": found >= right}[operator]
@@ -403,8 +424,6 @@ def _ordered(found, operator, right):
 
 def _contains(right, found, chain, sets):
     """Return whether a value is (in) what a rule names: a value, a range, a prefix, a set, a named set; None when that is not known."""
-    if found is _NONE:
-        return False
     if isinstance(right, list):
         return _any(_contains(item, found, chain, sets) for item in right)
     if isinstance(right, dict):
@@ -450,8 +469,10 @@ def _same(right, found):
             return ipaddress.ip_address(right) == found
         except ValueError:
             return None
-    if isinstance(found, int):
-        return None if isinstance(right, str) else right == found
+    if isinstance(found, (int, Span)):
+        if not isinstance(right, int):
+            return None
+        return right == found if isinstance(found, int) else found.within(right, right)
     if isinstance(found, str) and isinstance(right, str):
         if right.endswith("*"):
             return found.startswith(right[:-1])
@@ -465,6 +486,8 @@ def _within(found, limits):
     low, high = limits[0], limits[1]
     if isinstance(found, int) and isinstance(low, int) and isinstance(high, int):
         return low <= found <= high
+    if isinstance(found, Span) and isinstance(low, int) and isinstance(high, int):
+        return found.within(low, high)
     if isinstance(found, (ipaddress.IPv4Address, ipaddress.IPv6Address)):
         try:
             return ipaddress.ip_address(low) <= found <= ipaddress.ip_address(high)
@@ -689,7 +712,9 @@ def _ports(name, written):
 
     def match(packet):
         port = getattr(packet, name)
-        return None if port is None else any(low <= port <= high for low, high in ranges)
+        if isinstance(port, Span):
+            return _any(port.within(low, high) for low, high in ranges)
+        return any(low <= port <= high for low, high in ranges)
     return match
 
 
@@ -700,6 +725,8 @@ def _owner(name, written):
 
     def match(packet):
         number = getattr(packet, name)
+        if number is NOBODY:
+            return False
         return None if number is None else int(low) <= number <= int(high or low)
     return match
 

@@ -100,7 +100,7 @@ def look(host, pid, wanted, identity, hidden):
         except (evidence.Unanswered, OSError) as error:
             hidden.append("sockets in use: {0}".format(getattr(error, "why", None) or error))
             truncated = True
-    value["filter"] = evidence.ask("nft list ruleset, iptables-save", _filtered, host, pid, wanted, routes, uid, gid)
+    value["filter"] = evidence.ask("nft list ruleset, iptables-save", _filtered, host, pid, wanted, routes, (uid, gid, value["ports"]))
     return _harmless(value), truncated
 
 
@@ -147,7 +147,7 @@ def _conntrack(host):
 
 # --- the packet filter
 
-def _filtered(host, pid, wanted, routes, uid, gid):
+def _filtered(host, pid, wanted, routes, sender):
     """Return {endpoint: verdict} of the peers that the filter does not, or perhaps not, let through."""
     if os.geteuid() != 0 and not host.root:
         raise evidence.Unanswered(evidence.DENIED, "only root may read the packet filter")
@@ -158,7 +158,7 @@ def _filtered(host, pid, wanted, routes, uid, gid):
     for address, port in wanted:
         route = routes[address]
         if route["status"] == "ok":
-            verdict = ruleset.verdict(packets(address, port, route, uid, gid))
+            verdict = ruleset.verdict(packets(address, port, route, *sender))
             if verdict:
                 verdict["rule"] = text.harmless(verdict["rule"], 400)
                 verdict["with"] = text.harmless(verdict["with"], 64)
@@ -166,15 +166,17 @@ def _filtered(host, pid, wanted, routes, uid, gid):
     return evidence.Partial(found, truncated, hidden)
 
 
-def packets(address, port, route, uid, gid):
-    """Return [(packet, hooks)] of a connection of a user to a peer and back. No socket of ours (-1) stands behind what comes in."""
+def packets(address, port, route, uid, gid, ports=None):
+    """Return [(packet, hooks)] of a connection of a user to a peer and back. No socket of ours stands behind what comes in."""
     source = route["source"] or (address if route["local"] else "")
-    there = _filter.Packet(source, address, None, port, "", route["dev"], uid, gid, "new")
-    back = _filter.Packet(address, source, port, None, route["dev"], "", -1, -1, "established")
+    near = _filter.Span(ports["first"], ports["last"]) if ports else _filter.Span(1024, 65535)
+    nobody = _filter.NOBODY
+    there = _filter.Packet(source, address, near, port, "", route["dev"], uid, gid, "new")
+    back = _filter.Packet(address, source, port, near, route["dev"], "", nobody, nobody, "established")
     if not route["local"]:
         return [(there, ("output", "postrouting")), (back, ("prerouting", "input"))]
-    comes = _filter.Packet(source, address, None, port, "lo", "", -1, -1, "new")
-    answers = _filter.Packet(address, source, port, None, "", "lo", None, None, "established")
+    comes = _filter.Packet(source, address, near, port, "lo", "", nobody, nobody, "new")
+    answers = _filter.Packet(address, source, port, near, "", "lo", None, None, "established")
     return [(there, ("output", "postrouting")), (comes, ("prerouting", "input")), (answers, ("output", "postrouting")), (back, ("prerouting", "input"))]
 
 

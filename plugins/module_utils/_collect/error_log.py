@@ -15,21 +15,18 @@ in the log's place is not followed.
 This module is private to the collection.
 """
 
-import errno
-import gzip
 import os
 import re
-import stat
 import time
-import zlib
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _log_files as log_files
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _log_sources as log_sources
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_log as nginx_log
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
 KEY = "error_log"
 
-BLOCK = 1 << 18
 LIMIT = 16 << 20
 GROUPS = 500
 # Groups held while reading: a client that forges many different records must not push out the true ones.
@@ -37,7 +34,7 @@ GROUPS_HELD = 4 * GROUPS
 CONFIGURATION = 100
 NOTICES = 50
 LOGS = 64
-ROTATED = 8
+UNSEEN = 20
 PATHS = 5
 PIDS = 8
 # Seconds in which records were written, the newest part of the log first: what a backend's own log is joined with.
@@ -50,45 +47,36 @@ FIELD_LENGTH = 300
 SHAPES = 4000
 SECONDS = 60.0
 RECORD_LINES = 64
-HOPS = 8
-# A block is older than the window only when its newest record is: workers write out of order by moments,
-# and a clock that was set back leaves older stamps among newer ones.
-SLACK = 3600.0
+SLACK = log_files.SLACK
 
-_NO_FILE = re.compile(r"(?:stderr|syslog:.*|memory:.*|off|/dev/(?:null|stdout|stderr|console|log|tty.*|fd/.*)|/proc/(?:self|[0-9]+)/fd/.*|\|.*)\Z", re.DOTALL)
-_ROTATED_DATE = re.compile(r"-\d{8}(?:[-_.]?\d{1,10})?(?:\.gz)?\Z")
-_START_OF_LINE = re.compile(rb"^" + nginx_log.RECORD_START.pattern, re.MULTILINE)
+_QUIET = ("crit", "alert", "emerg")
 
 # A record of the usual shape, with a quick way to what tells one group from another. Sets of one character
 # are what the expression engine runs over fastest.
 _USUAL = re.compile(
-    rb"([0-9/]{10} [0-9:]{8} \[(?:error|crit|warn|info)\] [0-9]{1,10})#[0-9]+: \*[0-9]+ ([^,]*), client: [^,]*, (server: [^,]*)"
+    rb"[0-9/]{10} [0-9:]{8} (\[(?:error|crit|warn|info)\] [0-9]{1,10})#[0-9]+: \*[0-9]+ ([^,]*), client: [^,]*, (server: [^,]*)"
     rb", request: \"([A-Z]{1,16}) ([^ ]*) HTTP/[0-9.]+\", (upstream: \"[a-z]*://(?:unix:[^\":]*[\":]|[^\"/]*))"
 )
-# How the records begin that have no "upstream" in them; every other line without it is none of ours.
+_MARK = b"upstream"
+# How the records begin that have no mark in them; every other line without it is none of ours. The expression
+# begins with a newline, which is what the engine finds fastest.
 _ELSEWHERE = re.compile(
-    rb".{19} \[(?:"
+    rb"\n(?:.{19} \[(?:"
     rb"(?:emerg|alert|notice)\] "
     rb"|[a-z]+\] \d+#\d+: (?:\*\d+ )?(?:"
-    rb"FastCGI sent|open\(\) \"[^\"]*(?:/\d{10}\" failed|\" failed \(2[34]:)|p?writev?\(\) \"|mkdir\(\) \"|rename\(\) \"|unlink\(\) \""
-    rb"|accept4?\(\) failed|auth request|limiting |no |the \"\$memc|using uninit|invalid |zero length|too long http2|too big sub"
-    rb"|(?:fastcgi|uwsgi|scgi|grpcs|suwsgi) |could not find named|rewrite or|subrequests cycle|client (?:intended|sent plain|prem)"
+    rb"FastCGI sent|open\(\) \"[^\"\n]*(?:/\d{10}\" failed|\" failed \(2[34]:)|p?writev?\(\) \"|mkdir\(\) \"|rename\(\) \"|unlink\(\) \""
+    rb"|accept4?\(\) failed|auth request|limiting |no |the |using uninit|invalid |zero length|too (?:long http2|big sub)"
+    rb"|(?:fastcgi|uwsgi|scgi|grpcs|suwsgi) |could not |rewrite or|subrequests cycle|client (?:intended|sent plain|prem)"
     rb"|epoll_wait|kevent|broken header|unknown PROXY|header is too|cache |service |malloc|\d+ worker_conn|thread |an? (?:client|upstream) re"
-    rb"|[^ \"]+ could not be resolved|(?:connect|socket|send|recv)\(\) .*while resolving|SSL_set_|unexpected |etag |missing slice|memcached |key: )"
-    rb")|nginx: \["
+    rb"|(?:connect|socket|send|recv)\(\) .*while resolving|SSL_set_|unexpected |etag |missing slice|memcached |key: )"
+    rb")|nginx: \[)"
 )
-_MARK = b"upstream"
-# The first bytes of the messages above: almost every other line ends its way here. Missing files are the most
-# frequent record of all.
-_HEADS = frozenset((
-    b"FastC", b"open(", b"pwrit", b"write", b"mkdir", b"renam", b"unlin", b"accep", b"auth ", b"limit", b"no li", b"no re", b"no po",
-    b"no up", b"no bu", b"no co", b"the \"", b"using", b"inval", b"zero ", b"too l", b"too b", b"fastc", b"uwsgi", b"scgi ", b"grpcs", b"suwsg",
-    b"could", b"rewri", b"subre", b"clien", b"epoll", b"keven", b"broke", b"unkno", b"heade", b"cache", b"servi", b"mallo", b"threa", b"a cli",
-    b"an up", b"conne", b"socke", b"send(", b"recv(", b"SSL_s", b"unexp", b"etag ", b"missi", b"memca", b"key: ",
-))
+# The names that could not be resolved stand first in their records.
 _NAME_MARK = b" could not be resolved ("
-_NO_FILE_MARK = b"\" failed (2: "
-_STAR = ord("*")
+# A line without a record's beginning that was meant as one of ours.
+_NEAR_LINE = re.compile(rb"\[(?:emerg|alert|crit|error|warn)\] |upstream: \"| (?:to|from|reading) upstream(?:,|\Z)")
+_FASTCGI = b"FastCGI sent in stderr: "
+_FASTCGI_END = re.compile(rb"\" while (?:reading response header from upstream|reading upstream|sending to client), client: ")
 _IN_FILE = re.compile(r" in (?P<file>/\S{1,1000}):(?P<line>[0-9]{1,9})\Z")
 _NOTICE = re.compile(
     r"(?:reconfiguring|gracefully shutting down|signal process started|start worker processes|changing binary|reopening logs|exit\Z"
@@ -114,219 +102,180 @@ def window(since):
 
 
 def collect(host, logs=(), since=86400.0, unix_paths=(), redactor=None, limit=LIMIT):
-    """Return {"since", "logs", "groups", "configuration", "notices", "unrecognised"} as docs/architecture.md has it.
+    """Return {"since", "logs", "unseen", "groups", "configuration", "notices", "unrecognised"} as docs/architecture.md has it.
 
-    logs is a list of {"path": ...}; since is the length of the window in seconds; limit is a number of
+    logs is a list of {"path": ...} and what _log_sources.find() takes besides; since is the length of the window in seconds; limit is a number of
     bytes for each log. Reading ends after SECONDS, whatever is left. A log that cannot be read is in
     "logs" with its status, and the others are read.
     """
     begin = host.now() - since
     journal = _Journal(begin, tuple(unix_paths), redactor)
-    seen, entries, truncated = set(), [], False
-    for log in logs:
-        path = log["path"]
-        if path in seen:
-            continue
-        seen.add(path)
-        if len(seen) > LOGS:
-            truncated = True
-            break
-        entries.extend(_log(host, path, begin, limit, journal))
+    reading = _Reading(host, begin, limit, journal)
+    unlike = {(log["path"], log.get("pid"), log.get("root", "")): log for log in logs}
+    for log in list(unlike.values())[:LOGS]:
+        reading.log(log)
     value = journal.value()
-    value["logs"] = entries
-    truncated = truncated or journal.overflowed or any(entry["truncated"] for entry in entries)
-    hidden = ["{0}: {1}".format(entry["path"], entry["why"]) for entry in entries if entry["status"] not in (evidence.OK, evidence.ABSENT)]
+    value["logs"] = reading.entries
+    value["unseen"] = [
+        {"path": text.harmless(path, FIELD_LENGTH), "why": text.harmless(why, FIELD_LENGTH)} for path, why in (reading.unseen + _too_quiet(logs))[:UNSEEN]
+    ]
+    truncated = len(unlike) > LOGS or journal.overflowed or any(entry["truncated"] for entry in reading.entries)
+    hidden = ["{0}: {1}".format(entry["path"], entry["why"]) for entry in reading.entries if entry["status"] not in (evidence.OK, evidence.ABSENT)]
     return evidence.Partial(value, truncated, hidden)
 
 
-# --- files
+def _too_quiet(logs):
+    """Return (path, why) of the logs of blocks none of whose logs takes records of [error]."""
+    blocks = {}
+    for log in logs:
+        blocks.setdefault((log.get("pid"), log.get("block", log["path"])), []).append(log)
+    return [
+        (log["path"], "its level is {0}: what nginx logs as [error] is left out".format(log["level"]))
+        for found in blocks.values() if all(log.get("level") in _QUIET for log in found) for log in found if log["path"] != "/dev/null"
+    ]
 
-def _log(host, path, begin, limit, journal):
-    """Read one log and its rotated files; return their entries."""
-    if _NO_FILE.match(path) or not path.startswith("/"):
-        return [_entry(path, evidence.ABSENT, "not a file that can be read back")]
-    try:
-        reached, entry = _read(host, path, begin, limit, journal)
-    except evidence.Unanswered as error:
-        return [_entry(path, error.status, error.why)]
-    entries = [entry]
-    left = limit - entry["read"]
-    if reached or entry["truncated"]:
-        return entries
-    for name in _rotated(host, path, begin):
-        if left <= 0:
-            entries[-1]["truncated"] = True
-            break
+
+# --- sources
+
+class _Reading:
+    """The logs of one run: what was read, and what there was that nobody can read."""
+
+    def __init__(self, host, begin, limit, journal):
+        self.host = host
+        self.begin = begin
+        self.limit = limit
+        self.journal = journal
+        self.entries = []
+        self.unseen = []
+        self._seen = set()
+
+    def log(self, log):
+        """Read one log wherever it is kept."""
+        sources = log_sources.find(self.host, log)
+        for source in sources:
+            if source.key in self._seen:
+                continue
+            self._seen.add(source.key)
+            if self._source(log, source) and log["path"].startswith("syslog:"):
+                # What the syslog files hold is what the journal holds.
+                break
+
+    def _source(self, log, source):
+        """Read one source; return whether anything stood in it."""
+        if isinstance(source, log_sources.Unseen):
+            self.entries.append(log_files.entry(source.path, evidence.ABSENT, source.why))
+            self.unseen.append((source.path, source.why))
+            return False
+        if isinstance(source, log_sources.Journal):
+            return self._systemd(source)
         try:
-            reached, entry = _read(host, name, begin, left, journal)
+            return self._file(source)
+        except log_files.Elsewhere as error:
+            self.entries.append(log_files.entry(source.path, error.status, error.why))
+            for other in log_sources.linked(self.host, log, error.target):
+                if other.key not in self._seen and not (isinstance(other, log_sources.File) and other.path == source.path):
+                    self._seen.add(other.key)
+                    self._source(dict(log, path=error.target), other)
         except evidence.Unanswered as error:
-            entries.append(_entry(name, error.status, error.why))
-            break
-        entries.append(entry)
-        left -= entry["read"]
-        if reached or entry["truncated"]:
-            break
-    return entries
+            self.entries.append(log_files.entry(source.root + source.path, error.status, error.why))
+        return False
 
-
-def _entry(path, status, why, size=0):
-    return {
-        "path": text.harmless(path, FIELD_LENGTH), "status": status, "why": text.harmless(why, FIELD_LENGTH), "size": size,
-        "read": 0, "oldest": None, "truncated": False,
-    }
-
-
-def _rotated(host, path, begin):
-    """Return the rotated files of a log that still reach into the window, newest first."""
-    folder, _unused, name = path.rpartition("/")
-    try:
-        names = host.names(folder or "/")
-    except evidence.Unanswered:
-        return []
-    dated = sorted((other for other in names if other.startswith(name) and _ROTATED_DATE.match(other[len(name):])), reverse=True)
-    present = set(names)
-    numbered = [other for number in range(1, ROTATED + 1) for other in (name + "." + str(number), name + "." + str(number) + ".gz") if other in present]
-    found = []
-    for other in (numbered + dated)[: 2 * ROTATED]:
-        candidate = folder + "/" + other
+    def _systemd(self, source):
+        told = log_files.entry(source.path, evidence.OK, "")
+        self.entries.append(told)
         try:
-            if host.stat(candidate, follow=False).st_mtime >= begin - SLACK:
-                found.append(candidate)
-        except evidence.Unanswered:
-            continue
-    return found
+            raw, told["truncated"] = source.read(self.host, self.begin)
+        except evidence.Unanswered as error:
+            told.update(status=error.status, why=text.harmless(error.why, FIELD_LENGTH))
+            if error.status == evidence.ABSENT:
+                self.unseen.append((source.path, error.why))
+            return False
+        told["size"] = told["read"] = len(raw)
+        told["oldest"] = self.journal.read(log_files.bare(raw, log_files.LINE_FRAME), self.host.now())[0]
+        return bool(raw)
 
-
-def open_log(host, path):
-    """Return (binary file, os.stat_result) of a log. Only a regular file, and only links of root or of our own.
-
-    Whoever may write to the log's folder could put a link to any file there, and this code runs as root.
-    """
-    place = host.path(path)
-    for _unused in range(HOPS):
-        try:
-            descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise evidence.unanswered_by(error, path)
-        else:
-            return _regular(descriptor, path)
-        place = _follow(host, place, path)
-    raise evidence.Unanswered(evidence.ERROR, "{0}: too many symbolic links".format(path))
-
-
-def _regular(descriptor, path):
-    info = os.fstat(descriptor)
-    if not stat.S_ISREG(info.st_mode):
-        os.close(descriptor)
-        raise evidence.Unanswered(evidence.ERROR, "{0} is not a regular file".format(path))
-    return os.fdopen(descriptor, "rb", 0), info
-
-
-def _follow(host, place, path):
-    """Return where a trusted link points. The link is held open, so that it cannot change between look and use."""
-    try:
-        link = os.open(place, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise evidence.unanswered_by(error, path)
-    try:
-        if os.fstat(link).st_uid not in (0, os.geteuid()):
-            raise evidence.Unanswered(evidence.DENIED, "{0} is a symbolic link that does not belong to root".format(path))
-        target = os.readlink("", dir_fd=link)
-    except OSError as error:
-        raise evidence.unanswered_by(error, path)
-    finally:
-        os.close(link)
-    if _NO_FILE.match(target):
-        # So in containers. Followed, it would be this process's own standard error.
-        raise evidence.Unanswered(evidence.ABSENT, "{0} is a link to {1}".format(path, target))
-    if target.startswith("/"):
-        return host.path(target)
-    return os.path.join(os.path.dirname(place), target)
-
-
-def _read(host, path, begin, limit, journal):
-    """Read one file; return (True when the window's begin was reached, entry)."""
-    file, info = open_log(host, path)
-    with file:
-        entry = _entry(path, evidence.OK, "", info.st_size)
-        packed = path.endswith(".gz")
-        blocks = _gzip_blocks(file, limit, entry) if packed else _blocks_from_end(file, info.st_size, limit, entry)
-        reached = False
-        for block in blocks:
-            if time.monotonic() > journal.deadline:
-                entry["truncated"] = True
-                entry["why"] = "the time for reading logs was over"
-                return False, entry
-            oldest, usual, newest = journal.read(block, info.st_mtime)
-            if oldest is not None and (entry["oldest"] is None or oldest < entry["oldest"]):
-                entry["oldest"] = oldest
-            reached = reached or (usual is not None and usual < begin)
-            if newest is not None and newest < begin - SLACK and not packed:
+    def _file(self, source):
+        """Read one file and its rotated ones."""
+        reached, told = self._read(source, source.path, self.limit)
+        self.entries.append(told)
+        told["note"] = text.harmless(source.note, FIELD_LENGTH)
+        something = told["size"] > 0
+        left = self.limit - told["read"]
+        if reached or told["truncated"] or source.held:
+            return something
+        for name in log_files.rotated(self.host, source.root + source.path, self.begin):
+            if left <= 0:
+                self.entries[-1]["truncated"] = True
                 break
-    if reached and not packed:
-        entry["truncated"] = False
-    return reached, entry
-
-
-def _blocks_from_end(file, size, limit, entry):
-    """Give the file from its end, in pieces that begin with a record. entry["read"] and ["truncated"] are kept."""
-    position, rest = size, b""
-    floor = max(0, size - limit)
-    while position > floor:
-        length = min(BLOCK, position - floor)
-        try:
-            file.seek(position - length)
-            block = _read_exactly(file, length)
-        except OSError as error:
-            raise evidence.unanswered_by(error)
-        position -= length
-        entry["read"] += length
-        entry["truncated"] = position > 0 and position <= floor
-        block += rest
-        rest = b""
-        if position > 0:
-            start = _START_OF_LINE.search(block, 1)
-            cut = start.start() if start else len(block)
-            # What precedes belongs to a record that began earlier; nginx wrote no more than RECORD_LIMIT of it.
-            block, rest = block[cut:], block[:cut][: nginx_log.RECORD_LIMIT]
-        if block:
-            yield block
-
-
-def _read_exactly(file, length):
-    parts = []
-    while length > 0:
-        part = file.read(length)
-        if not part:
-            break
-        parts.append(part)
-        length -= len(part)
-    return b"".join(parts)
-
-
-def _gzip_blocks(file, limit, entry):
-    """Give the unpacked text from its begin, at most limit bytes of it, in pieces that end with a line."""
-    rest = b""
-    with gzip.GzipFile(fileobj=file) as packed:
-        while entry["read"] < limit:
+            name = name[len(source.root):]
             try:
-                block = packed.read(min(BLOCK, limit - entry["read"]))
-            except (OSError, EOFError, zlib.error) as error:
-                entry["truncated"] = True
-                entry["why"] = "damaged: {0}".format(text.harmless(str(error), 100))
+                reached, told = self._read(source, name, left)
+            except evidence.Unanswered as error:
+                self.entries.append(log_files.entry(source.root + name, error.status, error.why))
                 break
-            if not block:
+            self.entries.append(told)
+            left -= told["read"]
+            if reached or told["truncated"]:
                 break
-            entry["read"] += len(block)
-            block = rest + block
-            cut = block.rfind(b"\n") + 1
-            rest = block[cut:][: nginx_log.RECORD_LIMIT]
-            yield block[:cut]
-        else:
-            entry["truncated"] = True
-    if rest:
-        yield rest
+        return something
+
+    def _read(self, source, path, limit):
+        """Read one file; return (True when the window's begin was reached, entry)."""
+        file, info = source.open(self.host, path)
+        with file:
+            told = log_files.entry(source.root + path, evidence.OK, "", info.st_size)
+            packed = path.endswith(".gz")
+            reached = False
+            zone = _Zone(source.root, info.st_mtime)
+            for block in log_files.blocks(file, info, limit, told, packed, log_files.START_OF_RECORD):
+                if time.monotonic() > self.journal.deadline:
+                    told["truncated"] = True
+                    told["why"] = "the time for reading logs was over"
+                    return False, told
+                oldest, usual, newest = self.journal.read(zone.local(block), info.st_mtime)
+                if oldest is not None and (told["oldest"] is None or oldest < told["oldest"]):
+                    told["oldest"] = oldest
+                reached = reached or (usual is not None and usual < self.begin)
+                if newest is not None and newest < self.begin - SLACK and not packed:
+                    break
+        if reached and not packed:
+            told["truncated"] = False
+        return reached, told
+
+
+class _Zone:
+    """The time zone of a container whose log is read from outside.
+
+    A log's last record was written when the file was changed last. Where the two are whole quarters of an
+    hour apart, that is the difference between the zones, and the stamps are put right.
+    """
+
+    def __init__(self, root, written):
+        self._written = written if root else None
+        self._shift = 0.0
+        self._known = {}
+
+    def local(self, block):
+        """Return a piece with its stamps in the zone of this host. The first piece must be the one at the file's end."""
+        if self._written is not None:
+            last = [line[:19] for line in block.split(b"\n")[-RECORD_LINES:] if nginx_log.RECORD_START.match(line)]
+            moment = _time(last[-1]) if last else None
+            apart = self._written - moment if moment is not None else 0.0
+            quarters = round(apart / 900.0)
+            if quarters and abs(quarters) <= 56 and abs(apart - quarters * 900.0) < 60:
+                self._shift = quarters * 900.0
+            self._written = None
+        if not self._shift:
+            return block
+        return log_files.START_OF_RECORD.sub(self._moved, block)
+
+    def _moved(self, match):
+        stamp = match.group()[:19]
+        if stamp not in self._known:
+            moment = _time(stamp)
+            moved = stamp if moment is None else time.strftime("%Y/%m/%d %H:%M:%S", time.localtime(moment + self._shift)).encode("ascii")
+            self._known[stamp] = moved
+        return self._known[stamp] + match.group()[19:]
 
 
 # --- records
@@ -414,29 +363,43 @@ class _Journal:
 
         written is the time of the file's last change, for lines that have no time of their own.
         """
-        lines = block.split(b"\n")
-        done = 0
-        usual, shapes, begin, names = _USUAL.match, self._shapes, self._begin_stamp, _NAME_MARK in block
-        for index, line in enumerate(lines):
-            if _MARK not in line:
-                if _is_elsewhere(line, names) and index >= done:
-                    done = self._slow(lines, index, done, written)
-                continue
+        marked, slow = set(), []
+        find, before, usual, shapes, begin = block.find, block.rfind, _USUAL.match, self._shapes, self._begin_stamp
+        at = find(_MARK)
+        while at >= 0:
+            start = before(b"\n", 0, at) + 1
+            end = find(b"\n", at)
+            line = block[start:end] if end >= 0 else block[start:]
+            marked.add(start)
             match = usual(line)
             if match is None:
-                if index >= done:
-                    done = self._slow(lines, index, done, written)
-                continue
-            if line[:19] < begin:
-                continue
-            key = match.group(2, 3, 4, 6) + (line[20:match.end(1)],)
-            shape = shapes.get(key)
-            if shape is None:
-                shape = self._learn(key, line)
-            if shape is not False:
-                group, pid, method = shape
-                group.add(line[:19], pid, method, match.group(5))
-        return _span(lines)
+                slow.append(start)
+            elif line[:19] >= begin:
+                key = match.group(1, 2, 3, 4, 6)
+                shape = shapes.get(key)
+                if shape is None:
+                    shape = self._learn(key, line)
+                if shape is not False:
+                    group, pid, method = shape
+                    group.add(line[:19], pid, method, match.group(5))
+            at = find(_MARK, end) if end >= 0 else -1
+        slow += [start for start in self._unmarked(block) if start not in marked]
+        done = 0
+        for start in sorted(slow):
+            if start >= done:
+                done = self._slow(block, start, done, written)
+        return _span(block)
+
+    def _unmarked(self, block):
+        """Yield where the lines begin that may be ours although they have no mark."""
+        if _ELSEWHERE.match(b"\n" + block[: nginx_log.RECORD_LIMIT]):
+            yield 0
+        for match in _ELSEWHERE.finditer(block):
+            yield match.start() + 1
+        at = block.find(_NAME_MARK)
+        while at >= 0:
+            yield block.rfind(b"\n", 0, at) + 1
+            at = block.find(_NAME_MARK, at + 1)
 
     def _learn(self, key, line):
         """Take apart the first record of a shape; return (group, pid, method), or False for none of ours."""
@@ -457,26 +420,30 @@ class _Journal:
             self._shapes[key] = shape
         return shape
 
-    def _slow(self, lines, index, done, written):
-        """Take apart the record that a line belongs to; return the index of the next record's line."""
-        start = index
-        while start > done and index - start < RECORD_LINES and not nginx_log.RECORD_START.match(lines[start]):
-            if lines[start].startswith(b"nginx: ["):
-                break
-            start -= 1
-        end = index + 1
-        while end < len(lines) and end - start < RECORD_LINES and not _begins(lines[end]):
-            end += 1
-        raw = b"\n".join(lines[start:end])[: nginx_log.RECORD_LIMIT]
+    def _slow(self, block, start, done, written):
+        """Take apart the record that a line belongs to; return where the next line begins."""
+        first, hops = start, 0
+        while first > done and hops < RECORD_LINES and not _begins(block, first):
+            first = block.rfind(b"\n", done, first - 1) + 1 or done
+            hops += 1
+        if first != start and not (_begins(block, first) and _is_open(block[first:start])):
+            # The record before it is complete: this line is no part of it.
+            first = start
+        end = _end_of_line(block, start)
+        while end < len(block) and hops < RECORD_LINES and _begins(block, first) and _is_open(block[first:end]) and not _begins(block, end + 1):
+            end = _end_of_line(block, end + 1)
+            hops += 1
+        raw = block[first:min(end, first + nginx_log.RECORD_LIMIT)]
         record = nginx_log.parse(raw)
         if record is None:
-            self._unrecognised += 1
-            self._keep_sample(raw)
-            return end
-        stamp = record.stamp.encode("ascii") or _stamp_before(lines, start) or _stamp(written)
+            if _NEAR_LINE.search(raw):
+                self._unrecognised += 1
+                self._keep_sample(raw)
+            return end + 1
+        stamp = record.stamp.encode("ascii") or _stamp_before(block, first) or _stamp(written)
         if stamp >= self._begin_stamp:
             self._note(record, raw, stamp)
-        return end
+        return end + 1
 
     def _note(self, record, raw, stamp):
         if record.level == "notice":
@@ -598,17 +565,6 @@ class _Journal:
         }
 
 
-def _is_elsewhere(line, names):
-    """Whether a line without the mark may begin a record of ours. names: whether names were looked up in vain near it."""
-    start = line.find(b": ", 26, 64) + 2
-    if start > 1 and line[start] == _STAR:
-        start = line.find(b" ", start) + 1
-        head = line[start: start + 5]
-        if head not in _HEADS or (head == b"open(" and _NO_FILE_MARK in line):
-            return names and _NAME_MARK in line
-    return bool(_ELSEWHERE.match(line))
-
-
 def _is_near(record):
     """Whether a record that no rule knows is of the upstream path all the same, and was meant as a failure."""
     if record is None or record.level not in ("emerg", "alert", "crit", "error"):
@@ -616,25 +572,38 @@ def _is_near(record):
     return bool(record.upstream) or record.phase in nginx_log.BEFORE_HEADER or record.message.startswith(("upstream ", "memcached sent"))
 
 
-def _begins(line):
-    return bool(nginx_log.RECORD_START.match(line)) or line.startswith(b"nginx: [")
+def _begins(block, start):
+    """Whether a record begins there."""
+    return bool(nginx_log.RECORD_START.match(block, start)) or block.startswith(b"nginx: [", start)
 
 
-def _stamp_before(lines, index):
+def _end_of_line(block, start):
+    end = block.find(b"\n", start)
+    return len(block) if end < 0 else end
+
+
+def _is_open(raw):
+    """Whether a record goes on in the next line: within a quote, before its context."""
+    if _FASTCGI in raw[:120]:
+        return _FASTCGI_END.search(raw) is None and len(raw) < nginx_log.RECORD_LIMIT
+    return b", client: " not in raw and raw.count(b"\"") % 2 == 1 and len(raw) < nginx_log.RECORD_LIMIT
+
+
+def _stamp_before(block, start):
     """Return the stamp of the last record before a line that has none, or b""."""
-    for line in reversed(lines[max(0, index - RECORD_LINES): index]):
+    for line in reversed(block[:start].rsplit(b"\n", RECORD_LINES)[1:]):
         if nginx_log.RECORD_START.match(line):
             return line[:19]
-    return b""
+    return block[:19] if nginx_log.RECORD_START.match(block) and start else b""
 
 
-def _span(lines):
+def _span(block):
     """Return (oldest, usual, newest) time of a piece, by its records near both ends; None without a record.
 
     usual is the middle one of those at its begin: a client can forge one old stamp, but not most of them.
     """
-    head = sorted(line[:19] for line in lines[:RECORD_LINES] if nginx_log.RECORD_START.match(line))
-    tail = [line[:19] for line in lines[-RECORD_LINES:] if nginx_log.RECORD_START.match(line)]
+    head = sorted(line[:19] for line in block.split(b"\n", RECORD_LINES)[:RECORD_LINES] if nginx_log.RECORD_START.match(line))
+    tail = [line[:19] for line in block.rsplit(b"\n", RECORD_LINES)[-RECORD_LINES:] if nginx_log.RECORD_START.match(line)]
     if not head or not tail:
         return None, None, None
     return _time(head[0]), _time(head[(len(head) - 1) // 2]), _time(max(head[-1:] + tail))

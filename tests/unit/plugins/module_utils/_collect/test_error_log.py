@@ -135,7 +135,7 @@ def test_block_edges_lose_and_double_nothing(host, monkeypatch):
     ).format(stamp(60))
     write(host, (refused(60) + stderr) * 60)
     for block in (700, 997, 1500, 4096):
-        monkeypatch.setattr(error_log, "BLOCK", block)
+        monkeypatch.setattr(error_log.log_files, "BLOCK", block)
         counts = {group["class"]: group["count"] for group in collect(host).value["groups"]}
         assert counts == {"connect-refused": 60, "fastcgi-stderr": 60}
 
@@ -219,7 +219,7 @@ def test_links(host, monkeypatch):
     if os.geteuid() == 0:
         os.chown(host.path("/var/log/nginx/trap.log"), 33, 33, follow_symlinks=False)
     else:
-        monkeypatch.setattr(error_log.os, "geteuid", lambda: 4242)
+        monkeypatch.setattr(error_log.log_files.os, "geteuid", lambda: 4242)
     entry = collect(host, ["/var/log/nginx/trap.log"]).value["logs"][0]
     assert (entry["status"], entry["read"]) == ("denied", 0)
     assert "does not belong to root" in entry["why"]
@@ -349,7 +349,7 @@ def test_window_is_refused(since):
 def test_denied_is_not_empty(host, monkeypatch):
     def refuse(*_unused, **_also):
         raise PermissionError(13, "Permission denied")
-    monkeypatch.setattr(error_log.os, "open", refuse)
+    monkeypatch.setattr(error_log.log_files.os, "open", refuse)
     result = collect(host)
     assert result.value["logs"][0]["status"] == evidence.DENIED and result.hidden
 

@@ -9,6 +9,7 @@ This module is private to the collection.
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_passes as passes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import access_log
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backend_log
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backends
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import error_log
@@ -52,10 +53,14 @@ def ask_all(host, redactor, since, log_limit, test):
         for question in (names, resolvers, paths, limits, network):
             answers[question.KEY] = evidence.no_answer(question.ASKED, answers[nginx.KEY]["status"], _NO_NGINX)
     masters = [instance["master"]["pid"] for instance in (found or {}).get("instances", ()) if instance["master"]]
-    logs = [log for instance in (found or {}).get("instances", ()) for log in _logs(instance)]
+    logs = [log for instance in (found or {}).get("instances", ()) for log in _logs(instance, "error_logs")]
+    visits = [
+        dict(log, text=instance["log_formats"].get(log["format"])) for instance in (found or {}).get("instances", ()) for log in _logs(instance, "access_logs")
+    ]
     before = pressure.begin(host, processes, masters)
     answers[listeners.KEY] = evidence.ask(listeners.ASKED, listeners.collect, host, redactor, processes, masters)
     answers[error_log.KEY] = evidence.ask("error logs", error_log.collect, host, logs, since, sorted(sockets), redactor, log_limit)
+    answers[access_log.KEY] = evidence.ask(access_log.ASKED, access_log.collect, host, visits, since, redactor)
     answers[php_fpm.KEY] = evidence.ask(php_fpm.ASKED, php_fpm.collect, host, processes)
     answers[backends.KEY] = evidence.ask(backends.ASKED, backends.collect, host, redactor, processes)
     known = [answers[key]["value"] for key in (nginx.KEY, listeners.KEY, php_fpm.KEY, backends.KEY)]
@@ -72,19 +77,22 @@ def _commands(answer):
     return {unit["name"]: unit["command"] for unit in units if unit["command"]}
 
 
-def _logs(instance):
-    """Return the error logs of an nginx; those of one with a root of its own are reached through /proc."""
-    master = instance["master"]
-    if not master or not master["own_root"]:
-        return instance["error_logs"]
-    root = "/proc/{0}/root".format(master["pid"])
-    return [dict(log, path=root + log["path"]) if log["path"].startswith("/") else log for log in instance["error_logs"]]
+def _logs(instance, kind):
+    """Return the logs of an nginx, each with what is known of the nginx that writes it."""
+    master = instance["master"] or {}
+    about = {
+        "pid": master.get("pid"),
+        "unit": master.get("unit") or (instance["unit"] or {}).get("name", ""),
+        "container": master.get("container", ""),
+        "root": "/proc/{0}/root".format(master["pid"]) if master.get("own_root") else "",
+    }
+    return [dict(log, **about) for log in instance[kind]]
 
 
 def _unasked(answers, scan):
     every = (
-        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, limits.KEY, network.KEY, listeners.KEY, error_log.KEY, php_fpm.KEY, backends.KEY, backend_log.KEY,
-        servers.KEY, selinux.KEY, pressure.KEY,
+        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, limits.KEY, network.KEY, listeners.KEY, error_log.KEY, access_log.KEY, php_fpm.KEY, backends.KEY,
+        backend_log.KEY, servers.KEY, selinux.KEY, pressure.KEY,
     )
     for key in every:
         answers[key] = evidence.no_answer(scan["asked"], scan["status"], scan["why"])

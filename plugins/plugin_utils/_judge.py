@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _rules
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, CERTAINTIES, FAILED, KINDS, PROVEN, Finding, HostResult, Unknown
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, stale
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, CERTAINTIES, FAILED, KINDS, PROVEN, Finding, HostResult, Unknown
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access_log, naming, stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
@@ -37,6 +37,8 @@ _FIRST = tuple(
     backend-killed-by-manager backend-crashed backend-workers-exhausted backend-closes-early keepalive-race backend-overloaded
     upstream-timeout proxy-temp-permission no-live-upstreams proxy-pass-uri-mismatch""".split()
 )
+# What a backend that is a gateway itself answers when its own backend fails. A 500 is the application's own.
+_HANDED_ON = (502, 503, 504)
 # Failures that end when the backend is back.
 _PASSING = ("connect-refused", "connect-queue-full", "connect-no-socket", "connect-denied", "connect-timeout", "connect-unreachable", "no-live-upstreams", "name-not-resolved")
 
@@ -164,7 +166,7 @@ def _ranked(host: Host, findings: list[Finding]) -> list[Finding]:
 
 def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]]:
     """Return what is over, and what fails and is not explained by any finding."""
-    explained = {tuple(route.values()) for finding in findings for route in (finding.route, *finding.also) if route}
+    explained = {tuple(route.values()) for finding in findings if finding.kind != ADVICE for route in (finding.route, *finding.also) if route}
     whole = any(finding.kind == CAUSE and not finding.route for finding in findings)
     over: dict[tuple[str, str], str] = {}
     open_ends: dict[tuple[str, str], Unknown] = {}
@@ -179,6 +181,8 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
                 over[key] = f"{leg.endpoint} {how}: {group['message']} {times(group['count'])}, last {clock(group['last'])}"
             elif not whole:
                 open_ends[key] = _unexplained(*key)
+        for key, seen in () if whole else _answered_so(host, leg):
+            open_ends.setdefault(key, Unknown("unexplained", key[0], "open", seen))
         if not groups and leg.probe and not leg.answers and not leg.probe_gave_up and not leg.probe_lacked_certificate:
             why = leg.probe.connect["why"] if leg.connect != "ok" else leg.probe.asked.get("why") or leg.probe.asked.get("status")
             open_ends[(str(leg.endpoint), "")] = _unexplained(str(leg.endpoint), f"the probe failed ({why})")
@@ -196,6 +200,20 @@ def _restarted_since(leg: Leg, group: dict) -> bool:
     """Return whether every program on the endpoint was started after the last of these failures, and answers."""
     started = [process.started for item in leg.listeners for process in item.processes]
     return leg.answers and bool(started) and min(started) > (group["last"] or 0.0)
+
+
+def _answered_so(host: Host, leg: Leg) -> Iterator[tuple[tuple[str, str], str]]:
+    """Return the failures that the backend itself answers with: nginx hands them on, and nothing of nginx is wrong."""
+    endpoint = str(leg.endpoint)
+    code = leg.probe.asked.get("code") if leg.answers else None
+    for found in access_log.failures(host, leg, access_log.BACKEND):
+        if found.status in _HANDED_ON:
+            said = f"the backend itself answered {found.status} {times(found.count)}, last {clock(found.last)}"
+            now = f", and does so now ({leg.probe.path})" if code == found.status else ""
+            yield (endpoint, f"answered {found.status}"), f"{said}{now}; nginx only hands its answer on: look at what is behind {endpoint}"
+    if code in _HANDED_ON:
+        said = f"the backend itself answers {code} to {leg.probe.path}; nginx only hands its answer on: look at what is behind {endpoint}"
+        yield (endpoint, f"answered {code}"), said
 
 
 def _unexplained(endpoint: str, seen: str) -> Unknown:
@@ -217,6 +235,7 @@ def _gaps(host: Host, findings: list[Finding]) -> list[Unknown]:
     }
     gaps += [Unknown("error log", log["path"], log["status"], log["why"]) for log in _unread_logs(host)]
     gaps += [Unknown("backend log", source["source"], source["status"], source["why"]) for source in _unread_sources(host)]
+    gaps += [Unknown("error log", log["path"], evidence.ABSENT, log["why"]) for log in (host.answer("error_log")["value"] or {}).get("unseen") or ()]
     return gaps + list(targets.values()) + list(dict.fromkeys(gap for leg in host.legs for gap in _gaps_of(host, leg)))
 
 

@@ -20,6 +20,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import a
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_access
 
 SAFE, RISKY, MANUAL = "safe", "risky", "manual"
 # How a fault shows itself to nginx, in the words of proxy_next_upstream; ANSWER is one that it hands on to the client.
@@ -56,15 +57,16 @@ def on_leg(
     failure: str = ERROR,
 ) -> Finding:
     """Return a finding about one leg; at is where the fix belongs, by default where the endpoint is written; failure as for strikes()."""
+    kind = CAUSE if strikes(host, leg, failure) else RISK
     return Finding(
         id=rule,
-        kind=CAUSE if strikes(host, leg, failure) else RISK,
+        kind=kind,
         certainty=certainty,
         rank=0,
         route=route_of(leg),
         at=at or leg.peer.at,
         says=says,
-        evidence=tuple(evidence),
+        evidence=(*evidence, *(show_access(host, leg) if kind == CAUSE else ())),
         alternatives=tuple(alternatives),
         fix=fix,
         next=command,
@@ -110,7 +112,8 @@ def strikes(host: Host, leg: Leg, failure: str) -> bool:
     """
     if not leg.instance.running:
         return False
-    if leg.pending and not leg.errors and host.answer("error_log")["status"] == "ok":
+    log = host.answer("error_log")
+    if leg.pending and not leg.errors and log["status"] == "ok" and not log["value"].get("unseen"):
         return False
     next_upstream = leg.route.value("next_upstream")
     goes_on = next_upstream is not None and ("on" in next_upstream.args or failure in next_upstream.args)

@@ -12,7 +12,7 @@ import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, directives, load, naming, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, access_log, directives, load, naming, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 
 # Of the last ten seconds or the last minute, the share in which something waited, in percent.
@@ -93,6 +93,16 @@ def show_lookup(lookup: naming.Lookup) -> list[Evidence]:
     elif lookup.here:
         said = ", ".join(lookup.here.get("addresses") or ()) or lookup.here.get("why") or lookup.here["status"]
         shown.append(Evidence("getaddrinfo where nginx is", f"{lookup.name}: {quote(said, 200)}"))
+    return shown
+
+
+def show_access(host: Host, leg: Leg) -> list[Evidence]:
+    """Show how many requests of the leg failed, as the access logs have it; nothing when they have none."""
+    shown = []
+    for found in access_log.failures(host, leg)[:1]:
+        of_all = f", of {found.total}" if found.total > found.count else ""
+        since = f" from {clock(found.first)} to {clock(found.last)}" if found.first and found.last else ""
+        shown.append(Evidence("access log", f"{found.count} request{'' if found.count == 1 else 's'} ended with {found.status}{of_all}{since}"))
     return shown
 
 

@@ -56,7 +56,7 @@ class State:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a diagnosis must say first of its `kind`: one of `causes`, with one of `certainties`, about `endpoint`, at `file`:`line` ("" and 0: anywhere).
+    """What a diagnosis must say first of its `kind`: one of `causes`, with one of `certainties`, about `endpoint`, at `file`:`line` ("" and 0: anywhere), shown by `evidence`.
 
     Advice need not come first: there is always something to advise.
     """
@@ -67,6 +67,7 @@ class Expectation:
     endpoint: str
     file: str
     line: int
+    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def read(path: Path) -> Fault:
     data = check_keys(name, data, needed | {"setup"}, needed)
     setup = read_steps(name, check_keys(f"{name}: setup", data.get("setup", {}), {"files", "commands"}, set()))
     states = {state: read_state(f"{name}: {state}", data[state]) for state in STATES}
-    expect = check_keys(f"{name}: expect", data["expect"], {"cause", "kind", "certainty", "endpoint", "file", "text"}, {"cause"})
+    expect = check_keys(f"{name}: expect", data["expect"], {"cause", "kind", "certainty", "endpoint", "file", "text", "evidence"}, {"cause"})
     causes = expect["cause"] if isinstance(expect["cause"], list) else [expect["cause"]]
     certainty = expect.get("certainty", "proven")
     kind = expect.get("kind", "cause")
@@ -143,7 +144,8 @@ def read(path: Path) -> Fault:
     file = expect.get("file", "")
     line = find_line(name, setup.files + states["fault"].steps.files, file, expect["text"]) if file else 0
     certainties = tuple(certainty) if isinstance(certainty, list) else (certainty,)
-    return Fault(name, data["description"], setup, states, Expectation(kind, tuple(causes), certainties, expect.get("endpoint", ""), file, line))
+    shown = tuple(expect.get("evidence", ()))
+    return Fault(name, data["description"], setup, states, Expectation(kind, tuple(causes), certainties, expect.get("endpoint", ""), file, line, shown))
 
 
 def load() -> dict[str, Fault]:

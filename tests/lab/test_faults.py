@@ -160,3 +160,6 @@ def test_diagnosis(case: Case, lab: Lab) -> None:
         assert found["route"]["endpoint"] == expect.endpoint, found
     if expect.file:
         assert (found["at"]["file"], found["at"]["line"]) == (expect.file, expect.line), found
+    shown = "\n".join(f"{item['from']}: {item['shows']}" for item in found["evidence"])
+    for words in expect.evidence:
+        assert words in shown, found

@@ -196,7 +196,15 @@ class _Reading:
 
     def _file(self, source):
         """Read one file and its rotated ones."""
-        reached, told = self._read(source, source.path, self.limit)
+        try:
+            reached, told = self._read(source, source.path, self.limit)
+        except log_files.Elsewhere:
+            raise
+        except evidence.Unanswered as error:
+            if error.status != evidence.ABSENT or source.held:
+                raise
+            # Moved away, and not made anew.
+            reached, told = False, log_files.entry(source.root + source.path, error.status, error.why)
         self.entries.append(told)
         told["note"] = text.harmless(source.note, FIELD_LENGTH)
         something = told["size"] > 0

@@ -34,6 +34,8 @@ ASKED = "/proc, the program file, the configuration files, nginx -t in a private
 MAX_INSTANCES = 32
 MAX_WORKERS = 1024
 MAX_PROGRAM = 64 << 20
+MAX_LOGS = 200
+MAX_FORMAT = 4096
 LOAD_SECONDS = 20.0
 TEST_SECONDS = 20.0
 
@@ -304,6 +306,8 @@ class _Instance:
             "files": self._files(main, redaction) or [_unread(conf_path, why)],
             "includes": [_include(include) for include in loaded["includes"]],
             "error_logs": main.error_logs(prefix, self.options.get("e") or said.get("error_log_path", ""), self.redactor),
+            "access_logs": main.access_logs(prefix, said.get("http_log_path", ""), self.redactor),
+            "log_formats": main.log_formats(),
             "test": self._test(redaction, prefix, main.logs(prefix)),
             "unit": None if unit is None else {key: unit[key] for key in ("name", "active", "sub", "result", "enabled")},
         }
@@ -534,11 +538,75 @@ class _Configuration:
         for statement, parents, path in self._statements(b"error_log"):
             words = [arg.decode("utf-8", "surrogateescape") for arg in statement.args]
             at_main = at_main or not parents and (path is None or self._at_top(path))
-            at = None if path is None else {"file": _shown(path), "line": statement.line}
-            logs.append({"path": _log_path(prefix, words[0], redactor), "level": text.harmless((words + ["error"])[1], 30), "at": at})
+            logs.append(
+                {
+                    "path": _log_path(prefix, words[0], redactor), "level": text.harmless((words + ["error"])[1], 30), "at": _place(path, statement),
+                    "block": "main" if not parents and (path is None or self._at_top(path)) else _block(path, parents),
+                }
+            )
         if not at_main and default:
-            logs.append({"path": _log_path(prefix, default, redactor), "level": "error", "at": None})
+            logs.append({"path": _log_path(prefix, default, redactor), "level": "error", "at": None, "block": "main"})
         return logs
+
+    def access_logs(self, prefix, default, redactor):
+        """Return every access_log of an http block that is on, and the default of the build when the http block sets none."""
+        logs, at_http = [], False
+        for statement, parents, path in self._statements(b"access_log"):
+            blocks = self._enclosing(path, parents)
+            if b"stream" in blocks:
+                continue
+            at_http = at_http or blocks[-1:] == (b"http",)
+            words = [arg.decode("utf-8", "surrogateescape") for arg in statement.args]
+            if words[0] == "off":
+                continue
+            logs.append(
+                {
+                    "path": _log_path(prefix, words[0], redactor),
+                    "format": text.harmless(words[1], 100) if len(words) > 1 and "=" not in words[1] else "combined",
+                    "some": any(word.startswith("if=") for word in words[1:]),
+                    "names": [text.harmless(name, 255) for name in _server_names(parents)[:10]],
+                    "at": _place(path, statement),
+                }
+            )
+        if not at_http and default and any(b"http" in self._enclosing(path, parents) for _one, parents, path in self._statements(b"listen")):
+            logs.append({"path": _log_path(prefix, default, redactor), "format": "combined", "some": False, "names": [], "at": None})
+        return logs[:MAX_LOGS]
+
+    def log_formats(self):
+        """Return {name: text} of the log formats, each as one text; how a value is escaped changes nothing for who reads it."""
+        formats = {}
+        for statement, parents, path in self._statements(b"log_format"):
+            words = [arg.decode("utf-8", "surrogateescape") for arg in statement.args]
+            if len(words) < 2 or b"stream" in self._enclosing(path, parents):
+                continue
+            parts = words[2:] if words[1].startswith("escape=") else words[1:]
+            formats.setdefault(text.harmless(words[0], 100), text.harmless("".join(parts).replace("\t", "\\t"), MAX_FORMAT))
+        return formats
+
+    def _enclosing(self, path, parents, seen=()):
+        """Return the names of the blocks around a statement, outermost first, through includes."""
+        inner = tuple(parent.name for parent in parents)
+        if path is None or path in seen:
+            return inner
+        for user, outer in self._uses.get(path, ()):
+            return self._enclosing(user, outer, seen + (path,)) + inner
+        return inner
+
+
+def _place(path, statement):
+    return None if path is None else {"file": _shown(path), "line": statement.line}
+
+
+def _block(path, parents):
+    """Return what tells one block from another."""
+    return "{0}:{1}".format(_shown(path), parents[-1].line if parents else 0)
+
+
+def _server_names(parents):
+    """Return the words of server_name in the server around a statement; [] outside of a server."""
+    servers = [parent for parent in parents if parent.name == b"server"]
+    said = [child for server in servers[:1] for child in server.block if child.name == b"server_name"]
+    return [arg.decode("utf-8", "surrogateescape") for child in said for arg in child.args]
 
 
 def _log_path(prefix, path, redactor):

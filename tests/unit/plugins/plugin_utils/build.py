@@ -26,6 +26,7 @@ OTHER_NET, OTHER_MNT = "4026532500", "4026532600"
 MASTER, WORKERS = 100, (101, 102)
 WWW_DATA = 33
 
+ACCESS_LOG = "/var/log/nginx/access.log"
 MAIN = "/etc/nginx/nginx.conf"
 MAIN_TEXT = "user www-data;\nevents {}\nhttp {\n    include /etc/nginx/sites-enabled/*;\n}\n"
 SITES = "/etc/nginx/sites-enabled/"
@@ -86,7 +87,18 @@ class World:
             "groups": [],
             "configuration": [],
             "notices": [],
+            "unseen": [],
             "unrecognised": {"count": 0, "samples": []},
+        }
+        self.visits: dict = {
+            "since": NOW - 86400,
+            "logs": [
+                {
+                    "path": ACCESS_LOG, "status": "ok", "why": "", "size": 0, "read": 0, "oldest": None, "truncated": False,
+                    "format": "combined", "some": False, "requests": 0, "failed": 0, "unparsed": 0,
+                }
+            ],
+            "groups": [],
         }
         self.php: dict = {"versions": [], "pools": []}
         self.units: list[dict] = []
@@ -127,6 +139,7 @@ class World:
             "limits": evidence.answer("/proc/PID/limits", self.limits),
             "listeners": evidence.answer("/proc/net", self.listeners),
             "error_log": evidence.answer("error logs", self.log),
+            "access_log": evidence.answer("nginx access logs", self.visits),
             "php_fpm": evidence.answer("php-fpm", self.php),
             "backends": evidence.answer(
                 "backends",

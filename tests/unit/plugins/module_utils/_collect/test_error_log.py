@@ -372,3 +372,121 @@ def test_memory(host):
     write(host, (refused() * 300) * 200)
     collect(host, limit=1 << 30)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 400 * 1024
+
+
+# --- lines that are nearly ours, and lines that belong together
+
+CONNECT = (
+    '{0} [error] 5#5: *1 connect() failed (111: Connection refused) while connecting to upstream, client: 192.0.2.7, server: shop.example, '
+    'request: "GET / HTTP/1.1", upstream: "http://127.0.0.1:3000/", host: "h"\n'
+)
+
+
+@pytest.mark.parametrize("line", [
+    CONNECT.format("2026-11-22 10:27:08"),
+    CONNECT.format("2026-11-22T10:27:08.123+01:00"),
+    CONNECT.format("26/11/22 10:27:08"),
+    CONNECT.format("2026/11/22 10:27:08").replace("[error]", "[fatal]"),
+    CONNECT.format("2026/11/22 10:27:08").replace("5#5: ", ""),
+    CONNECT.format("2026/11/22 10:27:08").replace("connect() failed", "conect() failed").replace("2026/11/22 10:27:08", stamp(30)),
+    '2026-11-22 10:27:08 [error] 5#5: *1 limiting requests, excess: 5.1 by zone "a", client: 192.0.2.7, server: s, request: "GET / HTTP/1.1", host: "h"\n',
+])
+def test_a_line_that_is_nearly_a_record_is_counted_and_takes_nothing_from_the_one_before(host, line):
+    write(host, refused() + line + refused())
+    value = collect(host).value
+    assert [(group["class"], group["count"]) for group in value["groups"]] == [("connect-refused", 2)]
+    assert value["unrecognised"]["count"] == 1 and value["unrecognised"]["samples"][0][:10] == line[:10]
+
+
+def test_words_that_only_mention_an_upstream_are_none_of_ours(host):
+    write(host, refused() + "dnsmasq: using nameserver of the upstream 10.0.0.2\n" + refused())
+    value = collect(host).value
+    assert (value["groups"][0]["count"], value["unrecognised"]["count"]) == (2, 0)
+
+
+def test_crlf(host):
+    write(host, (refused() * 3).replace("\n", "\r\n"))
+    group = collect(host).value["groups"][0]
+    assert (group["class"], group["peer"], group["count"]) == ("connect-refused", "127.0.0.1:3000", 3)
+
+
+@pytest.mark.parametrize("frame", ["Nov 22 10:27:08 web1 nginx: ", "2026-11-22T10:27:08.123456+00:00 web1 nginx[5]: ", "2026-11-22T10:27:08.1Z stderr F "])
+def test_records_in_syslog_files(host, frame):
+    noise = "Nov 22 10:27:08 web1 sshd[9]: Failed password for root from 192.0.2.1 port 22 ssh2\n"
+    write(host, (frame + refused() + noise) * 2000)
+    value = collect(host).value
+    assert [(group["class"], group["count"], group["last"]) for group in value["groups"]] == [("connect-refused", 2000, NOW - 60)]
+    assert value["unrecognised"]["count"] == 0
+
+
+def test_records_in_the_log_of_a_container_engine(host):
+    line = json.dumps({"log": refused(), "stream": "stderr", "time": "2026-11-22T10:27:08.1Z"}, separators=(",", ":")) + "\n"
+    write(host, line * 2000 + '{"log":"broken\n')
+    value = collect(host).value
+    assert [(group["class"], group["count"]) for group in value["groups"]] == [("connect-refused", 2000)]
+
+
+# --- logs that are kept elsewhere
+
+def test_journal(host, monkeypatch):
+    os.makedirs(host.path("/proc/7/fd"))
+    os.symlink("socket:[1]", host.path("/proc/7/fd/2"))
+    said = "web1 nginx: " + refused() + "Started nginx.service - A high performance web server.\n" + refused()
+    monkeypatch.setattr(host, "run", lambda argv, timeout, limit: _host.Output(0, said.encode(), b""))
+    logs = [{"path": path, "pid": 7, "unit": "nginx.service", "level": "error", "block": path} for path in ("stderr", "/dev/stderr")]
+    value = error_log.collect(host, logs).value
+    assert [group["count"] for group in value["groups"]] == [2]
+    assert [(entry["path"], entry["status"]) for entry in value["logs"]] == [("journal of nginx.service", "ok")]
+    assert value["unseen"] == []
+
+
+def test_journal_that_does_not_answer_is_said(host, monkeypatch):
+    os.makedirs(host.path("/proc/7/fd"))
+    os.symlink("socket:[1]", host.path("/proc/7/fd/2"))
+
+    def run(argv, timeout, limit):
+        raise evidence.Unanswered(evidence.TIMEOUT, "journalctl gave no answer in 10 s")
+    monkeypatch.setattr(host, "run", run)
+    result = error_log.collect(host, [{"path": "stderr", "pid": 7, "unit": "nginx.service"}])
+    assert result.value["logs"][0]["status"] == "timeout" and result.hidden
+
+
+def test_a_link_to_a_standard_stream_is_followed_to_where_that_leads(host):
+    os.symlink("/dev/stderr", host.path(LOG))
+    os.makedirs(host.path("/proc/7/fd"))
+    write(host, refused(), "/var/log/nginx/out.log")
+    os.symlink("/var/log/nginx/out.log", host.path("/proc/7/fd/2"))
+    value = error_log.collect(host, [{"path": LOG, "pid": 7}]).value
+    assert value["groups"][0]["count"] == 1
+
+
+@pytest.mark.parametrize("logs, unseen", [
+    ([("/dev/null", "crit", "a")], ["/dev/null"]),
+    ([("memory:32m", "debug", "a")], ["memory:32m"]),
+    ([(LOG, "crit", "a")], [LOG]),
+    ([(LOG, "alert", "a"), ("/var/log/nginx/b.log", "emerg", "b")], [LOG, "/var/log/nginx/b.log"]),
+    ([(LOG, "crit", "a"), ("/var/log/nginx/b.log", "warn", "a")], []),
+    ([(LOG, "error", "a")], []),
+])
+def test_what_no_log_can_show_is_said(host, logs, unseen):
+    write(host, refused())
+    write(host, refused(), "/var/log/nginx/b.log")
+    value = error_log.collect(host, [{"path": path, "level": level, "block": block} for path, level, block in logs]).value
+    assert [item["path"] for item in value["unseen"]] == unseen and all(item["why"] for item in value["unseen"])
+
+
+def test_only_rotated_files_are_there(host):
+    with gzip.open(host.path(LOG + ".1.gz"), "wb") as file:
+        file.write(refused(7200).encode())
+    value = collect(host).value
+    assert [(entry["path"], entry["status"]) for entry in value["logs"]] == [(LOG, "absent"), (LOG + ".1.gz", "ok")]
+    assert value["groups"][0]["count"] == 1
+
+
+def test_the_zone_of_a_container_is_its_own(host):
+    os.makedirs(host.path("/proc/7/root/var/log/nginx"))
+    there = "/proc/7/root" + LOG
+    write(host, refused(7200 + 600) + refused(7200), there)
+    os.utime(host.path(there), (NOW - 1, NOW - 1))
+    value = error_log.collect(host, [{"path": LOG, "pid": 7, "root": "/proc/7/root"}], since=3600.0).value
+    assert [(group["count"], group["last"]) for group in value["groups"]] == [(2, NOW)]

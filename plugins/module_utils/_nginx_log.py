@@ -57,6 +57,7 @@ _PHASE = re.compile(
 )
 _CONTEXT = re.compile(r", (?:udp )?client: (?P<client>[^,\"]{1,300}), server: (?P<server>[^,\"]{0,1100})(?=, |\Z)", re.ASCII)
 _RESOLVER = re.compile(r", resolver: (?P<resolver>\S{1,300})\Z", re.ASCII)
+_SYSLOG = re.compile(r"(?<= while logging to syslog), server: \S{1,300}\Z", re.ASCII)
 _FASTCGI_END = re.compile(r"\" while (?:reading response header from upstream|reading upstream|sending to client), client: ", re.ASCII)
 # The request line ends with its version. Before 1.21.1 it may hold spaces and quotes, and so a false ", upstream: ".
 _REQUEST = re.compile(r", request: \"(?P<value>.*?)(?: HTTP/\d(?:\.\d)?\"(?=, (?:subrequest|upstream|host|referrer): \"|\Z)|\Z)", re.DOTALL | re.ASCII)
@@ -136,6 +137,7 @@ def _take_apart(record, rest):
     if resolver:
         record.resolver = resolver.group("resolver")
         body = body[: resolver.start()]
+    body = _SYSLOG.sub("", body)
     phase = _PHASE.search(body)
     if phase:
         record.phase = phase.group("phase")
@@ -380,6 +382,10 @@ def _connect_setup(record):
     if record.phase == RESOLVING:
         return "resolver-unreachable", None
     return ("connect-setup-failed", 500) if record.phase == CONNECTING else None
+
+
+def _send_setup(record):
+    return ("connect-setup-failed", 500) if record.phase in BEFORE_HEADER else None
 
 
 def _bind_local(record):
@@ -667,9 +673,14 @@ _RULES = (
         _rule(r"cannot load certificate(?: key)? \"(?P<file>[^\"]{0,1000})\"", _tls_setup, "cannot load certificate"),
     )),
     (("socket() failed",), (_rule(r"socket\(\) failed", _socket),)),
+    (("the new socket has number",), (
+        _rule(r"the new socket has number \d+, but only \d+ files are available", lambda record: ("descriptors-exhausted", 500 if record.upstream else None),
+              "the new socket has too high a number"),
+    )),
     (("bind(",), (_rule(r"bind\((?P<address>[^)]{1,300})\) failed", _bind_local, "bind() failed"),)),
     (("setsockopt(", "ioctl(", "could not enable transparent", "close() socket failed", "epoll_ctl("), (
         _rule(r"setsockopt\([^)]*\) failed, ignored", _ignore),
+        _rule(r"setsockopt\(!?TCP_(?:NODELAY|CORK|NOPUSH)\) failed", _send_setup, "setsockopt() failed"),
         _rule(r"(?:setsockopt\((?:SO_RCVBUF|SO_REUSEADDR|SO_BINDANY|IP_TRANSPARENT|IP_BINDANY|IPV6_TRANSPARENT|IPV6_BINDANY)\)|ioctl\(!?FIONBIO\)) failed",
               _connect_setup),
         _rule(r"could not enable transparent proxying for IPv6 on this platform", _connect_setup),
@@ -685,7 +696,7 @@ _RULES = (
     )),
     (("invalid ", "zero length URI", "fastcgi request ", "uwsgi request ", "scgi request ", "too long http2 ", "grpcs protocol ", "suwsgi protocol "), (
         _rule(r"invalid URL prefix in \"", _in_request("request-not-built", 500), "invalid URL prefix"),
-        _rule(r"invalid header after joining FastCGI records", _HEADER_INVALID),
+        _rule(r"invalid header after joining FastCGI records", _until_header("header-invalid", 500)),
         _rule(r"invalid local address \"(?P<address>[^\"]{0,255})", _in_request("bind-ignored", None), "invalid local address"),
         _rule(r"invalid (?:host|port) in upstream", _in_request("request-not-built", 500)),
         _rule(r"invalid range in slice response", _SLICE),

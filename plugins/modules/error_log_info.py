@@ -21,7 +21,8 @@ options:
   paths:
     description:
       - The logs to read.
-      - Names that are no files, such as V(stderr) or V(syslog:server=unix:/dev/log), are listed as absent.
+      - A name such as V(syslog:server=unix:/dev/log) stands for the journal and the files of the local syslog.
+        Names behind which nothing can be read back, such as V(stderr) or V(memory:32m), are listed as absent.
     type: list
     elements: str
     default:
@@ -119,6 +120,12 @@ error_log:
               read: 2048
               oldest: 1795343119.0
               truncated: false
+        unseen:
+          description: Logs that cannot be read back, and why.
+          type: list
+          elements: dict
+          returned: always
+          sample: [{path: "memory:32m", why: "nginx keeps it in its memory, where only a debugger finds it"}]
         groups:
           description: Records that say the same, most frequent first.
           type: list

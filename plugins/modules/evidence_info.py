@@ -90,6 +90,10 @@ answers:
       description: The records of the error logs, grouped.
       type: dict
       returned: always
+    access_log:
+      description: The requests in the access logs that ended with 500, 502, 503 or 504, grouped.
+      type: dict
+      returned: always
     php_fpm:
       description: The PHP-FPM versions and pools.
       type: dict

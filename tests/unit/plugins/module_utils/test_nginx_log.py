@@ -139,6 +139,10 @@ def test_handshake(ssl, name, detail):
     "2026/11/22 10:27:08 [info] 5#5: *1 client 192.0.2.7:1 connected to 0.0.0.0:1",
     "2026/11/22 10:27:08 [alert] 5#5: *1 setsockopt(SO_KEEPALIVE) failed, ignored (22: Invalid argument) while connecting to upstream" + END,
     "2026/11/22 10:27:08 [error] 5#5: accept4() failed (103: Software caused connection abort)",
+    # What nginx meets on its way to a syslog daemon has a context of its own.
+    "2026/11/22 10:27:08 [alert] 5#5: *1 connect() failed (2: No such file or directory) while logging to syslog, server: unix:/dev/log",
+    "2026/11/22 10:27:08 [error] 5#5: *1 send() failed (111: Connection refused) while logging to syslog, server: 192.0.2.9:514",
+    "2026/11/22 10:27:08 [alert] 5#5: socket() failed (24: No file descriptors available) while logging to syslog, server: unix:/dev/log",
     "2026/11/22 10:27:08 [emerg] 5#5: bind() to 0.0.0.0:80 failed (98: Address already in use)",
 ])
 def test_silence(line):

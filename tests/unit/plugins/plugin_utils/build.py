@@ -493,6 +493,33 @@ class World:
         )
         return self
 
+    def visited(
+        self, status: int = 502, upstream: str = "", *, made_by: str = "nginx", count: int = 5, total: int = 0, path: str = "/", last: float = NOW - 60, **more
+    ) -> World:
+        """Add a group of access log records that failed; total is how many requests the log holds."""
+        self.visits["logs"][0]["requests"] = total or count
+        self.visits["groups"].append(
+            {
+                "log": ACCESS_LOG,
+                "server": "",
+                "host": "shop.example",
+                "prefix": path,
+                "status": status,
+                "upstream": upstream,
+                "upstream_status": status if upstream else None,
+                "made_by": made_by,
+                "count": count,
+                "first": last - 600,
+                "last": last,
+                "methods": {"GET": count},
+                "paths": [path],
+                "request_time": 0.01,
+                "tries": 1 if upstream else 0,
+                **more,
+            }
+        )
+        return self
+
     def ended(
         self,
         owner: str,

@@ -82,7 +82,7 @@ def test_the_build_names_the_user_when_the_configuration_does_not(host):
         file.write(b"http { user_x y; }")
     (instance,) = collect(host)
     assert instance["identity"] == {"user": "web", "uid": 44, "gid": 44, "groups": [44], "from": "build"}
-    assert instance["error_logs"] == [{"path": "/var/log/nginx/error.log", "level": "error", "at": None}]
+    assert instance["error_logs"] == [{"path": "/var/log/nginx/error.log", "level": "error", "at": None, "block": "main"}]
 
 
 def test_no_nginx_is_absent(tmp_path):
@@ -181,3 +181,40 @@ def test_units():
     })
     assert unit["command"][:3] == ["/usr/sbin/nginx", "-c", "/etc/x.conf"]
     assert (unit["active"], unit["result"]) == ("failed", "exit-code")
+
+
+def test_access_logs_and_formats(host):
+    files = {
+        "/etc/nginx/nginx.conf": b"http { log_format timed escape=json '$status\t' '$request'; include sites/*; access_log /var/log/nginx/all.log; }\n"
+                                 b"stream { log_format timed '$bytes'; access_log /var/log/nginx/tcp.log timed; }\n",
+        "/etc/nginx/sites/shop": b"server { listen 80; server_name shop.example www.shop.example; access_log logs/shop.log timed buffer=32k;\n"
+                                 b"location /a { access_log off; }\nlocation /b { access_log syslog:server=unix:/dev/log timed if=$slow; } }\n",
+    }
+    for path, content in files.items():
+        with open(host.path(path), "wb") as file:
+            file.write(content)
+    (instance,) = collect(host)
+    assert instance["log_formats"] == {"timed": "$status\\t$request"}
+    rows = {(log["path"], log["format"], log["some"], tuple(log["names"])) for log in instance["access_logs"]}
+    names = ("shop.example", "www.shop.example")
+    assert rows == {
+        ("/var/log/nginx/all.log", "combined", False, ()), ("/usr/share/nginx/logs/shop.log", "timed", False, names),
+        ("syslog:server=unix:/dev/log", "timed", True, names),
+    }
+
+
+def test_the_access_log_of_the_build(host):
+    with open(host.path("/etc/nginx/nginx.conf"), "wb") as file:
+        file.write(b"http { server { listen 80; access_log /a.log; } }")
+    (instance,) = collect(host)
+    default = instance["build"]["value"]["http_log_path"]
+    assert [log["path"].endswith(path) for log, path in zip(instance["access_logs"], ("/a.log", default))] == [True, True]
+
+
+def test_blocks_of_error_logs(host):
+    with open(host.path("/etc/nginx/nginx.conf"), "wb") as file:
+        file.write(b"error_log /m.log;\nhttp {\nerror_log /h.log crit; error_log /h2.log;\nserver { error_log /dev/null; } }")
+    (instance,) = collect(host)
+    path = "/etc/nginx/nginx.conf:"
+    assert [(log["path"], log["block"]) for log in instance["error_logs"]] == [
+        ("/m.log", "main"), ("/h.log", path + "2"), ("/h2.log", path + "2"), ("/dev/null", path + "4")]

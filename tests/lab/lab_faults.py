@@ -56,7 +56,9 @@ class State:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a diagnosis must say first of its `kind`: one of `causes`, with one of `certainties`, about `endpoint`, at `file`:`line` ("" and 0: anywhere), shown by `evidence`.
+    """What a diagnosis must say first of its `kind`: one of `causes`, with one of `certainties`, about `endpoint`, at `file`:`line`.
+
+    "" and 0 stand for anything. `evidence` are words that its evidence must hold.
 
     Advice need not come first: there is always something to advise.
     """

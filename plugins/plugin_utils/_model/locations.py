@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import patterns
@@ -41,6 +41,7 @@ class Listen:
 
     address  "*:80" for every IPv4 address, "[::]:80", "127.0.0.1:8080", "unix:/run/x.sock"
     bound    its parameters ask for a socket of its own
+    v6only   whether an IPv6 wildcard leaves IPv4 to others
     """
 
     address: str
@@ -48,6 +49,7 @@ class Listen:
     tls: bool = False
     udp: bool = False
     bound: bool = False
+    v6only: bool = True
     at: Place | None = None
 
     @property
@@ -94,22 +96,31 @@ class Location:
         """Return whether nginx answers "/name" with a redirect to "/name/" (auto_redirect)."""
         return self.modifier != NAMED and not self.is_regex and self.path.endswith("/") and any(self.statement.named(*PASSES))
 
-    def matches(self, uri: bytes) -> bool:
-        """Return whether its regular expression matches a normalised path; raises Unknown."""
+    @property
+    def how(self) -> str:
+        """Return in words how it takes requests."""
+        return {EXACT: "exact", PREFIX: "prefix", SHIELD: "prefix that keeps regular expressions off", NAMED: "named"}.get(self.modifier, "regular expression")
+
+    def match(self, uri: bytes) -> re.Match[bytes] | None:
+        """Return how its regular expression matches a normalised path; raises Unknown."""
         try:
-            return patterns.search(self.path, uri, self.modifier == REGEX_CASELESS) is not None
+            return patterns.search(self.path, uri, self.modifier == REGEX_CASELESS)
         except patterns.Unmatchable as error:
             raise Unknown(str(error)) from error
 
 
 @dataclass(frozen=True, eq=False)
 class Server:
-    """A "server" block of http{} or stream{}; names are in lower case, except regular expressions."""
+    """A "server" block of http{} or stream{}; names are in lower case, except regular expressions.
+
+    merges_slashes  whether "//" in a path counts as "/" for a request that came to it first
+    """
 
     statement: Statement = field(repr=False)
     listens: tuple[Listen, ...]
     names: tuple[str, ...]
     locations: tuple[Location, ...] = field(repr=False)
+    merges_slashes: bool = True
 
     @property
     def at(self) -> Place:
@@ -133,18 +144,43 @@ class Server:
                 return name
         return ""
 
-    @cached_property
-    def merges_slashes(self) -> bool:
-        """Return whether "//" in a path counts as "/"."""
-        return not any(statement.args[:1] == ("off",) for statement in self.statement.named("merge_slashes"))
-
 
 @dataclass(frozen=True)
 class Found:
-    """What takes a request: a location, or None for the server itself; redirected when it only adds the last slash."""
+    """What takes a request: a location, or None for the server itself; redirected when it only adds the last slash.
+
+    tried  the regular expressions that were tried, in order, with their matches; the last match is the one that $1 is of
+    """
 
     location: Location | None
     redirected: bool = False
+    tried: tuple[tuple[Location, re.Match[bytes] | None], ...] = field(default=(), compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The server that takes a request, and why.
+
+    rule   one of the rules below
+    name   the name that decided, or ""
+    match  how that name matches, when it is a regular expression
+    tried  the regular expressions that did not match, in order
+    """
+
+    server: Server
+    rule: str
+    name: str = ""
+    match: re.Match[bytes] | None = None
+    tried: tuple[str, ...] = ()
+
+
+ONLY = "only server"
+EXACT_NAME = "exact name"
+BEFORE_NAME = "longest wildcard name at the beginning"
+AFTER_NAME = "longest wildcard name at the end"
+REGEX_NAME = "first regular expression that matches"
+DEFAULT_SERVER = "default_server"
+FIRST_SERVER = "first in order"
 
 
 def servers_of(block: Statement, names: dict, privileged: bool, stream: bool = False) -> tuple[Server, ...]:
@@ -153,6 +189,7 @@ def servers_of(block: Statement, names: dict, privileged: bool, stream: bool = F
     names are the answers of the question "names", for a "listen" by host name.
     """
     found = []
+    merges = _merges(block, True)
     for statement in block.named("server"):
         if statement.block is None:
             continue
@@ -160,8 +197,13 @@ def servers_of(block: Statement, names: dict, privileged: bool, stream: bool = F
         if not listens and not stream:
             listens = (Listen("*:80" if privileged else "*:8000"),)
         written = [word if word.startswith("~") else word.lower() for item in statement.named("server_name") for word in item.args]
-        found.append(Server(statement, listens, tuple(written), () if stream else _locations(statement, None)))
+        found.append(Server(statement, listens, tuple(written), () if stream else _locations(statement, None), _merges(statement, merges)))
     return tuple(found)
+
+
+def _merges(block: Statement, otherwise: bool) -> bool:
+    written = [statement.args[0].lower() for statement in block.named("merge_slashes") if statement.args]
+    return written[-1] != "off" if written else otherwise
 
 
 def _listens(statement: Statement, names: dict) -> Iterator[Listen]:
@@ -178,6 +220,7 @@ def _listens(statement: Statement, names: dict) -> Iterator[Listen]:
             tls="ssl" in options,
             udp="udp" in options,
             bound=any(_BINDING.fullmatch(option) for option in options),
+            v6only="ipv6only=off" not in options,
             at=statement.at,
         )
 
@@ -250,16 +293,56 @@ def find_server(servers: Iterable[Server], listen: str, host: str) -> Server | N
 
     host is what the client asked for, without its port.
     """
-    group = [server for server in servers if any(item.address == listen and not item.udp for item in server.listens)]
-    if len(group) < 2:
-        return group[0] if group else None
+    found = choose_server(servers, listen, host)
+    return found.server if found else None
+
+
+def servers_on(servers: Iterable[Server], listen: str) -> tuple[Server, ...]:
+    """Return the servers of a listen address, in the order of the configuration."""
+    return tuple(server for server in servers if any(item.address == listen and not item.udp for item in server.listens))
+
+
+def choose_server(servers: Iterable[Server], listen: str, host: str) -> Chosen | None:
+    """Return the server as find_server() does, with the rule that decided; raises Unknown."""
+    group = servers_on(servers, listen)
+    if not group:
+        return None
+    if len(group) == 1 and not _captures(group[0]):
+        return Chosen(group[0], ONLY)
     host = host.lower()
     host = host[:-1] if host.endswith(".") else host
-    return _Names(group).find(host) or _by_expression(group, host) or _default(group, listen)
+    found = _Names(group).find(host)
+    if found:
+        return found
+    if any("$hostname" in server.names for server in group):
+        raise Unknown("a server has the name $hostname")
+    return _by_expression(group, host) or default_of(group, listen)
 
 
-def _default(group: list[Server], listen: str) -> Server:
-    return next((server for server in group if any(item.default and item.address == listen for item in server.listens)), group[0])
+def _captures(server: Server) -> bool:
+    """Return whether nginx looks at the names of a server that is alone: for what a regular expression, the last one, captures."""
+    expressions = [name for name in server.names if name.startswith("~")]
+    return bool(expressions) and "(" in expressions[-1]
+
+
+def default_of(group: Iterable[Server], listen: str) -> Chosen:
+    """Return the server of those of an address that takes what none of them has a name for."""
+    group = tuple(group)
+    for server in group:
+        if any(item.default and item.address == listen for item in server.listens):
+            return Chosen(server, DEFAULT_SERVER)
+    return Chosen(group[0], FIRST_SERVER if len(group) > 1 else ONLY)
+
+
+def listen_for(servers: Iterable[Server], address: str, port: int) -> str:
+    """Return the listen address that a TCP connection to an address and port of the host belongs to, or ""."""
+    listens = {item.address: item for server in servers for item in server.listens if not item.udp}
+    exact = str(Endpoint.tcp(address, port))
+    wildcard = _wildcard(exact)
+    if exact in listens or wildcard in listens:
+        return exact if exact in listens else wildcard
+    both = listens.get(f"[::]:{port}")
+    return both.address if both and not both.v6only else ""
 
 
 class _Names:
@@ -287,27 +370,32 @@ class _Names:
             taken.add(name)
             self.exact[name] = server
 
-    def find(self, host: str) -> Server | None:
+    def find(self, host: str) -> Chosen | None:
         """Exact name, else the longest "*.name", else the longest "name.*"."""
         if host in self.exact:
-            return self.exact[host]
+            return Chosen(self.exact[host], EXACT_NAME, host)
         before = [name for name, (_server, itself) in self.before.items() if host.endswith("." + name) or (itself and host == name)]
         if before:
-            return self.before[max(before, key=len)][0]
+            name = max(before, key=len)
+            server, itself = self.before[name]
+            return Chosen(server, EXACT_NAME if host == name else BEFORE_NAME, f".{name}" if itself else f"*.{name}")
         after = [name for name in self.after if host.startswith(name + ".")]
-        return self.after[max(after, key=len)] if after else None
+        return Chosen(self.after[max(after, key=len)], AFTER_NAME, f"{max(after, key=len)}.*") if after else None
 
 
-def _by_expression(group: list[Server], host: str) -> Server | None:
+def _by_expression(group: Iterable[Server], host: str) -> Chosen | None:
+    tried: list[str] = []
     for server in group:
         for name in server.names:
-            if name.startswith("~"):
+            if name.startswith("~") and host:
                 try:
                     # nginx compiles a name with a capital letter caseless: the host is in lower case.
-                    if patterns.search(name[1:], host.encode("utf-8", "surrogateescape"), name != name.lower()):
-                        return server
+                    match = patterns.search(name[1:], host.encode("utf-8", "surrogateescape"), bool(re.search("[A-Z]", name)))
                 except patterns.Unmatchable as error:
                     raise Unknown(str(error)) from error
+                if match:
+                    return Chosen(server, REGEX_NAME, name, match, tuple(tried))
+                tried.append(name)
     return None
 
 
@@ -337,12 +425,17 @@ def normalise(path: str, merge_slashes: bool = True) -> bytes | None:
 def find_location(server: Server, path: str) -> Found | None:
     """Return what takes a request for a path (of the request line) in a server; None for a bad request; raises Unknown."""
     uri = normalise(path, server.merges_slashes)
-    if uri is None:
-        return None
-    return _find(server.locations, uri, None)[1]
+    return None if uri is None else location_of(server, uri)
 
 
-def _find(locations: Iterable[Location], uri: bytes, outer: Location | None) -> tuple[bool, Found]:
+def location_of(server: Server, uri: bytes) -> Found:
+    """Return what takes a normalised path in a server; raises Unknown."""
+    tried: list[tuple[Location, re.Match[bytes] | None]] = []
+    found = _find(server.locations, uri, None, tried)[1]
+    return replace(found, tried=tuple(tried))
+
+
+def _find(locations: Iterable[Location], uri: bytes, outer: Location | None, tried: list) -> tuple[bool, Found]:
     """Return (final, found); what is not final may still lose to a regular expression of an outer level."""
     prefix, redirect = None, None
     for location in locations:
@@ -356,11 +449,14 @@ def _find(locations: Iterable[Location], uri: bytes, outer: Location | None) -> 
         return True, Found(redirect, redirected=True)
     found = Found(prefix or outer)
     if prefix:
-        final, found = _find(prefix.children, uri, prefix)
+        final, found = _find(prefix.children, uri, prefix, tried)
         if final:
             return True, found
     if not (prefix and prefix.modifier == SHIELD):
         for location in locations:
-            if location.is_regex and location.matches(uri):
-                return True, _find(location.children, uri, location)[1]
+            if location.is_regex:
+                match = location.match(uri)
+                tried.append((location, match))
+                if match:
+                    return True, _find(location.children, uri, location, tried)[1]
     return False, found

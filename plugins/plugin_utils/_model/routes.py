@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -227,13 +227,38 @@ def routes_of(configuration: Configuration, names: dict, answers: resolvers.Answ
 
     A route that a "return" of its own location or server always answers first is left out.
     """
-    return _routes(configuration, tuple(sorted((name, tuple(_addresses(answer)), answer.get("why") or "") for name, answer in names.items())), answers)
+    return _routes(configuration, _key(names), answers)
+
+
+def _key(names: dict) -> tuple[tuple[str, tuple[str, ...], str], ...]:
+    return tuple(sorted((name, tuple(_addresses(answer)), answer.get("why") or "") for name, answer in names.items()))
+
+
+@dataclass(frozen=True)
+class Http:
+    """An http{} or stream{} block: its servers, and how a place in them is looked at; its servers are those of the routes."""
+
+    kind: str
+    servers: tuple[Server, ...]
+    site: Callable[[Server, Location | None, Statement | None], Site] = field(repr=False)
+
+
+def blocks_of(configuration: Configuration, names: dict, answers: resolvers.Answers = resolvers.Answers()) -> tuple[Http, ...]:
+    """Return the http{} and stream{} blocks of a configuration; names and answers as for routes_of()."""
+    return tuple(Http(block.statement.name, block.servers, block.site) for block in _cached_blocks(configuration, _key(names), answers))
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _cached_blocks(
+    configuration: Configuration, names: tuple[tuple[str, tuple[str, ...], str], ...], answers: resolvers.Answers
+) -> tuple[_Block, ...]:
+    return tuple(_blocks(configuration, {name.lower(): {"addresses": addresses, "why": why} for name, addresses, why in names}, answers))
 
 
 @functools.lru_cache(maxsize=_CACHED)
 def _routes(configuration: Configuration, names: tuple[tuple[str, tuple[str, ...], str], ...], answers: resolvers.Answers) -> tuple[Route, ...]:
     found: list[Route] = []
-    for block in _blocks(configuration, {name.lower(): {"addresses": addresses, "why": why} for name, addresses, why in names}, answers):
+    for block in _cached_blocks(configuration, names, answers):
         for server in block.servers:
             for site, statement in _passes(block, server):
                 found.append(_route(block, site, statement, f"{configuration.id}#{len(found)}"))

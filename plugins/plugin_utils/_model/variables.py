@@ -104,7 +104,7 @@ class _Expansion:
 
     def expand(self, word: str, at: Place | None, depth: int) -> tuple[Value, ...]:
         found: tuple[Value, ...] = (Value((), at),)
-        for part in _parts(word):
+        for part in parts_of(word):
             choices = self._variable(part.name.lower(), depth) if isinstance(part, Variable) else (Value((part,)),)
             if len(found) * len(choices) > MAX_VALUES:
                 choices = _not_known(part.name, _TOO_MANY)
@@ -163,7 +163,8 @@ def _not_known(name: str, why: str) -> tuple[Value, ...]:
     return (Value((Variable(name, why),)),)
 
 
-def _parts(word: str) -> Iterator[str | Variable]:
+def parts_of(word: str) -> Iterator[str | Variable]:
+    """Yield the text and the variables of a word, in order."""
     at = 0
     for match in _REFERENCE.finditer(word):
         if match.start() > at:
@@ -176,7 +177,7 @@ def _parts(word: str) -> Iterator[str | Variable]:
 
 def names_in(word: str) -> tuple[str, ...]:
     """Return the names of the variables in a word."""
-    return tuple(part.name for part in _parts(word) if isinstance(part, Variable))
+    return tuple(part.name for part in parts_of(word) if isinstance(part, Variable))
 
 
 def _rows(statement: Statement, words: frozenset[str]) -> Iterator[tuple[str, str, Place]]:

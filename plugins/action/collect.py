@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _settings, _targets
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _settings, _targets, _url
 
 _NO_PYTHON = ("not found", "no such file or directory", "no python interpreter", "interpreter discovery")
 _TRACEBACK = "Traceback (most recent call last):"
@@ -36,17 +36,18 @@ class ActionModule(ActionBase):
         """Return {'changed': False, 'status', 'why', 'bundle': path, 'probed': count}."""
         result = super().run(tmp, task_vars)
         _unused, settings = self.validate_argument_spec(
-            {"report_dir": _settings.REPORT_DIR, "since": _settings.SINCE, **_settings.PROBE}
+            {"report_dir": _settings.REPORT_DIR, "since": _settings.SINCE, "url": _settings.URL, **_settings.PROBE}
         )
         host = task_vars["inventory_hostname"]
         started = time.monotonic()
         try:
             folder = _settings.report_folder(settings["report_dir"])
             since = _settings.seconds(settings["since"])
-        except _settings.BadSetting as error:
+            url = None if settings["url"] is None else _url.parse(settings["url"])
+        except (_settings.BadSetting, _url.BadUrl) as error:
             raise AnsibleActionFail(str(error)) from None
         _bundle.remove(folder, host)
-        bundle = self._collect(host, since, settings, task_vars)
+        bundle = self._collect(host, since, settings, task_vars, url)
         file = _bundle.write(folder, bundle)
         probed = len((bundle["probes"]["value"] or {}).get("probes", ()))
         seconds = time.monotonic() - started
@@ -54,7 +55,7 @@ class ActionModule(ActionBase):
         result.update(changed=False, status=bundle["status"], why=bundle["why"], bundle=file, probed=probed)
         return result
 
-    def _collect(self, host, since, settings, task_vars):
+    def _collect(self, host, since, settings, task_vars, url):
         try:
             visit = self._visit("evidence_info", {"since": since, "mark_key": _mark_key()}, task_vars)
         except AnsibleConnectionFailure as error:
@@ -67,14 +68,17 @@ class ActionModule(ActionBase):
         status = _bundle.NO_NGINX if answers["nginx"]["status"] == evidence.ABSENT else _bundle.COLLECTED
         bundle = _bundle.new(host, status, visit.get("why", ""), answers)
         if status == _bundle.COLLECTED:
-            bundle["probes"] = self._probe(bundle, settings, task_vars)
+            bundle["probes"] = self._probe(bundle, settings, task_vars, url)
+            if url:
+                # A query that was asked for is in the evidence only without its secrets.
+                bundle.update({part: url.masked(bundle[part]) for part in ("probes", "targets") if part in bundle})
         return bundle
 
-    def _probe(self, bundle, settings, task_vars):
+    def _probe(self, bundle, settings, task_vars, url):
         if not settings["probe"]:
             return evidence.no_answer("probes", evidence.ABSENT, "probing is off (bad_gateway_probe=false)")
         try:
-            batches = _targets.batches(bundle, settings["probe_path"], settings["probe_method"], settings["probe_timeout"])
+            batches = _targets.batches(bundle, settings["probe_path"], settings["probe_method"], settings["probe_timeout"], url)
         except Exception as error:  # pylint: disable=broad-except
             # Evidence that the model cannot read must cost this host its probes, not its report.
             return evidence.no_answer("probes", evidence.ERROR, f"what to probe cannot be told from the evidence: {_sentence(error)}")

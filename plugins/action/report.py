@@ -51,11 +51,8 @@ class ActionModule(ActionBase):
         file = document.write(folder, report)
         failed, decision = gate.decision(results, settings["fail_on"])
         for style, line in terminal.render(results, file, decision):
-            self._display.display(line, color=_COLOURS.get(style) if ANSIBLE_COLOR else None)
+            self._display.display(line, color=terminal.COLOURS.get(style) if ANSIBLE_COLOR else None)
         result.update(changed=False, report=file, summary=report["summary"])
         if failed:
             result.update(failed=True, msg=decision)
         return result
-
-
-_COLOURS = {"bad": "red", "warn": "yellow", "good": "green", "dim": "dark gray", "head": "bright blue"}

@@ -9,7 +9,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _rules, _settings
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _rules, _settings, _url
 
 
 _SETTINGS = {
@@ -19,6 +19,7 @@ _SETTINGS = {
     "only": _settings.IDS,
     "skip": _settings.IDS,
     "fail_on": _settings.FAIL_ON,
+    "url": _settings.URL,
     **_settings.PROBE,
 }
 
@@ -43,8 +44,10 @@ class ActionModule(ActionBase):
             _settings.check_probe(settings["probe_path"], settings["probe_timeout"])
             if settings["bundles"] is not None:
                 _settings.bundles(settings["bundles"])
+            if settings["url"] is not None:
+                _url.parse(settings["url"])
             folder = _settings.report_folder(settings["report_dir"])
-        except _settings.BadSetting as error:
+        except (_settings.BadSetting, _url.BadUrl) as error:
             raise AnsibleActionFail(str(error)) from None
         result.update(changed=False, report_dir=folder)
         return result

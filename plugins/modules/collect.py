@@ -23,6 +23,11 @@ options:
     description: How far back the logs are read, as a number with a unit (V(s), V(m), V(h), V(d), V(w)).
     type: str
     default: 24h
+  url:
+    description:
+      - The URL that is asked about. Only the backends that it leads to are connected to, with exactly the request that nginx would send for it.
+      - Without it, every endpoint of the configuration is connected to.
+    type: str
   probe:
     description: Whether the endpoints in the configuration are connected to.
     type: bool

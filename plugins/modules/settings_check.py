@@ -41,6 +41,9 @@ options:
     type: str
     choices: [never, cause, risk]
     default: never
+  url:
+    description: The URL that M(webops.bad_gateway.trace) is to explain, with V(http://) or V(https://). It is checked where it is given, even empty.
+    type: str
   probe:
     description: Whether the endpoints in the configuration are connected to.
     type: bool

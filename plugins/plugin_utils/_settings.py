@@ -41,6 +41,7 @@ PROBE = {
     "probe_method": {"type": "str", "choices": ["GET", "HEAD"], "default": "GET"},
     "probe_timeout": {"type": "float", "default": 10.0},
 }
+URL = {"type": "str"}
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST_PROBE = 300.0

@@ -11,8 +11,12 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, keepalive, tls
+import re
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _url
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, asked, keepalive, tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.passage import Passage
 
 # The schemes of a pass, in the words of the probe.
 _SPEAK = {
@@ -24,26 +28,29 @@ _SPEAK = {
 }
 _ONE_SCHEME = ("fastcgi", "uwsgi", "scgi", "memcached")
 _MOST = 64
+_REQUEST_TARGET = re.compile(r"[\x21-\x7e]+")
 # A little longer than nginx would wait, to see that it is longer.
 _BEYOND = 0.5
 
 
-def batches(bundle: dict, path: str, method: str, longest: float) -> list[dict]:
+def batches(bundle: dict, path: str, method: str, longest: float, url: _url.Url | None = None) -> list[dict]:
     """Return one batch for each nginx: its identity and its targets, as probe_info takes them.
 
     path is what the user wants asked, or ""; longest bounds each wait, in seconds. The targets are
-    noted in the bundle too, with the routes that each stands for.
+    noted in the bundle too, with the routes that each stands for. With a url, only what it leads to is
+    asked, and exactly as nginx would ask for it.
     """
     host = Host.of(bundle)
+    going = {} if url is None else {id(leg): entry.passage for entry in asked.entries(host, url) for leg in entry.legs}
     bundle["targets"] = []
     found = []
     for instance in host.instances:
         targets: dict[str, dict] = {}
         for leg in host.legs:
-            if leg.instance is instance:
-                _add(targets, leg, path, method, longest)
+            if leg.instance is instance and (url is None or id(leg) in going):
+                _add(targets, leg, path, method, longest, going.get(id(leg)))
         for leg in host.legs:
-            if leg.instance is instance and leg.local and absence.absent(leg):
+            if leg.instance is instance and (url is None or id(leg) in going) and leg.local and absence.absent(leg):
                 _add_candidates(targets, host, leg, method)
         kept = list(targets.values())[:_MOST]
         bundle["targets"] += [{key: target[key] for key in ("id", "endpoint", "path", "wait", "routes")} for target in kept]
@@ -56,21 +63,27 @@ def batches(bundle: dict, path: str, method: str, longest: float) -> list[dict]:
     return found
 
 
-def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: float) -> None:
+def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: float, going: Passage | None = None) -> None:
     speak = _speak(leg)
     if not speak or leg.endpoint.kind not in ("tcp", "unix"):
         return
     route = leg.route
-    client_path = path if path and route.takes(path) else route.sample_path or "/"
-    asked = route.upstream_uri(client_path) or "/"
+    if going:
+        uri, host = _exactly(leg, going)
+        params = going.params
+        if not uri:
+            return
+    else:
+        client_path = path if path and route.takes(path) else route.sample_path or "/"
+        uri, host = route.upstream_uri(client_path) or "/", route.host_header(leg.endpoint)
+        params = route.params(client_path) if speak in ("fastcgi", "uwsgi", "suwsgi", "scgi") else {}
     version = route.value("http_version")
-    host = route.host_header(leg.endpoint)
     timeout = route.value("read_timeout")
     wait = min(longest, timeout.seconds + _BEYOND) if timeout and timeout.seconds else longest
     kept = keepalive.keeping(route)
     keep = bool(kept) and kept.works and route.family == "proxy"
     settings = tls.as_target(route, leg.endpoint)
-    name = "|".join((str(leg.endpoint), speak, host, asked, route.sni or "", f"{wait:g}", str(keep), repr(settings)))
+    name = "|".join((str(leg.endpoint), speak, host, uri, route.sni or "", f"{wait:g}", str(keep), repr(settings)))
     target = targets.setdefault(
         name,
         {
@@ -79,12 +92,12 @@ def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: fl
             "speak": speak,
             "host": host,
             "method": method,
-            "path": asked,
+            "path": uri,
             "version": version.args[0] if version and version.args[0] in ("1.0", "1.1") else "1.0",
             "sni": route.sni or "",
             "tls": settings,
             "nginx": ".".join(str(number) for number in route.site.configuration.version or ()),
-            "params": route.params(client_path) if speak in ("fastcgi", "uwsgi", "suwsgi", "scgi") else {},
+            "params": params,
             "wait": wait,
             "keep": keep,
             "routes": [],
@@ -92,6 +105,14 @@ def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: fl
     )
     if route.key not in target["routes"]:
         target["routes"].append(route.key)
+
+
+def _exactly(leg: Leg, going: Passage) -> tuple[str, str]:
+    """Return the URI and Host that a backend gets on a passage; no URI where the request line would be none."""
+    uri = (going.uri or b"").decode("utf-8", "surrogateescape")
+    plain = uri.startswith("/") and _REQUEST_TARGET.fullmatch(uri)
+    host = going.host.decode("utf-8", "surrogateescape") if going.host else leg.route.host_header(leg.endpoint)
+    return uri if plain else "", host
 
 
 def _add_candidates(targets: dict[str, dict], host: Host, leg: Leg, method: str) -> None:

@@ -426,15 +426,15 @@ def configuration_of(text: str) -> config.Configuration:
     return loaded
 
 
-def predict(block: routes.Http, ask: Ask) -> tuple[Answer | None, passage.Passage | None]:
+def predict(block: routes.Http, ask: Ask, echo: str) -> tuple[Answer | None, passage.Passage | None]:
     """Return the answer that the model expects, None where it says that it does not know, and the passage."""
     listen = locations.listen_for(block.servers, ask.address, ask.port)
     around = passage.Surroundings(block.servers, listen, block.site, ask.port)
     found = passage.go(around, ask.request, files=passage.NO_FILES)
-    return _expected(found), found
+    return _expected(found, echo), found
 
 
-def _expected(found: passage.Passage) -> Answer | None:
+def _expected(found: passage.Passage, echo: str) -> Answer | None:
     if found.end == passage.UNKNOWN:
         return None
     if found.end == passage.BAD:
@@ -448,8 +448,9 @@ def _expected(found: passage.Passage) -> Answer | None:
         return Answer(found.status, mark, found.uri.decode("latin-1"), None)
     if found.end == passage.ANSWER:
         return Answer(found.status, mark, "", None if found.uri is None else found.uri.decode("latin-1"))
-    if found.goal.why:
-        return Answer(500, mark, "", None)
+    if found.goal.why or found.goal.host != echo:
+        # A word that is no place to go to.
+        return Answer(found.status or 502, mark, "", None)
     try:
         echoed = found.uri.startswith(b"/") and line_of(found.uri).uri(True) and (found.host is None or host_of(found.host))
     except BadRequest:
@@ -470,6 +471,9 @@ def differs(expected: Answer, seen: Answer) -> bool:
     """Return whether nginx did something else than the model says."""
     if expected.status == 400:
         return seen.status != 400
+    if expected.status == 502:
+        # 500 where the word is not even written as a place.
+        return seen.status not in (500, 502)
     fixed = (expected.status, expected.mark, expected.location) != (seen.status, seen.mark, seen.location)
     return fixed or (expected.body is not None and expected.body != seen.body)
 
@@ -496,7 +500,7 @@ def run(folder, pairs: int, first_seed: int, ports: int = 10, each: int = 500, m
         asks = [generator.ask() for _index in range(min(each, pairs - tally.pairs))]
         with Nginx(folder, text) as nginx:
             for ask, seen in zip(asks, nginx.ask(asks)):
-                expected, found = predict(block, ask)
+                expected, found = predict(block, ask, f"127.0.0.1:{echo}")
                 tally.pairs += 1
                 if expected is None:
                     tally.unknown += 1

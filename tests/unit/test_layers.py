@@ -27,7 +27,7 @@ ALLOWED = {
 # The parts of plugin_utils, the lowest first: a part may import itself and those in lines above its own.
 LAYERS = (
     ("_version",),
-    ("_bundle",),
+    ("_bundle", "_url"),
     ("_settings",),
     ("_nginx",),
     ("_model",),

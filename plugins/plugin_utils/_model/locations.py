@@ -443,8 +443,11 @@ def _find(locations: Iterable[Location], uri: bytes, outer: Location | None, tri
             return True, Found(location)
         if location.modifier in (PREFIX, SHIELD) and uri.startswith(location.raw_path) and (not prefix or len(location.raw_path) > len(prefix.raw_path)):
             prefix = location
-        if location.redirects and location.raw_path == uri + b"/" and (not redirect or location.modifier == EXACT):
+        if location.redirects and location.raw_path == uri + b"/":
             redirect = location
+    if redirect:
+        # An exact location of the same name gives its directives to the redirect, even one without a pass.
+        redirect = next((location for location in locations if location.modifier == EXACT and location.raw_path == redirect.raw_path), redirect)
     if redirect and not (prefix and prefix.raw_path == uri):
         return True, Found(redirect, redirected=True)
     found = Found(prefix or outer)

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, locations, patterns, target, variables
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, locations, patterns, sent, target, variables
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.locations import Chosen, Location, Unknown
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request import BadRequest, Request, escape, host_of, line_of, unescape_redirect
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site import Site
@@ -35,6 +35,7 @@ NOTHING, NO_FILES, INDEX_ALONE = "nothing", "no files", "index alone"
 
 _MAX_CHANGES = 10
 _MAX_DEPTH = 10
+_MOST_PARAMS = 128
 _REWRITES = ("rewrite", "return", "set", "break", "if")
 _FLAGS = {"redirect": 302, "permanent": 301}
 _URLS = ("http://", "https://", "$scheme")
@@ -83,6 +84,7 @@ class Passage:
     site       where the pass or the answer stands, or None
     statement  the pass, or what answers
     goal       what the pass means for this request, or None
+    params     parameters of FastCGI, uwsgi or SCGI, as far as they are known
     """
 
     end: str
@@ -99,6 +101,7 @@ class Passage:
     statement: Statement | None = field(default=None, repr=False)
     goal: target.Target | None = None
     steps: tuple[Step, ...] = ()
+    params: dict[str, str] = field(default_factory=dict)
 
     @property
     def sure(self) -> bool:
@@ -470,7 +473,7 @@ class _Traveller:
         if not (self.line.quoted or self.line.plus):
             return value
         if self.in_args and not escaped and escape(value, "args") != value:
-            # Versions differ in whether an earlier query still counts here (CVE-2022-41741's kin in ngx_http_script.c).
+            # What ngx_http_script_start_args_code() begins, only later versions end with the rewrite that it stands in.
             raise Unknown("a capture after a query in an earlier rewrite is escaped by some versions")
         return escape(value, "args") if escaped else value
 
@@ -663,9 +666,11 @@ class _Traveller:
         value = self._value(written)
         goal = target.parse(statement.name, variables.Value((_text(value),)))
         uri = self._asked(goal, dynamic) if statement.name == "proxy_pass" else None
-        if uri is None and statement.name in ("grpc_pass",):
+        if family == "grpc":
             uri = self.line.unparsed if self.valid_unparsed else self._own_uri(b"", 0)
-        return self._end(PASS, statement=statement, goal=goal, uri=uri if uri is not None else self.uri, host=self._host_header(family, goal))
+        if uri is None:
+            uri = escape(self.uri, "uri") + (b"?" + self.args if self.args else b"")
+        return self._end(PASS, statement=statement, goal=goal, uri=uri, host=self._host_header(family, goal), params=self._params(family))
 
     def _asked(self, goal: target.Target, dynamic: bool) -> bytes:
         uri = (goal.uri or "").encode("utf-8", "surrogateescape")
@@ -680,6 +685,22 @@ class _Traveller:
         rest = self.uri[length:]
         rest = escape(rest, "uri") if self.line.quoted or self.internal else rest
         return uri + rest + (b"?" + self.args if self.args else b"")
+
+    def _params(self, family: str) -> dict[str, str]:
+        if family not in ("fastcgi", "uwsgi", "scgi"):
+            return {}
+        site, kept = self._site(), dict(self.variables)
+        self.variables |= {name: value.encode("utf-8", "surrogateescape") for name, value in sent.script(site, _text(self.uri)).items()}
+        found = {}
+        for item in site.in_force(f"{family}_param")[:_MOST_PARAMS]:
+            try:
+                value = _text(self._value(item.args[1])) if len(item.args) > 1 else None
+            except Unknown:
+                continue
+            if value is not None and (value or "if_not_empty" not in item.args[2:]):
+                found[item.args[0]] = value
+        self.variables = kept
+        return found
 
     def _host_header(self, family: str, goal: target.Target) -> bytes | None:
         if family not in ("proxy", "grpc"):
@@ -726,8 +747,3 @@ def _text(raw: bytes) -> str:
 
 def _shown(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace") or '""'
-
-
-def with_steps(passage: Passage, steps: Iterable[Step]) -> Passage:
-    """Return a passage with further steps before its own."""
-    return replace(passage, steps=(*steps, *passage.steps))

@@ -138,7 +138,7 @@ def params(site: Site, family: str, path: str) -> dict[str, str]:
     """Return the parameters of FastCGI, uwsgi or SCGI for a path, as far as they are known."""
     if family not in ("fastcgi", "uwsgi", "scgi"):
         return {}
-    scope = site.at_request({**of_request(site, path), **_script(site, path)})
+    scope = site.at_request({**of_request(site, path), **script(site, path)})
     found = {}
     for item in site.in_force(f"{family}_param")[:_MOST_PARAMS]:
         values = scope.values(item.args[1]) if len(item.args) > 1 else ()
@@ -147,7 +147,7 @@ def params(site: Site, family: str, path: str) -> dict[str, str]:
     return found
 
 
-def _script(site: Site, path: str) -> dict[str, str]:
+def script(site: Site, path: str) -> dict[str, str]:
     """Return the variables that say which file a path stands for."""
     script, info = path, ""
     for item in site.in_force("fastcgi_split_path_info")[:1]:

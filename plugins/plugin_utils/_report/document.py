@@ -60,28 +60,28 @@ def write(folder: str, report: dict) -> str:
 def _host(result: finding.HostResult) -> dict:
     return {
         "status": result.status,
-        "why": _safe(result.why),
-        "nginx": _safe(result.nginx),
-        "findings": [_finding(item) for item in sorted(result.findings, key=finding.order)],
-        "unknown": [_safe({"id": item.id, "needs": item.needs, "status": item.status, "why": item.why}) for item in result.unknown],
-        "recovered": _safe(result.recovered),
+        "why": safe(result.why),
+        "nginx": safe(result.nginx),
+        "findings": [finding_of(item) for item in sorted(result.findings, key=finding.order)],
+        "unknown": [safe({"id": item.id, "needs": item.needs, "status": item.status, "why": item.why}) for item in result.unknown],
+        "recovered": safe(result.recovered),
     }
 
 
-def _finding(item: finding.Finding) -> dict:
+def finding_of(item: finding.Finding) -> dict:
     return {
         "id": item.id,
         "kind": item.kind,
         "certainty": item.certainty,
         "rank": item.rank,
-        "route": _safe(item.route),
+        "route": safe(item.route),
         "at": _at(item.at),
-        "says": _safe(item.says),
-        "evidence": [{"from": _safe(seen.from_), "shows": _safe(seen.shows)} for seen in item.evidence],
-        "alternatives": _safe(item.alternatives),
+        "says": safe(item.says),
+        "evidence": [{"from": safe(seen.from_), "shows": safe(seen.shows)} for seen in item.evidence],
+        "alternatives": safe(item.alternatives),
         "fix": _fix(item.fix),
-        "next": _safe(item.next),
-        "also": _safe(item.also),
+        "next": safe(item.next),
+        "also": safe(item.also),
     }
 
 
@@ -91,13 +91,13 @@ def _fix(fix: finding.Fix | None) -> dict | None:
     return {
         "remedy": fix.remedy,
         "safety": fix.safety,
-        "summary": _safe(fix.summary),
+        "summary": safe(fix.summary),
         "diff": "\n".join(text.harmless(line) for line in fix.diff.split("\n")),
     }
 
 
 def _at(at: Place | None) -> dict | None:
-    return {"file": _safe(at.file), "line": at.line or None} if at else None
+    return {"file": safe(at.file), "line": at.line or None} if at else None
 
 
 def _shared(item: fleet.Shared) -> dict:
@@ -105,20 +105,20 @@ def _shared(item: fleet.Shared) -> dict:
     return {
         "id": example.id,
         "kind": example.kind,
-        "hosts": _safe(item.hosts),
-        "endpoint": _safe(example.endpoint),
+        "hosts": safe(item.hosts),
+        "endpoint": safe(example.endpoint),
         "at": _at(example.at),
-        "says": _safe(example.says),
+        "says": safe(example.says),
         "count": item.count,
     }
 
 
-def _safe(value: Any) -> Any:
+def safe(value: Any) -> Any:
     """Return a value of JSON with every text in it harmless."""
     if isinstance(value, str):
         return text.harmless(value, _TEXT_LIMIT)
     if isinstance(value, dict):
-        return {text.harmless(str(key), _TEXT_LIMIT): _safe(item) for key, item in value.items()}
+        return {text.harmless(str(key), _TEXT_LIMIT): safe(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_safe(item) for item in value]
+        return [safe(item) for item in value]
     return value

@@ -31,6 +31,8 @@ GOOD = "good"
 PLAIN = "plain"
 QUIET = "dim"
 STYLES = (HEADING, BAD, WARNING, GOOD, PLAIN, QUIET)
+# As Ansible names colours.
+COLOURS = {BAD: "red", WARNING: "yellow", GOOD: "green", QUIET: "dark gray", HEADING: "bright blue"}
 
 WIDTH = 80
 
@@ -78,16 +80,16 @@ def render(results: Iterable[finding.HostResult], report_file: str = "", decisio
     lines += _advice(results)
     lines.append((PLAIN, ""))
     if report_file:
-        lines += _block(PLAIN, "report: ", columns.clean(report_file, _PARAGRAPH), "")
+        lines += block(PLAIN, "report: ", columns.clean(report_file, _PARAGRAPH), "")
     if decision:
-        lines += _block(HEADING, "", decision, "")
+        lines += block(HEADING, "", decision, "")
     return lines
 
 
 def _headline(results: list[finding.HostResult]) -> Iterator[Line]:
     counts = fleet.summary(results)
     parts = [f"{counts[state]} {_STATES[state]}" for state in fleet.STATES if counts[state]] or ["nothing to judge"]
-    yield from _block(HEADING, "", f"{number(counts['hosts'], 'host')}: {', '.join(parts)}", "  ")
+    yield from block(HEADING, "", f"{number(counts['hosts'], 'host')}: {', '.join(parts)}", "  ")
 
 
 def _shared_findings(shared: tuple[fleet.Shared, ...]) -> Iterator[Line]:
@@ -104,16 +106,16 @@ def _shared_findings(shared: tuple[fleet.Shared, ...]) -> Iterator[Line]:
         yield HEADING, "Risks that hosts share"
     for item in risks[:_SHARED]:
         yield from _note(item.example, f" on {len(item.hosts)} hosts")
-        yield from _labelled(QUIET, "    ", "hosts", _names(item.hosts))
+        yield from labelled(QUIET, "    ", "hosts", _names(item.hosts))
     yield from _more("  ", len(risks) - _SHARED, "shared risk")
 
 
 def _shared_cause(item: fleet.Shared) -> Iterator[Line]:
     example = item.example
     certain = ", ".join(f"{count} {certainty}" for certainty, count in item.certain.items()) if len(item.certain) > 1 else example.certainty
-    yield from _block(BAD, "  * ", f"{example.id} ({certain}) on {len(item.hosts)} hosts", "    ")
-    yield from _labelled(PLAIN, "    ", "hosts", f"{_names(item.hosts)}; here as {_name(item.example_host)} sees it:")
-    yield from _told("    ", example)
+    yield from block(BAD, "  * ", f"{example.id} ({certain}) on {len(item.hosts)} hosts", "    ")
+    yield from labelled(PLAIN, "    ", "hosts", f"{_names(item.hosts)}; here as {_name(item.example_host)} sees it:")
+    yield from told("    ", example)
 
 
 def _hosts(results: list[finding.HostResult], shared: set[tuple]) -> Iterator[Line]:
@@ -143,25 +145,25 @@ def _silent(state: str, members: list[finding.HostResult]) -> Iterator[Line]:
     words = "only shared causes" if state == "with_cause" else _STATES[state]
     if members:
         yield PLAIN, ""
-        yield from _block(_STATE_STYLE[state], "", f"{words}: {_names([result.name for result in members])}", "  ")
+        yield from block(_STATE_STYLE[state], "", f"{words}: {_names([result.name for result in members])}", "  ")
 
 
 def _host(result: finding.HostResult, state: str, shared: set[tuple]) -> Iterator[Line]:
-    yield from _block(_STATE_STYLE[state], "", f"{_name(result.name)}: {_status(result, state)}", "  ")
+    yield from block(_STATE_STYLE[state], "", f"{_name(result.name)}: {_status(result, state)}", "  ")
     if not set(result.why.split("; ")) <= {"", *(item.why for item in result.unknown)}:
-        yield from _block(PLAIN, "  ", columns.clean(result.why, _PARAGRAPH), _DEEP)
+        yield from block(PLAIN, "  ", columns.clean(result.why, _PARAGRAPH), _DEEP)
     own = {kind: [item for item in result.of_kind(kind) if fleet.place_key(item) not in shared] for kind in finding.KINDS}
     also = [item for item in result.of_kind(finding.CAUSE) if fleet.place_key(item) in shared]
     yield from _causes(own[finding.CAUSE])
     if also:
-        yield from _labelled(PLAIN, "  ", "shared", columns.listed(sorted({_title(item) for item in also}), _NAMES))
+        yield from labelled(PLAIN, "  ", "shared", columns.listed(sorted({_title(item) for item in also}), _NAMES))
     risks = own[finding.RISK]
     for item in risks[:_NOTES]:
         yield from _note(item, f" on {len(item.also) + 1} routes" if item.also else "")
     yield from _more("  ", len(risks) - _NOTES, "risk")
     yield from _unknown(result.unknown)
     for sentence in result.recovered[:_NOTES]:
-        yield from _block(GOOD, "  recovered: ", columns.clean(sentence, _PARAGRAPH), _DEEP)
+        yield from block(GOOD, "  recovered: ", columns.clean(sentence, _PARAGRAPH), _DEEP)
     yield from _more("  ", len(result.recovered) - _NOTES, "recovery", "recoveries")
 
 
@@ -176,25 +178,25 @@ def _status(result: finding.HostResult, state: str) -> str:
 
 def _causes(causes: list[finding.Finding]) -> Iterator[Line]:
     for place, item in enumerate(causes[:_CAUSES], 1):
-        yield from _block(BAD, f"  {place}. ", f"{item.id} ({item.certainty})", "     ")
-        yield from _told("     ", item)
+        yield from block(BAD, f"  {place}. ", f"{item.id} ({item.certainty})", "     ")
+        yield from told("     ", item)
     yield from _more("  ", len(causes) - _CAUSES, "cause")
 
 
-def _told(indent: str, item: finding.Finding) -> Iterator[Line]:
+def told(indent: str, item: finding.Finding) -> Iterator[Line]:
     """Tell a cause: what is wrong, where, what shows it, what else it could be, what to do."""
-    yield from _block(PLAIN, indent, columns.clean(item.says, _PARAGRAPH), f"{indent}  ")
+    yield from block(PLAIN, indent, columns.clean(item.says, _PARAGRAPH), f"{indent}  ")
     yield from _routes(indent, item)
     for seen in item.evidence[:_EVIDENCE]:
         shown = f"{columns.clean(seen.from_, _NAME)}: {columns.clean(seen.shows, _PARAGRAPH)}"
-        yield from _block(QUIET, f"{indent}- ", shown, f"{indent}  ")
+        yield from block(QUIET, f"{indent}- ", shown, f"{indent}  ")
     yield from _more(indent, len(item.evidence) - _EVIDENCE, "piece of evidence", "pieces of evidence")
     if item.certainty != finding.PROVEN:
         for sentence in item.alternatives[:_ALTERNATIVES]:
-            yield from _labelled(PLAIN, indent, "or", columns.clean(sentence, _PARAGRAPH))
+            yield from labelled(PLAIN, indent, "or", columns.clean(sentence, _PARAGRAPH))
         yield from _more(indent, len(item.alternatives) - _ALTERNATIVES, "alternative")
     if item.fix:
-        yield from _labelled(PLAIN, indent, "fix", f"[{item.fix.safety}] {columns.clean(item.fix.summary, _PARAGRAPH)}")
+        yield from labelled(PLAIN, indent, "fix", f"[{item.fix.safety}] {columns.clean(item.fix.summary, _PARAGRAPH)}")
     if item.next.strip():
         yield from _command(indent, item.next)
 
@@ -202,10 +204,10 @@ def _told(indent: str, item: finding.Finding) -> Iterator[Line]:
 def _routes(indent: str, item: finding.Finding) -> Iterator[Line]:
     routes = [route for route in (item.route, *item.also) if route]
     for route in routes[:_ROUTES]:
-        yield from _labelled(PLAIN, indent, "route", _route(route))
+        yield from labelled(PLAIN, indent, "route", _route(route))
     yield from _more(indent, len(routes) - _ROUTES, "route like this", "routes like this")
     if item.at:
-        yield from _labelled(PLAIN, indent, "at", _at(item))
+        yield from labelled(PLAIN, indent, "at", _at(item))
 
 
 def _route(route: dict[str, str]) -> str:
@@ -220,9 +222,9 @@ def _at(item: finding.Finding) -> str:
 
 def _note(item: finding.Finding, where: str) -> Iterator[Line]:
     """Tell a risk in short."""
-    yield from _block(WARNING, f"  {item.kind} ", f"{item.id}{where}: {columns.clean(item.says, _PARAGRAPH)}", _DEEP)
+    yield from block(WARNING, f"  {item.kind} ", f"{item.id}{where}: {columns.clean(item.says, _PARAGRAPH)}", _DEEP)
     if item.at:
-        yield from _labelled(QUIET, "    ", "at", _at(item))
+        yield from labelled(QUIET, "    ", "at", _at(item))
 
 
 def _advice(results: list[finding.HostResult]) -> Iterator[Line]:
@@ -236,11 +238,11 @@ def _advice(results: list[finding.HostResult]) -> Iterator[Line]:
         yield HEADING, "Advice"
     for name, members in sorted(by_id.items(), key=lambda entry: (-len(entry[1]), entry[0])):
         host, example = members[0]
-        yield from _block(PLAIN, "  ", f"{name}: {columns.clean(example.says, _PARAGRAPH)}", _DEEP)
+        yield from block(PLAIN, "  ", f"{name}: {columns.clean(example.says, _PARAGRAPH)}", _DEEP)
         hosts = sorted({member for member, _item in members})
         if example.at:
-            yield from _labelled(QUIET, "    ", "at", f"{_at(example)} on {_name(host)}" if len(hosts) > 1 else _at(example))
-        yield from _labelled(QUIET, "    ", "hosts", _names(hosts))
+            yield from labelled(QUIET, "    ", "at", f"{_at(example)} on {_name(host)}" if len(hosts) > 1 else _at(example))
+        yield from labelled(QUIET, "    ", "hosts", _names(hosts))
         yield from _more("    ", len(members) - 1, "place", "places")
 
 
@@ -252,12 +254,12 @@ def _unknown(unknown: tuple[finding.Unknown, ...]) -> Iterator[Line]:
     for (explained, needs, status, why), ids in sorted(groups.items())[:_NOTES]:
         reason = f": {columns.clean(why, _NAMES)}" if why else ""
         if not explained:
-            yield from _block(BAD, "  unexplained ", f"{columns.clean(needs, _NAME)}{reason}", _DEEP)
+            yield from block(BAD, "  unexplained ", f"{columns.clean(needs, _NAME)}{reason}", _DEEP)
             continue
-        yield from _block(WARNING, "  unknown ", f"{columns.clean(needs, _NAME)} ({columns.clean(status, _NAME)}){reason}", _DEEP)
+        yield from block(WARNING, "  unknown ", f"{columns.clean(needs, _NAME)} ({columns.clean(status, _NAME)}){reason}", _DEEP)
         faults = sorted(set(ids) - _GAPS - {needs})
         if faults:
-            yield from _block(QUIET, "    not judged: ", columns.listed(faults, _NAMES), _DEEP)
+            yield from block(QUIET, "    not judged: ", columns.listed(faults, _NAMES), _DEEP)
     yield from _more("  ", len(groups) - _NOTES, "unknown")
 
 
@@ -278,16 +280,16 @@ def _command(indent: str, command: str) -> Iterator[Line]:
     """Show a command so that it can be pasted, or say where it is whole."""
     lines = columns.wrap_command(command, WIDTH - len(indent) - _LABEL)
     if not lines:
-        yield from _labelled(PLAIN, indent, "next", 'cannot be shown in lines; it is the "next" of this finding in report.json')
+        yield from labelled(PLAIN, indent, "next", 'cannot be shown in lines; it is the "next" of this finding in report.json')
     for index, line in enumerate(lines):
         yield PLAIN, f"{indent}{'' if index else 'next':<{_LABEL}}{line}"
 
 
-def _labelled(style: str, indent: str, label: str, shown: str) -> Iterator[Line]:
-    return _block(style, f"{indent}{label:<{_LABEL}}", shown, indent + " " * _LABEL)
+def labelled(style: str, indent: str, label: str, shown: str) -> Iterator[Line]:
+    return block(style, f"{indent}{label:<{_LABEL}}", shown, indent + " " * _LABEL)
 
 
-def _block(style: str, first: str, shown: str, rest: str) -> Iterator[Line]:
+def block(style: str, first: str, shown: str, rest: str) -> Iterator[Line]:
     """Return text in lines: first stands before the first one, rest before the others."""
     room = WIDTH - max(len(first), len(rest))
     for index, line in enumerate(columns.wrap(shown, room)):

@@ -504,7 +504,8 @@ def run(folder, pairs: int, first_seed: int, ports: int = 10, each: int = 500, m
                 tally.pairs += 1
                 if expected is None:
                     tally.unknown += 1
-                    tally.seen[f"unknown: {found.why}"] = tally.seen.get(f"unknown: {found.why}", 0) + 1
+                    why = found.why or "whether the echo takes this Host"
+                    tally.seen[f"unknown: {why}"] = tally.seen.get(f"unknown: {why}", 0) + 1
                     continue
                 tally.seen[found.end] = tally.seen.get(found.end, 0) + 1
                 for step in found.steps:

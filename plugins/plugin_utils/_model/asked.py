@@ -181,7 +181,7 @@ def _location_candidates(level: Iterable[locations.Location], going: Passage) ->
     tried = {id(location): match for location, match in going.found.tried}
     taken = going.found.location
     level = tuple(level)
-    uri = going.path
+    uri = going.looked_up
     fixed = [item for item in level if (item.modifier == locations.EXACT and item.raw_path == uri) or _is_prefix(item, uri)]
     fixed.sort(key=lambda item: (item.modifier == locations.EXACT, len(item.raw_path)))
     for item in fixed:

@@ -76,7 +76,8 @@ class Passage:
     why        why it is unknown or a bad request, or ""
     status     the status that nginx answers with, whatever the backend says; None where the backend or a file decides
     uri        what the backend is asked for, the target of a redirect, or the text of an answer; None where there is none
-    path       the path that the last location was found with; args its query
+    path       the path in the end; args its query
+    looked_up  the path that the last location was found with
     method     the method that counts in the end: an error page is asked for by GET
     host       Host as the backend gets it, None where none is sent or it is not known
     chosen     the server and the rule that decided, or None
@@ -92,6 +93,7 @@ class Passage:
     status: int | None = None
     uri: bytes | None = None
     path: bytes = b""
+    looked_up: bytes = b""
     args: bytes = b""
     method: str = "GET"
     host: bytes | None = None
@@ -172,7 +174,7 @@ class _Traveller:
         self.location: Location | None = None
         self.inner: Statement | None = None
         self.host = b""
-        self.uri = self.args = b""
+        self.uri = self.args = self.looked_up = b""
         self.valid_unparsed = self.valid_location = True
         self.internal = self.changed = self.paged = False
         self.changes = _MAX_CHANGES + 1
@@ -216,7 +218,7 @@ class _Traveller:
         if end in (PASS, HANDLER):
             # An error page keeps the status that led to it.
             more["status"] = self.forced
-        return Passage(end, path=self.uri, args=self.args, method=self.method, chosen=self.chosen, found=self.found, site=site, steps=tuple(self.steps), **more)
+        return Passage(end, path=self.uri, looked_up=self.looked_up, args=self.args, method=self.method, chosen=self.chosen, found=self.found, site=site, steps=tuple(self.steps), **more)
 
     def _site(self) -> Site:
         return self.around.site(self.chosen.server, self.location, self.inner)
@@ -266,7 +268,8 @@ class _Traveller:
             for _location, match in self.found.tried:
                 if match:
                     self._matched(match)
-            self.location = self.found.location
+            self.location, self.looked_up = self.found.location, self.uri
+            self._say("location", f"{_shown(self.uri)}: {self.location.label if self.location else 'no location'}", self.location.at if self.location else None)
             if not self.internal and self.location and self._flag("internal"):
                 raise _Answered(ANSWER, _NOT_FOUND)
             self._enter()
@@ -645,11 +648,12 @@ class _Traveller:
         label = _text(name)
         found = next((location for location in self.chosen.server.locations if location.modifier == locations.NAMED and location.path == label), None)
         if found is None:
-            self._say("location", f"there is no {label}")
+            self._say("location", f"there is no {label}: nginx answers 500")
             raise _Answered(ANSWER, _INTERNAL_ERROR)
         self.internal, self.handler, self.changed = True, None, False
         self.location, self.inner = found, None
-        self.found = locations.Found(found)
+        self.found, self.looked_up = locations.Found(found), self.uri
+        self._say("location", f"{_shown(self.uri)}: {found.label}", found.at)
 
         def enter() -> Passage:
             self._enter()

@@ -153,7 +153,7 @@ def _entry(host: Host, entry: asked.Entry) -> dict:
         "status": going.status if going else None,
         "why": going.why if going else "",
         "sure": going.sure if going else True,
-        "path": _text(going.path) if going else "",
+        "path": _text(going.looked_up) if going else "",
         "target": _text(going.uri) if going and going.uri is not None and going.end in (passage.REDIRECT, passage.ANSWER) else "",
         "answer": _line(going.statement) if going and going.statement and going.end != passage.PASS else None,
         "server": {"names": list(chosen.server.names), "rule": chosen.rule, "name": chosen.name, "at": _at(chosen.server.at)} if chosen else None,

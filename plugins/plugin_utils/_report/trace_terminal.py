@@ -104,7 +104,6 @@ def _entry(entry: dict) -> Iterator[Line]:
         yield from _said(WARNING, "", "the file of the pass changed after nginx was started: what runs may be another configuration")
     yield from _server(entry)
     yield from _steps(entry)
-    yield from _location(entry)
     yield from _pass(entry)
     yield from _end(entry)
 
@@ -125,30 +124,27 @@ def _server(entry: dict) -> Iterator[Line]:
 
 
 def _steps(entry: dict) -> Iterator[Line]:
-    for step in entry["steps"][:_STEPS]:
+    """Tell each step; the last location is told with what speaks for it."""
+    last = max((place for place, step in enumerate(entry["steps"]) if step["kind"] == "location"), default=-1)
+    for place, step in enumerate(entry["steps"][:_STEPS]):
         sure = "" if step["sure"] else " (assumed)"
         where = f" ({_at(step['at'])})" if step["at"] else ""
         yield from _said(PLAIN if step["sure"] else WARNING, step["kind"], f"{step['says']}{where}{sure}")
+        if place == last and entry["location_rule"]:
+            yield from _why(entry)
     yield from _more(len(entry["steps"]) - _STEPS, "step")
-
-
-def _location(entry: dict) -> Iterator[Line]:
-    location = entry["location"]
-    if not entry["server"] or not entry["location_rule"]:
-        return
-    if location:
-        yield from _said(PLAIN, "location", f"{location['label']} ({_at(location['at'])})")
-    else:
-        yield from _said(PLAIN, "location", "none")
-    yield from _said(QUIET, "", f"by: {entry['location_rule']}; the path is {entry['path']}")
-    others = [item for item in entry["location_candidates"] if not item["taken"]]
-    for item in others[:_CANDIDATES]:
-        yield from _said(QUIET, "", f"not {item['label']} ({_at(item['at'])}): {item['says']}")
-    yield from _more(len(others) - _CANDIDATES, "location")
     if entry["inner"]:
         yield from _said(PLAIN, "within", f"{entry['inner']['label']} ({_at(entry['inner']['at'])})")
     for item in entry["conditions"][:_STEPS]:
         yield from _said(QUIET, "first" if item["name"] != "error_page" else "on error", f"{item['name']} {item['value']} ({_at(item['at'])})")
+
+
+def _why(entry: dict) -> Iterator[Line]:
+    yield from _said(QUIET, "", f"by: {entry['location_rule']}")
+    others = [item for item in entry["location_candidates"] if not item["taken"]]
+    for item in others[:_CANDIDATES]:
+        yield from _said(QUIET, "", f"not {item['label']} ({_at(item['at'])}): {item['says']}")
+    yield from _more(len(others) - _CANDIDATES, "location")
 
 
 def _pass(entry: dict) -> Iterator[Line]:

@@ -27,7 +27,31 @@ ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 SEGMENTS = ("a", "b", "ab", "x.php", "A", "static", "a b", "é", "a+b", "a&b")
 PLAIN_SEGMENTS = ("a", "b", "ab", "x.php", "A", "static")
 # As a client writes them.
-WRITTEN = ("a", "b", "ab", "x.php", "A", "static", "a", "b", "aa", "..", ".", "", "%61", "b%2Fa", "a%20b", "%C3%A9", "a+b", "a%2Bb", "%41", "a%26b", "%25", "a;b", "%3F")
+WRITTEN = (
+    "a",
+    "b",
+    "ab",
+    "x.php",
+    "A",
+    "static",
+    "a",
+    "b",
+    "aa",
+    "..",
+    ".",
+    "",
+    "%61",
+    "b%2Fa",
+    "a%20b",
+    "%C3%A9",
+    "a+b",
+    "a%2Bb",
+    "%41",
+    "a%26b",
+    "%25",
+    "a;b",
+    "%3F",
+)
 BROKEN = ("/%zz", "/a/%", "/../a", "/a/../../b", "/%00", "/a%2", "a", "//..//..")
 QUERIES = ("", "", "", "", "?", "?x=1", "?x=1&y=a%20b", "?y=2&x=", "?X=0", "?a/../b", "?x=1#f", "#f")
 EXPRESSIONS = (
@@ -51,7 +75,20 @@ EXPRESSIONS = (
     "^/(.*)$",
     "^(.*)/(.*)$",
 )
-NAMES = ("shop.example", "www.shop.example", "*.shop.example", ".shop.example", "shop.*", "www.*", "*.example", "other.test", '""', "_", "127.0.0.1", "[::1]") + (
+NAMES = (
+    "shop.example",
+    "www.shop.example",
+    "*.shop.example",
+    ".shop.example",
+    "shop.*",
+    "www.*",
+    "*.example",
+    "other.test",
+    '""',
+    "_",
+    "127.0.0.1",
+    "[::1]",
+) + (
     r"~^www\d*\.",
     r"~Shop",
     r"~^(?<who>.+)\.test$",
@@ -68,18 +105,68 @@ HOSTS = ("shop.example", "www.shop.example", "a.b.shop.example", "shop.test", "w
     ":80",
     "shop.example.:1",
 )
-REPLACEMENTS = ("/$1", "/b/$1", "/new", "/a/b", "/x.php", "$uri/", "/q?p=$1", "/q?p=$1&z=2?", "/drop?", "/$first/$2", "$1$2", "/$arg_x", "/a$is_args$args", "/$host", "/static/$1/") + (
+REPLACEMENTS = (
+    "/$1",
+    "/b/$1",
+    "/new",
+    "/a/b",
+    "/x.php",
+    "$uri/",
+    "/q?p=$1",
+    "/q?p=$1&z=2?",
+    "/drop?",
+    "/$first/$2",
+    "$1$2",
+    "/$arg_x",
+    "/a$is_args$args",
+    "/$host",
+    "/static/$1/",
+) + (
     "/é/$1",
     "$s1",
     "/a//b",
 )
-CONDITIONS = ("$arg_x", "-f $request_filename", "!-d $document_root/a", "!-e $request_filename", "$arg_x = 1", "$arg_x != 1", "$uri ~ ^/a", "$uri !~ b", "$args ~* (X)=(.)", "$host = shop.example", "$request_method = POST", "$s1", "$who", "$m1 = two") + (
+CONDITIONS = (
+    "$arg_x",
+    "-f $request_filename",
+    "!-d $document_root/a",
+    "!-e $request_filename",
+    "$arg_x = 1",
+    "$arg_x != 1",
+    "$uri ~ ^/a",
+    "$uri !~ b",
+    "$args ~* (X)=(.)",
+    "$host = shop.example",
+    "$request_method = POST",
+    "$s1",
+    "$who",
+    "$m1 = two",
     "$request_uri ~* ^/(a+)(.*)$",
     "$http_x_client = yes",
     "$is_args",
 )
 TRIES = ("$uri $uri/ /x.php?q=$uri&$args", "$uri @n0", "/none =404", "$uri =418", "$uri $uri/ /a/b", "$uri /$arg_x/$host", "$uri =503")
-VALUES = ("$1", "v$1", "0", "x", "$uri", "$args", "$host", "$m1", "$m2", "$2-$1", "$request_uri", "$scheme:$server_name", "$s1$s2", "$document_uri$is_args$query_string", "$first")
+ACTIONS = ("return 418;", "return 418;", "return 503;", "return 503;", "return 302 /r$uri;", "return http://x.test$request_uri;", "return 204;", "", "") + (
+    'return 410 "gone $uri";',
+)
+ABSOLUTE = ("shop.example", "OTHER.test:81", "www.shop.example", "[::1]", "nobody.")
+VALUES = (
+    "$1",
+    "v$1",
+    "0",
+    "x",
+    "$uri",
+    "$args",
+    "$host",
+    "$m1",
+    "$m2",
+    "$2-$1",
+    "$request_uri",
+    "$scheme:$server_name",
+    "$s1$s2",
+    "$document_uri$is_args$query_string",
+    "$first",
+)
 
 
 @dataclass(frozen=True)
@@ -192,7 +279,9 @@ class Generator:
         """Directives of two kinds: one that is replaced as a whole, one that is overridden."""
         if not self.chance(0.4):
             return ""
-        host = self.random.choice(("", "Host $host", "Host $proxy_host", "Host $http_host", "Host fixed.test:81", "Host $s1", "Host $host:$server_port", 'Host ""'))
+        host = self.random.choice(
+            ("", "Host $host", "Host $proxy_host", "Host $http_host", "Host fixed.test:81", "Host $s1", "Host $host:$server_port", 'Host ""')
+        )
         host = f"proxy_set_header {host}; " if host else ""
         method = self.random.choice(("", "proxy_method PUT; ", "proxy_method DELETE; "))
         return f"{host}{method}proxy_set_header X-Level level{self.number()}; "
@@ -231,9 +320,10 @@ class Generator:
         if self.chance(0.1):
             action = f'return 200 "{self.number()}|$uri|$args|{self.random.choice(VALUES)}";'
         elif self.chance(0.12):
-            action = self.random.choice(("return 418;", "return 418;", "return 503;", "return 503;", "return 302 /r$uri;", "return http://x.test$request_uri;", "return 204;", "", "", 'return 410 "gone $uri";'))
+            action = self.random.choice(ACTIONS)
         elif self.chance(0.06):
-            action += f" limit_except {self.random.choice(('GET', 'POST', 'PUT'))} {{ {self.random.choice(('', f'proxy_pass http://127.0.0.1:{self.echo};'))} }}"
+            own = self.random.choice(("", f"proxy_pass http://127.0.0.1:{self.echo};"))
+            action += f" limit_except {self.random.choice(('GET', 'POST', 'PUT'))} {{ {own} }}"
         inner = self.level(port, path, depth + 1, kind.startswith("~")) if depth < 2 and kind != "=" and self.chance(0.4) else ""
         words = f'"{kind}{path}"' if self.chance(0.2) else f'{kind} "{path}"'
         return f"location {words} {{ {mark}{self.inherited()}{self.rewrites(0.35)}{action}\n{inner} }}"
@@ -281,7 +371,7 @@ class Generator:
         host: str | None = self.random.choice(HOSTS[:9] if self.chance(0.8) else HOSTS)
         version = "1.1"
         if self.chance(0.04):
-            target = f"http://{self.random.choice(('shop.example', 'OTHER.test:81', 'www.shop.example', '[::1]', 'nobody.'))}" + (target if self.chance(0.8) else "?x=1")
+            target = f"http://{self.random.choice(ABSOLUTE)}" + (target if self.chance(0.8) else "?x=1")
         if self.chance(0.04):
             version = "1.0"
             host = None if self.chance(0.5) else host
@@ -309,7 +399,9 @@ def whole(folder, text: str, echo: int) -> str:
         f"daemon off; master_process off; error_log {folder}/error.log crit; pid {folder}/pid;\nevents {{ worker_connections 900; }}\n"
         f"http {{ access_log off; server_names_hash_bucket_size 128; variables_hash_bucket_size 128; absolute_redirect off; root {folder}/nothing; "
         f"uninitialized_variable_warn off; proxy_headers_hash_bucket_size 128; keepalive_requests 100000; {paths}\n{text}\n"
-        f'server {{ listen 127.0.0.1:{echo}; merge_slashes on; set $s1 x; set $s2 x; if ($uri ~ "^(?<who>!)(?<first>!)") {{ break; }} return 200 "$http_x_id|$request_uri|$request_method|$http_host|$http_x_level"; }}\n}}\n'
+        # What it sets and captures makes the variables known everywhere.
+        f'server {{ listen 127.0.0.1:{echo}; merge_slashes on; set $s1 x; set $s2 x; if ($uri ~ "^(?<who>!)(?<first>!)") {{ break; }}\n'
+        'return 200 "$http_x_id|$request_uri|$request_method|$http_host|$http_x_level"; }\n}\n'
     )
 
 
@@ -374,7 +466,6 @@ class Nginx:
                 assert self._process.poll() is None, self._refused()
                 assert time.monotonic() < deadline
                 time.sleep(0.005)
-
 
     def _refused(self) -> str:
         """Return why nginx did not start, with the line that it refuses."""

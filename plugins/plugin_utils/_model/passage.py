@@ -218,7 +218,18 @@ class _Traveller:
         if end in (PASS, HANDLER):
             # An error page keeps the status that led to it.
             more["status"] = self.forced
-        return Passage(end, path=self.uri, looked_up=self.looked_up, args=self.args, method=self.method, chosen=self.chosen, found=self.found, site=site, steps=tuple(self.steps), **more)
+        return Passage(
+            end,
+            path=self.uri,
+            looked_up=self.looked_up,
+            args=self.args,
+            method=self.method,
+            chosen=self.chosen,
+            found=self.found,
+            site=site,
+            steps=tuple(self.steps),
+            **more,
+        )
 
     def _site(self) -> Site:
         return self.around.site(self.chosen.server, self.location, self.inner)

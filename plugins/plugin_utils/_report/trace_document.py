@@ -50,9 +50,28 @@ _FAMILY = (
     "cache",
     "cache_use_stale",
 )
-_TLS = ("ssl_server_name", "ssl_name", "ssl_protocols", "ssl_ciphers", "ssl_verify", "ssl_verify_depth", "ssl_trusted_certificate", "ssl_session_reuse", "ssl_certificate")
-_CLIENT = ("client_max_body_size", "client_body_timeout", "client_body_buffer_size", "large_client_header_buffers", "send_timeout", "keepalive_timeout", "limit_rate")
+_TLS = (
+    "ssl_server_name",
+    "ssl_name",
+    "ssl_protocols",
+    "ssl_ciphers",
+    "ssl_verify",
+    "ssl_verify_depth",
+    "ssl_trusted_certificate",
+    "ssl_session_reuse",
+    "ssl_certificate",
+)
+_CLIENT = (
+    "client_max_body_size",
+    "client_body_timeout",
+    "client_body_buffer_size",
+    "large_client_header_buffers",
+    "send_timeout",
+    "keepalive_timeout",
+    "limit_rate",
+)
 _CONDITIONS = ("limit_req", "limit_conn", "allow", "deny", "auth_basic", "auth_request", "satisfy", "mirror", "error_page")
+_PARAMS = ("SCRIPT_FILENAME", "SCRIPT_NAME", "REQUEST_URI", "DOCUMENT_ROOT", "PATH_INFO")
 _STREAM = ("connect_timeout", "timeout", "next_upstream", "buffer_size", "ssl", "protocol")
 # nginx's own, which are in force where no line of the kind is.
 _HEADERS = {"proxy": (("Host", "$proxy_host"), ("Connection", "close")), "grpc": (("Content-Length", "$content_length"), ("TE", "trailers"))}
@@ -196,9 +215,7 @@ def _pass(entry: asked.Entry) -> dict:
         "uri": _text(going.uri) if going and family != "stream" else None,
         "host": _text(going.host) if going and going.host is not None else None,
         "sni": route.sni if route else "",
-        "params": {name: value for name, value in sorted(going.params.items()) if name in ("SCRIPT_FILENAME", "SCRIPT_NAME", "REQUEST_URI", "DOCUMENT_ROOT", "PATH_INFO")}
-        if going
-        else {},
+        "params": {name: value for name, value in sorted(going.params.items()) if name in _PARAMS} if going else {},
         "directives": [_directive(item) for item in _in_force(site, family, goal)],
         "headers": _headers(site, family, going),
         "dropped": _dropped(site, family),
@@ -283,7 +300,14 @@ def _probe(leg: Leg) -> dict:
         says = f"connect: {connect['why'] or connect['status']}"
     else:
         says = f"{probe.asked['speak']}: {show_try(probe.asked)}" if probe.asked else "connect: ok"
-    return {"path": probe.path, "connect": connect["status"], "code": probe.asked.get("code"), "seconds": probe.asked.get("seconds"), "says": says, "answers": leg.answers}
+    return {
+        "path": probe.path,
+        "connect": connect["status"],
+        "code": probe.asked.get("code"),
+        "seconds": probe.asked.get("seconds"),
+        "says": says,
+        "answers": leg.answers,
+    }
 
 
 def _log(entry: asked.Entry) -> Sequence[tuple[str, str]]:

@@ -34,7 +34,13 @@ _PORTS = 300
 
 # What is told of the directives in force where they are nginx's own; the others are told only where they are written.
 _ALWAYS = ("connect_timeout", "read_timeout", "next_upstream", "http_version", "buffer_size", "client_max_body_size")
-_ENDS = {"pass": "passes it on", "answer": "answers it itself", "redirect": "redirects it", "static": "serves it from files", "handler": "answers it by a module"}
+_ENDS = {
+    "pass": "passes it on",
+    "answer": "answers it itself",
+    "redirect": "redirects it",
+    "static": "serves it from files",
+    "handler": "answers it by a module",
+}
 _ENDS |= {"bad-request": "refuses it", "unknown": "leads it where this cannot tell", "stream": "hands the connection on"}
 
 

@@ -116,7 +116,8 @@ def test_files_are_assumed_to_be_absent(go, text):
 
 
 def test_the_index_of_a_folder(go):
-    text = "index index.html index.php; location / { root /srv; }\nlocation ~ php$ { fastcgi_pass b:9000; fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; root /srv; }"
+    php = "location ~ php$ { fastcgi_pass b:9000; fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; root /srv; }"
+    text = f"index index.html index.php; location / {{ root /srv; }}\n{php}"
     going = go(text, "/x/")
     assert (going.end, going.sure, going.path, going.params) == (passage.PASS, False, b"/x/index.php", {"SCRIPT_FILENAME": "/srv/x/index.php"})
     assert go(text, "/x/", files=passage.NO_FILES).end == passage.STATIC
@@ -175,5 +176,6 @@ def test_the_rule_that_chose_the_server(load, host, rule, name):
 def test_the_listen_of_an_address(load):
     text = "http { server { listen 80; listen 10.0.0.5:80; listen [::]:81 ipv6only=off; listen [::1]:80; } }"
     (block,) = routes.blocks_of(load(text), {})
-    found = [locations.listen_for(block.servers, address, port) for address, port in (("10.0.0.5", 80), ("10.0.0.6", 80), ("::1", 80), ("::2", 80), ("10.0.0.5", 81), ("::2", 81))]
+    ways = (("10.0.0.5", 80), ("10.0.0.6", 80), ("::1", 80), ("::2", 80), ("10.0.0.5", 81), ("::2", 81))
+    found = [locations.listen_for(block.servers, address, port) for address, port in ways]
     assert found == ["10.0.0.5:80", "*:80", "[::1]:80", "", "[::]:81", "[::]:81"]

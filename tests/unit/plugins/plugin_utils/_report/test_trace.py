@@ -126,8 +126,13 @@ def test_only_what_the_url_leads_to_is_asked():
     assert _targets.batches(world().bundle(), "", "GET", 10.0, _url.parse("https://shop.example/")) == []
 
 
+PHP = "fastcgi_pass 127.0.0.1:9000;"
+
+
 def test_parameters_of_fastcgi():
-    php = World().site("root /srv;", "location ~ \\.php$ { fastcgi_pass 127.0.0.1:9000; fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;", "fastcgi_param QUERY_STRING $args; }")
+    php = World().site(
+        "root /srv;", "location ~ \\.php$ {", "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;", "fastcgi_param QUERY_STRING $args;", PHP, "}"
+    )
     (batch,) = _targets.batches(php.bundle(), "", "GET", 10.0, _url.parse("http://shop.example/a/b.php?x=1"))
     assert batch["targets"][0]["params"] == {"SCRIPT_FILENAME": "/srv/a/b.php", "QUERY_STRING": "x=1"}
 
@@ -143,7 +148,11 @@ def test_parameters_of_fastcgi():
         (("location / { proxy_pass http://127.0.0.1:3000; }",), "https://shop.example/", ["no nginx of this host takes it", "listens   *:80"]),
         (("location / { proxy_pass http://127.0.0.1:3000; }",), "http://192.0.2.1/", ["none of this host's"]),
         (("location / { proxy_pass http://$http_x:3000; }",), URL, ["only a request tells $http_x"]),
-        (("location /a { try_files $uri @n; }", "location @n { proxy_pass http://127.0.0.1:3000; }"), "http://shop.example/a", ["(assumed)", "files were not looked at"]),
+        (
+            ("location /a { try_files $uri @n; }", "location @n { proxy_pass http://127.0.0.1:3000; }"),
+            "http://shop.example/a",
+            ["(assumed)", "files were not looked at"],
+        ),
         (("error_page 418 @n; location / { return 418; }", "location @n { proxy_pass http://127.0.0.1:3000; }"), URL, ["the client gets status 418"]),
         (("location / { auth_request /auth; limit_req zone=x; proxy_pass http://127.0.0.1:3000; }",), URL, ["first     limit_req", "auth_request /auth"]),
     ],
@@ -217,7 +226,8 @@ HOSTILE = "\x1b[31m\u202e{{ 7*7 }}$(touch /x)"
 
 def test_hostile_text_and_width():
     host = World("web\x1b[1m").site(
-        f'location / {{ proxy_set_header X-Long "{HOSTILE}{"x" * 300}"; proxy_set_header Host "{HOSTILE}"; set $y "{HOSTILE}"; proxy_pass http://{"n" * 200}.example; }}',
+        f'location / {{ proxy_set_header X-Long "{HOSTILE}{"x" * 300}"; proxy_set_header Host "{HOSTILE}"; set $y "{HOSTILE}";',
+        f"proxy_pass http://{'n' * 200}.example; }}",
         f'location "~^{"/" * 3}{HOSTILE[1:6]}" {{ return 403; }}',
         name="shop",
         outside=(f'server {{ listen 80; server_name "{HOSTILE}" {" ".join(f"name{index}.example" for index in range(90))}; }}',),
@@ -240,7 +250,8 @@ def _texts(value):
 
 def test_many_hosts_and_many_candidates_stay_short():
     servers = tuple(f"server {{ listen 80; server_name n{index}.example; }}" for index in range(60))
-    host = World().site(*(f"location ~ ^/{index}$ {{ return 403; }}" for index in range(60)), "location / { proxy_pass http://127.0.0.1:3000; }", outside=servers)
+    expressions = (f"location ~ ^/{index}$ {{ return 403; }}" for index in range(60))
+    host = World().site(*expressions, "location / { proxy_pass http://127.0.0.1:3000; }", outside=servers)
     trace, lines = traced(host)
     assert len(lines) < 80 and "... and 54 more servers in trace.json" in shown(lines)
     assert len(trace["hosts"]["web1"]["entries"][0]["location_candidates"]) == 61

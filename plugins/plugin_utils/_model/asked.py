@@ -21,6 +21,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host imp
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.passage import Passage
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request import Request
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site import Site
 
 _LINK_LOCAL = "fe80:"
 
@@ -72,7 +73,7 @@ def entries(host: Host, url: _url.Url) -> tuple[Entry, ...]:
     names = host.answer("names")["value"] or {}
     found: dict[tuple, Entry] = {}
     for instance in host.instances:
-        for block in routes.blocks_of(instance.configuration, names):
+        for block in routes.blocks_of(instance.configuration, names, host.name_servers(instance.id)):
             for listen, addresses in _listens(block.servers, host, url):
                 entry = _entry(host, instance, block, url, listen, addresses)
                 key = (instance.id, block.kind, *_outcome(entry))
@@ -88,7 +89,7 @@ def ports(host: Host) -> tuple[str, ...]:
     names = host.answer("names")["value"] or {}
     found: dict[str, bool] = {}
     for instance in host.instances:
-        for block in routes.blocks_of(instance.configuration, names):
+        for block in routes.blocks_of(instance.configuration, names, host.name_servers(instance.id)):
             for server in block.servers:
                 for item in server.listens:
                     found[item.label] = found.get(item.label, False) or item.tls
@@ -115,7 +116,7 @@ def _listens(servers: Iterable[locations.Server], host: Host, url: _url.Url) -> 
 def _entry(host: Host, instance: Instance, block: routes.Http, url: _url.Url, listen: str, addresses: tuple[str, ...]) -> Entry:
     group = locations.servers_on(block.servers, listen)
     if block.kind != "http":
-        taken = [route for route in host.routes if route.instance == instance.id and route.site.server is group[0]]
+        taken = [route for route in host.routes if route.instance == instance.id and route.site.server.statement is group[0].statement]
         route = taken[0] if taken else None
         return Entry(instance, (listen,), addresses, None, route, _legs(host, route, None), block.servers)
     going = _passage(block, url, listen)
@@ -142,12 +143,18 @@ def _route(host: Host, instance: Instance, going: Passage) -> routes.Route | Non
         route
         for route in host.routes
         if route.instance == instance.id
-        and route.site.server is going.site.server
-        and route.site.location is going.site.location
+        and _same(route.site, going.site)
         and (route.at, route.directive, route.written) == (going.statement.at, going.statement.name, going.statement.args[0])
     ]
     exact = [route for route in fitting if route.site.inner is going.site.inner]
     return exact[0] if exact else fitting[0] if fitting else None
+
+
+def _same(one: Site, other: Site) -> bool:
+    """Return whether two sites are one place of one configuration; its statements outlive the objects that are made of them."""
+    if one.server.statement is not other.server.statement or bool(one.location) != bool(other.location):
+        return False
+    return not one.location or one.location.statement is other.location.statement
 
 
 def _legs(host: Host, route: routes.Route | None, going: Passage | None) -> tuple[Leg, ...]:

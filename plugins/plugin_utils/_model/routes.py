@@ -249,9 +249,7 @@ def blocks_of(configuration: Configuration, names: dict, answers: resolvers.Answ
 
 
 @functools.lru_cache(maxsize=_CACHED)
-def _cached_blocks(
-    configuration: Configuration, names: tuple[tuple[str, tuple[str, ...], str], ...], answers: resolvers.Answers
-) -> tuple[_Block, ...]:
+def _cached_blocks(configuration: Configuration, names: tuple[tuple[str, tuple[str, ...], str], ...], answers: resolvers.Answers) -> tuple[_Block, ...]:
     return tuple(_blocks(configuration, {name.lower(): {"addresses": addresses, "why": why} for name, addresses, why in names}, answers))
 
 

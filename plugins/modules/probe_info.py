@@ -105,7 +105,7 @@ options:
             description: Number of intermediate certificates that are allowed.
             type: int
           name:
-            description: Name that the certificate must be for.
+            description: Name that the certificate must be for; not compared when empty.
             type: str
           trusted:
             description: File of the trusted certificates, in the mount namespace of O(identity.pid). Read as root; only certificates are kept.
@@ -116,6 +116,9 @@ options:
           client_certificate:
             description: Whether nginx shows a certificate of its own. The probe has none, and says so when the backend asks for it.
             type: bool
+          unlike:
+            description: In what nginx differs from these settings. A handshake that fails then says nothing of nginx.
+            type: str
           names:
             description: Server names to try when the handshake fails.
             type: list
@@ -242,6 +245,7 @@ _TLS = {
     "trusted": {"type": "str"},
     "crl": {"type": "str"},
     "client_certificate": {"type": "bool"},
+    "unlike": {"type": "str"},
     "names": {"type": "list", "elements": "str"},
 }
 _TARGET = {

@@ -183,7 +183,7 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
                 open_ends[key] = _unexplained(*key)
         for key, seen in () if whole else _answered_so(host, leg):
             open_ends.setdefault(key, Unknown("unexplained", key[0], "open", seen))
-        if not groups and leg.probe and not leg.answers and not leg.probe_gave_up and not leg.probe_lacked_certificate:
+        if not groups and leg.probe and not leg.answers and not leg.probe_gave_up and not leg.probe_was_unlike:
             why = leg.probe.connect["why"] if leg.connect != "ok" else leg.probe.asked.get("why") or leg.probe.asked.get("status")
             open_ends[(str(leg.endpoint), "")] = _unexplained(str(leg.endpoint), f"the probe failed ({why})")
     ends = {route["endpoint"] for finding in findings for route in (finding.route, *finding.also) if route}
@@ -264,7 +264,7 @@ def _gaps_of(host: Host, leg: Leg) -> Iterator[Unknown]:
         yield Unknown("socket path", leg.endpoint.path, walked["status"], walked["why"])
     if leg.probe and leg.probe_gave_up:
         yield Unknown("probe", str(leg.endpoint), evidence.TIMEOUT, f"no answer within {leg.waited:.1f} s; nginx waits longer")
-    if leg.probe and leg.probe_lacked_certificate:
+    if leg.probe and leg.probe_was_unlike:
         yield Unknown("probe", str(leg.endpoint), evidence.DENIED, leg.probe.asked["why"])
     if not leg.probe and host.answer("probes")["status"] == evidence.OK and leg.route.family != "stream" and leg.endpoint.kind in ("tcp", "unix"):
         yield Unknown("probe", str(leg.endpoint), "truncated", "it was not probed, because of a limit or because only root may connect as nginx does")

@@ -52,7 +52,7 @@ _PEM = re.compile(r"-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE|X509 CRL)-----\s[
 # What this host's OpenSSL says when it does not even ask: nothing that the backend refused.
 _OURS = ("NO_PROTOCOLS_AVAILABLE", "NO_CIPHERS_AVAILABLE", "NO_CIPHER_MATCH", "LIBRARY_HAS_NO_CIPHERS")
 _HANDSHAKE_RECORD, _CERTIFICATE_MESSAGE, _REQUEST_MESSAGE = 22, 11, 13
-_DEFAULTS = {"protocols": list(VERSIONS), "ciphers": "DEFAULT", "verify": False, "depth": 1, "name": "", "trusted": "", "crl": "", "client_certificate": False}
+_DEFAULTS = {"protocols": list(VERSIONS), "ciphers": "DEFAULT", "verify": False, "depth": 1, "name": "", "trusted": "", "crl": "", "client_certificate": False, "unlike": ""}
 
 
 def settings(given):
@@ -180,7 +180,8 @@ def objection(session, raw, tls, trust):
     if between is not None and between > tls["depth"]:
         return CHAIN_TOO_LONG, "certificate chain too long", between
     details = certificate.details(der)
-    if details and not certificate.is_for(tls["name"], details["names"]):
+    # Without a name it depends on the request, and nobody knows it here.
+    if details and tls["name"] and not certificate.is_for(tls["name"], details["names"]):
         return NAME_DIFFERS, 'the certificate is not for "{0}"'.format(tls["name"]), between
     return None, "", between
 
@@ -295,7 +296,11 @@ class Explanation:
         taken = False
         for version in reversed(VERSIONS):
             old = version in ("TLSv1", "TLSv1.1")
-            taken = self._shake(self._name, (version,), OLD_CIPHERS if old else "DEFAULT") or taken
+            good = self._shake(self._name, (version,), OLD_CIPHERS if old else "DEFAULT")
+            if not good and not old and self.value["handshakes"] and self.value["handshakes"][-1]["status"] == "error":
+                # This side's OpenSSL refused what came: keys or parameters that are too short for its usual level.
+                good = self._shake(self._name, (version,), OLD_CIPHERS)
+            taken = good or taken
         return taken
 
     def _shake(self, name, versions, ciphers, verify=False):

@@ -215,8 +215,9 @@ class _Probe:
         deadline = time.monotonic() + self.target["wait"]
         tried, raw = self._try(first, connection, began, deadline, self.target["method"], self.target["path"], own=True)
         probe["queue"] = self.queue
-        if self._lacks_certificate(tried):
-            probe["tries"] = [dict(tried, status="keyless", why="nginx shows a certificate of its own here, the probe has none: " + tried["why"])]
+        unlike = self._unlike(tried)
+        if unlike:
+            probe["tries"] = [dict(tried, status="unlike", why="{0}; the probe failed: {1}".format(unlike, tried["why"] or tried["code"]))]
             return probe
         speaks = _further_speaks(first, tried, raw) if self.target["identify"] else ()
         key = speaks, self._server_name()
@@ -225,21 +226,30 @@ class _Probe:
         probe["tries"] = [tried] + self.known[key]
         if self._encrypted(first, True) and self.target["identify"] and self._explicable(tried, self.known[key]):
             probe["tls"] = self._explanation(tried)
+            if probe["tls"]["requested"] and tried["status"] in _WITHOUT_CERTIFICATE:
+                tried["why"] += "; the backend asks for a certificate of nginx, and none is set here (*_ssl_certificate)"
         return probe
 
     def _encrypted(self, speak, own):
         """Return whether a try is made over TLS: those that always are, and the pass's own where its protocol is."""
         return speak in _TLS_TRIES or own and self.target["speak"] in ("suwsgi", "tls") or speak == "http2" and self.target["speak"] == "grpcs"
 
-    def _lacks_certificate(self, tried):
-        return self.tls["client_certificate"] and (tried["status"] in _WITHOUT_CERTIFICATE or tried["code"] == 400)
+    def _unlike(self, tried):
+        """Return in what nginx differs from a try that failed in TLS, so that the try says nothing of nginx; "" when in nothing."""
+        if self.tls["client_certificate"] and (tried["status"] in _WITHOUT_CERTIFICATE or tried["code"] == 400):
+            return "nginx shows a certificate of its own here, which the probe does not have"
+        failed = tried["tls"] is None and tried["status"] in _WITHOUT_CERTIFICATE + ("error", "untrusted")
+        return text.harmless(self.tls["unlike"], 300) if failed else ""
 
     @staticmethod
     def _explicable(tried, further):
-        """Return whether a handshake failed that further ones may explain: not with what speaks plain text, nor with what says nothing."""
+        """Return whether a handshake failed that further ones may explain: not with what answers in plain text, nor with what says nothing.
+
+        One that is closed or reset may be either: a TLS server can answer a plain request too, with a redirect to itself.
+        """
         if tried["tls"] or tried["status"] not in ("tls-alert", "closed", "reset", "error", "untrusted"):
             return False
-        return not any(item["status"] == "ok" and item["speak"] not in _TLS_TRIES for item in further)
+        return tried["status"] != "error" or not any(item["status"] == "ok" and item["speak"] not in _TLS_TRIES for item in further)
 
     def _explanation(self, tried):
         end = min(time.monotonic() + self.limits["further"], self.deadline - self.limits["try"])

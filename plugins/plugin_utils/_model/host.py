@@ -236,12 +236,12 @@ class Leg:
     @property
     def serves(self) -> bool:
         """Return whether the endpoint answers now; where it was not asked, whether something listens there."""
-        return self.answers if self.probe and not self.probe_lacked_certificate else bool(self.listeners)
+        return self.answers if self.probe and not self.probe_was_unlike else bool(self.listeners)
 
     @property
-    def probe_lacked_certificate(self) -> bool:
-        """Return whether the probe failed for want of the certificate that nginx shows to the backend: it says nothing then."""
-        return bool(self.probe) and self.probe.asked.get("status") == "keyless"
+    def probe_was_unlike(self) -> bool:
+        """Return whether the probe failed where nginx does otherwise (its own certificate, a name from the request): it says nothing then."""
+        return bool(self.probe) and self.probe.asked.get("status") == "unlike"
 
     @property
     def probe_gave_up(self) -> bool:

@@ -125,13 +125,17 @@ def server_name(site: Site, family: str, route_target: target.Target) -> str:
 
 def tls_name(site: Site, family: str, route_target: target.Target) -> str:
     """Return the name that the certificate of a backend must be for, and that is sent where *_ssl_server_name is on; "" when it is not known."""
-    written = site.in_force(f"{family}_ssl_name")
-    given = {**of_request(site, "/"), "proxy_host": proxy_host(route_target)}
-    values = site.at_request(given).values(written[0].args[0] if written and written[0].args else proxy_host(route_target))
-    name = next((value.text for value in values if value.text is not None), "")
+    name = next((value.text for value in tls_names(site, family, route_target) if value.text is not None), "")
     if name.startswith("["):
         return name.partition("]")[0] + "]"
     return name.partition(":")[0]
+
+
+def tls_names(site: Site, family: str, route_target: target.Target) -> tuple[variables.Value, ...]:
+    """Return all that this name can be, with its port."""
+    written = site.in_force(f"{family}_ssl_name")
+    given = {**of_request(site, "/"), "proxy_host": proxy_host(route_target)}
+    return site.at_request(given).values(written[0].args[0] if written and written[0].args else proxy_host(route_target))
 
 
 def params(site: Site, family: str, path: str) -> dict[str, str]:

@@ -34,7 +34,7 @@ class Settings:
     trusted    the directive *_ssl_trusted_certificate, or None; protocols, ciphers, depth and crl likewise
     verify     whether the certificate is verified
     shows      whether nginx has a certificate of its own to show
-    exact      whether nothing else (*_ssl_conf_command) changes what is spoken
+    unlike     in what nginx differs from what is told here, or ""
     names      server names that the backend may know, the likeliest first
     """
 
@@ -48,7 +48,7 @@ class Settings:
     trusted: directives.Directive | None
     crl: directives.Directive | None
     shows: bool
-    exact: bool
+    unlike: str
     names: tuple[str, ...]
 
     @property
@@ -81,10 +81,14 @@ def settings(route: Route, endpoint: Endpoint) -> Settings | None:
         return found if found and found.args and found.args[0] else None
 
     name = sent.tls_name(site, prefix, route.target)
+    known = len(sent.tls_names(site, prefix, route.target)) == 1 and bool(name) and not _by_value(route, prefix)
+    unlike = f"{prefix}_ssl_conf_command changes what nginx speaks" if site.in_force(f"{prefix}_ssl_conf_command") else ""
+    if not known and flag("server_name"):
+        unlike = unlike or "the server name that nginx sends depends on the request"
     return Settings(
         prefix=prefix,
         sends=sent.server_name(site, prefix, route.target),
-        name=name,
+        name=name if known else "",
         protocols=value("protocols"),
         ciphers=value("ciphers"),
         verify=flag("verify"),
@@ -92,9 +96,16 @@ def settings(route: Route, endpoint: Endpoint) -> Settings | None:
         trusted=given("trusted_certificate"),
         crl=given("crl"),
         shows=given("certificate") is not None,
-        exact=not site.in_force(f"{prefix}_ssl_conf_command"),
+        unlike=unlike,
         names=_names(route, endpoint, name),
     )
+
+
+def _by_value(route: Route, prefix: str) -> bool:
+    """Return whether the name is the host of the pass and the pass has several: each request goes to one of them."""
+    written = route.site.in_force(f"{prefix}_ssl_name")
+    default = not written or written[0].at is None
+    return default and route.upstream is None and len({peer.written for peer in route.peers}) > 1
 
 
 def _names(route: Route, endpoint: Endpoint, name: str) -> tuple[str, ...]:
@@ -112,14 +123,15 @@ def as_target(route: Route, endpoint: Endpoint) -> dict | None:
     if not found:
         return None
     return {
-        "protocols": list(found.protocols.args) if found.exact else None,
-        "ciphers": found.ciphers.args[0] if found.exact else None,
+        "protocols": list(found.protocols.args),
+        "ciphers": found.ciphers.args[0],
         "verify": found.verify,
         "depth": int(found.depth.args[0]) if found.depth.args[0].isdigit() else 1,
         "name": found.name,
         "trusted": _path(route, found.trusted),
         "crl": _path(route, found.crl),
         "client_certificate": found.shows,
+        "unlike": found.unlike,
         "names": list(found.names),
     }
 
@@ -167,7 +179,7 @@ def open_to_log(leg: Leg) -> bool:
     """Return whether the log may speak for a leg: where no probe was made, or its handshake fails for a reason that the probe does not see."""
     if not leg.probe:
         return True
-    if leg.connect != "ok" or not (failed(leg) or leg.probe_lacked_certificate):
+    if leg.connect != "ok" or not (failed(leg) or leg.probe_was_unlike):
         return False
     made = shaken(leg)
     return not leg.probe.tls.get("requested") and not any(item["status"] == "ok" for item in made)

@@ -29,6 +29,7 @@ from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME, Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, SAFE, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_directive, show_log, show_probe, show_tls
@@ -52,7 +53,7 @@ def check(host: Host) -> Iterator[Finding]:
             yield from _failing(host, leg, found)
         elif _waits_for_reload(leg):
             yield _stale(host, leg, found)
-        elif leg.logged(_LOGGED) and (tls.open_to_log(leg) or _not_seen(leg)):
+        elif leg.logged(_LOGGED) and (tls.open_to_log(leg) or _not_seen(leg, found)):
             yield _logged(host, leg, found)
         elif asked.get("tls") and asked["tls"].get("verified"):
             yield from _ending(host, leg, found)
@@ -71,10 +72,10 @@ def _failing(host: Host, leg: Leg, found: tls.Settings) -> Iterator[Finding]:
         f"nginx verifies the certificate of {leg.endpoint} and refuses it: {_why(host.now, leg, found, code, chain)}.",
         [
             show_config(leg),
-            *_in_force(leg, found),
             *show_probe(leg),
-            *(Evidence(f"certificate of {leg.endpoint}", _shown(item)) for item in chain[:4]),
             *show_log(leg, _LOGGED),
+            *(Evidence(f"certificate of {leg.endpoint}" if item is own else "certificate of its chain", _shown(item)) for item in chain[:4]),
+            *_in_force(leg, found),
         ],
         _fix(leg, found, code, chain),
         _command(leg),
@@ -82,11 +83,14 @@ def _failing(host: Host, leg: Leg, found: tls.Settings) -> Iterator[Finding]:
     )
 
 
-def _not_seen(leg: Leg) -> bool:
-    """Return whether the probe's handshake leaves open what nginx refused: the files were not read, or the chain was not measured."""
+def _not_seen(leg: Leg, found: tls.Settings) -> bool:
+    """Return whether the probe's handshake leaves open what nginx refused: files were not read, the chain not measured, the name not known."""
     seen = (leg.probe.asked.get("tls") if leg.probe else None) or {}
-    if seen.get("verified") and seen.get("intermediates") is None:
-        return any(str((group.get("detail") or {}).get("code")) == str(_TOO_LONG) for group in leg.logged(_LOGGED))
+    details = [group.get("detail") or {} for group in leg.logged(_LOGGED)]
+    if seen.get("intermediates") is None and any(str(detail.get("code")) == str(_TOO_LONG) for detail in details):
+        return bool(seen)
+    if not found.name and any(detail.get("name") for detail in details):
+        return bool(seen)
     return seen.get("verified") is False
 
 
@@ -129,8 +133,8 @@ def _logged(host: Host, leg: Leg, found: tls.Settings) -> Finding:
         RULE.id,
         leg,
         LIKELY,
-        f"nginx verifies the certificate of {leg.endpoint} and refused it: {_why(host.now, leg, found, code, [], str(detail.get('reason', '')))}.",
-        [show_config(leg), *_in_force(leg, found), *show_probe(leg), *show_log(leg, _LOGGED)],
+        f"nginx verifies the certificate of {leg.endpoint} and refused it: {_why(host.now, leg, found, code, [], str(detail.get('reason', '')), str(detail.get('name', '')))}.",
+        [show_config(leg), *show_probe(leg), *show_log(leg, _LOGGED), *_in_force(leg, found)],
         _fix(leg, found, code, []),
         _command(leg),
         at=_at(leg, found, code),
@@ -164,14 +168,14 @@ def _code(own: dict, chain: list[dict], now: float) -> int:
     return 18 if own.get("self_issued") and len(chain) == 1 else 20
 
 
-def _why(now: float, leg: Leg, found: tls.Settings, code: int, chain: list[dict], reason: str = "") -> str:
+def _why(now: float, leg: Leg, found: tls.Settings, code: int, chain: list[dict], reason: str = "", name: str = "") -> str:
     own = chain[0] if chain else {}
     trusted = found.trusted.args[0] if found.trusted else "its trusted certificates"
     said = quote(reason or (leg.probe.asked.get("why") if leg.probe else "") or "", 120)
     if code == _NAME:
         is_for = ", ".join((*own.get("names", ()), *own.get("addresses", ()))[:5]) if own else ""
         address = " (nginx compares an address with names alone)" if found.name in own.get("addresses", ()) else ""
-        return f"it is not for {found.name or 'the name that nginx asks for'}" + (f" but for {quote(is_for)}{address}" if is_for else "")
+        return f"it is not for {found.name or quote(name) or 'the name that nginx asks for'}" + (f" but for {quote(is_for)}{address}" if is_for else "")
     if code in (_EXPIRED, _NOT_YET):
         wrong = next((item for item in chain if _dated(item, code, now)), own) if chain else {}
         which = "it" if not wrong or wrong is own else f"the certificate {wrong['subject']} of its chain"
@@ -223,14 +227,18 @@ def _fix(leg: Leg, found: tls.Settings, code: int, chain: list[dict]) -> Fix:
         needed = max(_between(chain), int(found.depth.args[0]) + 1 if found.depth.args[0].isdigit() else 2)
         return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {found.depth.at or leg.route.at}: {found.prefix}_ssl_verify_depth {needed};", diff="")
     if code == _NAME:
-        name = next((item for item in own.get("names", ()) if "*" not in item), "")
+        # What the backend calls itself goes into a configuration only as the name that it has to be.
+        name = next((item for item in own.get("names", ()) if Endpoint.parse(item).kind == NAME and Endpoint.parse(item).name == item.lower()), "")
         if name:
             return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {found.prefix}_ssl_name {quote(name)};", diff="")
         summary = f"Set {found.prefix}_ssl_name to a name that the certificate has, or give the backend one for {found.name or 'the name'}."
         return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
     if code in _ISSUER:
         issuer = chain[-1]["issuer"] if chain else "the CA that issued it"
-        summary = f"Make sure that {issuer} is to be trusted and add its certificate to {trusted}; or let the backend send its intermediate certificates too."
+        summary = f"Make sure that {issuer} is to be trusted and add its certificate to {trusted}"
+        if not chain or not chain[-1]["self_issued"]:
+            summary += "; or let the backend send its intermediate certificates too"
+        summary += "."
         return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
     if code in (_EXPIRED, _NOT_YET):
         return Fix(remedy=None, safety=MANUAL, summary="Renew the certificate at the backend; where it looks valid, set this host's clock.", diff="")

@@ -74,11 +74,11 @@ def check(host: Host) -> Iterator[Finding]:
 def _taken(leg: Leg, found: tls.Settings) -> dict:
     """Return the handshake that differs in its name alone and succeeded, or {}."""
     own = tls.own_again(leg, found)
-    if not own or not found.exact:
+    if not own or found.unlike:
         return {}
     untrusted = leg.probe.asked["status"] == "untrusted"
     for item in tls.shaken(leg, versions=own["versions"], ciphers=own["ciphers"], status="ok"):
-        if item["name"] != own["name"] and (not untrusted or item["verified"] and item["leaf"] != own["leaf"]):
+        if item["name"] in ("", *found.names) and item["name"] != own["name"] and (not untrusted or item["verified"] and item["leaf"] != own["leaf"]):
             return item
     return {}
 
@@ -99,10 +99,10 @@ def _fix(leg: Leg, found: tls.Settings, name: str, known: bool) -> Fix:
     if not name:
         summary = f"At {leg.route.at}: {found.prefix}_ssl_server_name on; and {found.prefix}_ssl_name with a name that the backend knows."
         return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
-    lines = f"{found.prefix}_ssl_server_name on;"
+    lines = [] if found.sends else [f"{found.prefix}_ssl_server_name on;"]
     if name != found.name.lower():
-        lines += f" {found.prefix}_ssl_name {name};"
-    return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {lines}", diff="")
+        lines.append(f"{found.prefix}_ssl_name {name};")
+    return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {' '.join(lines)}", diff="")
 
 
 RULE = Rule(

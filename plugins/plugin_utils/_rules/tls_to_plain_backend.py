@@ -27,7 +27,7 @@ from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
@@ -44,7 +44,7 @@ def check(host: Host) -> Iterator[Finding]:
         scheme, protocols = _PLAIN.get(leg.route.scheme, ("", ("http",)))
         asked = leg.probe.asked if leg.probe else {}
         plain = leg.probe.spoke(*protocols) if leg.probe else {}
-        proven = stream and asked.get("status") == "not-tls" or _is_plain(asked, plain) and not leg.probe.spoke("https", "https-sni")
+        proven = stream and asked.get("status") == "not-tls" or _is_plain(asked, plain) and not _takes_tls(leg)
         if not proven and (leg.answers or asked.get("tls") or not leg.logged(*_LOGGED)):
             continue
         speaks = f" ({leg.route.scheme}://)" if scheme else ""
@@ -60,6 +60,11 @@ def check(host: Host) -> Iterator[Finding]:
             f"curl -sI http://{leg.endpoint}/" if leg.endpoint.kind == "tcp" and scheme == "http" else "",
             at=leg.route.at,
         )
+
+
+def _takes_tls(leg: Leg) -> bool:
+    """Return whether any handshake succeeded."""
+    return any(item.get("tls") for item in leg.probe.tries) or bool(leg.probe.spoke("https", "https-sni")) or bool(tls.shaken(leg, status="ok"))
 
 
 def _is_plain(asked: dict, plain: dict) -> bool:

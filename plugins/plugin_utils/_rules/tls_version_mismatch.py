@@ -47,7 +47,7 @@ def check(host: Host) -> Iterator[Finding]:
             continue
         taken = _taken(leg, found)
         versions = tuple(version for version in _VERSIONS if any(item["version"] == version for item in taken))
-        certainty = _certainty(leg, found, versions) if taken else _by_log(leg, found)
+        certainty = _certainty(leg, found, versions, taken) if taken else _by_log(leg, found)
         if not certainty:
             continue
         directive = found.ciphers if _about_ciphers(found, versions) else found.protocols
@@ -56,7 +56,7 @@ def check(host: Host) -> Iterator[Finding]:
             RULE.id,
             leg,
             certainty,
-            _says(leg, found, versions),
+            _says(leg, found, versions, taken),
             [
                 show_config(leg),
                 show_directive(directive),
@@ -75,13 +75,13 @@ def check(host: Host) -> Iterator[Finding]:
 def _taken(leg: Leg, found: tls.Settings) -> list[dict]:
     """Return the handshakes of other versions or ciphers that succeeded where nginx's own failed: with its name, or else with another."""
     own = tls.own_again(leg, found)
-    if not own or not found.exact or leg.probe.asked["status"] == "untrusted":
+    if not own or found.unlike or leg.probe.asked["status"] == "untrusted":
         return []
     others = [item for item in tls.shaken(leg, status="ok") if item["versions"] != own["versions"] or item["ciphers"] != own["ciphers"]]
     if any(item["versions"] == own["versions"] and item["ciphers"] == own["ciphers"] for item in tls.shaken(leg, status="ok")):
         # A name alone does it.
         return []
-    return [item for item in others if item["name"] == own["name"]] or others
+    return [item for item in others if item["name"] == own["name"]] or [item for item in others if item["name"] in ("", *found.names)]
 
 
 def _about_ciphers(found: tls.Settings, versions: tuple[str, ...]) -> bool:
@@ -89,13 +89,13 @@ def _about_ciphers(found: tls.Settings, versions: tuple[str, ...]) -> bool:
     return any(version in found.protocols.args and version not in _OLD for version in versions)
 
 
-def _certainty(leg: Leg, found: tls.Settings, versions: tuple[str, ...]) -> str:
+def _certainty(leg: Leg, found: tls.Settings, versions: tuple[str, ...], taken: list[dict]) -> str:
     if tls.own_again(leg, found)["status"] == "untestable":
         # The OpenSSL of this host's Python refuses, which need not be that of nginx.
         return PROVEN if leg.logged("tls-incompatible") else LIKELY
     if not any(version in found.protocols.args for version in versions):
         return PROVEN
-    if _about_ciphers(found, versions):
+    if _about_ciphers(found, versions) and any(item["ciphers"] == "DEFAULT" for item in taken):
         return PROVEN if found.ciphers.args != ("DEFAULT",) else LIKELY
     return PROVEN if leg.logged("tls-incompatible", "tls-alert") else LIKELY
 
@@ -110,10 +110,17 @@ def _by_log(leg: Leg, found: tls.Settings) -> str:
     return POSSIBLE if _FAILURE in alerts and found.sends and not found.shows else ""
 
 
-def _says(leg: Leg, found: tls.Settings, versions: tuple[str, ...]) -> str:
+def _too_weak(found: tls.Settings, versions: tuple[str, ...], taken: list[dict]) -> bool:
+    """Return whether the backend is taken at a lower security level alone, in a version that is not old."""
+    return _about_ciphers(found, versions) and not any(item["ciphers"] == "DEFAULT" for item in taken)
+
+
+def _says(leg: Leg, found: tls.Settings, versions: tuple[str, ...], taken: list[dict]) -> str:
     speaks = f"nginx speaks {' '.join(found.protocols.args)} to {leg.endpoint}"
     if not versions:
         return f"{speaks}, with which it has no version or cipher of TLS in common."
+    if _too_weak(found, versions, taken):
+        return f"{speaks}, whose keys or parameters in {' '.join(versions)} are too weak for OpenSSL's usual security level."
     if _about_ciphers(found, versions):
         return f"{speaks} with the ciphers {' '.join(found.ciphers.args)}, of which it has none; it takes {' '.join(versions)} with others."
     if any(version in found.protocols.args for version in versions):
@@ -131,6 +138,9 @@ def _fix(leg: Leg, found: tls.Settings, versions: tuple[str, ...], taken: list[d
         return Fix(remedy=None, safety=MANUAL, summary=f"Compare {found.prefix}_ssl_protocols and {found.prefix}_ssl_ciphers with what the backend takes.", diff="")
     if all(version in _OLD for version in versions):
         return Fix(remedy=None, safety=MANUAL, summary=f"Update the backend: it takes {' '.join(versions)} alone, which is not safe any more.", diff="")
+    if _too_weak(found, versions, taken):
+        summary = f"Give the backend keys and parameters of today's length; {found.prefix}_ssl_ciphers DEFAULT:@SECLEVEL=0 takes the weak ones, which is not safe."
+        return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
     if _about_ciphers(found, versions):
         where = found.ciphers.at or leg.route.at
         return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {where}: {found.prefix}_ssl_ciphers DEFAULT; or ciphers that the backend has.", diff="")

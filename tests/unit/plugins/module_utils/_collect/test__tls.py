@@ -285,8 +285,22 @@ def test_a_client_certificate_that_is_wanted(folder, version):
         if version == "TLSv1_2":
             assert found["tls"]["requested"]
             assert not any(item["status"] == "ok" for item in found["tls"]["handshakes"])
-        keyless = probe(server, client_certificate=True)
-        assert (keyless["tries"][0]["status"], len(keyless["tries"]), "tls" in keyless) == ("keyless", 1, False)
+            assert "asks for a certificate of nginx" in found["tries"][0]["why"]
+        unlike = probe(server, client_certificate=True)
+        assert (unlike["tries"][0]["status"], len(unlike["tries"]), "tls" in unlike) == ("unlike", 1, False)
+
+
+def test_a_failure_where_nginx_does_otherwise_says_nothing(folder):
+    with Server(folder, {"shop.example": "direct"}) as server:
+        found = probe(server, unlike="the server name that nginx sends depends on the request")
+        assert (found["tries"][0]["status"], len(found["tries"]), "tls" in found) == ("unlike", 1, False)
+        assert "depends on the request" in found["tries"][0]["why"] and "112" in found["tries"][0]["why"]
+        assert probe(server, sni="shop.example", unlike="something")["tries"][0]["status"] == "ok"
+
+
+def test_a_name_that_is_not_known_is_not_compared(folder):
+    with Server(folder, {"*": "other"}) as server:
+        assert probe(server, folder, name="")["tries"][0]["tls"]["verified"] is True
 
 
 def test_the_other_protocols_over_tls(folder):
@@ -333,3 +347,19 @@ def test_bytes_that_are_no_certificate():
 def test_records_that_break_off(raw):
     assert _tls._messages(raw) == []
     assert not _tls.wants_certificate(raw)
+
+
+def test_parameters_that_are_too_short_for_this_side(folder):
+    openssl(folder, "dhparam", "-dsaparam", "-out", "short.dh", "1024")
+
+    def change(context):
+        context.set_ciphers("DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0")
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.load_dh_params(str(folder / "short.dh"))
+
+    with Server(folder, {"*": "direct"}, change) as server:
+        found = probe(server)
+        assert (found["tries"][0]["status"], found["tries"][0]["code"]) == ("error", None)
+        assert "DH_KEY_TOO_SMALL" in found["tries"][0]["why"]
+        taken = [(item["version"], item["ciphers"]) for item in found["tls"]["handshakes"] if item["status"] == "ok"]
+        assert ("TLSv1.2", _tls.OLD_CIPHERS) in taken and not [item for item in taken if item[1] == "DEFAULT"]

@@ -162,6 +162,12 @@ def test_a_plain_answer_in_the_log_alone():
     assert verdict(host.judge()) == one("tls-to-plain-backend", "likely")
 
 
+def test_a_tls_server_that_answers_plain_requests_with_a_redirect_is_no_plain_one():
+    tls = {"handshakes": [{"name": "x", "versions": ["TLSv1.3"], "ciphers": "DEFAULT", "verified": False, "status": "ok", "code": None, "why": "", "version": "TLSv1.3", "leaf": ""}]}
+    host = World().passes(f"https://{TCP}").service("shop.service", TCP).reply(TCP, tried("https", "closed"), tried("http", code=301), tls=tls)
+    assert "tls-to-plain-backend" not in [item[0] for item in verdict(host.judge())]
+
+
 @pytest.mark.parametrize(
     ("tries", "spoken"),
     [

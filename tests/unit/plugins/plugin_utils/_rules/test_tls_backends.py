@@ -52,6 +52,7 @@ def test_a_name_that_the_backend_does_not_know():
     said, finding = one(host.judge())
     assert said == (SNI, "cause", "proven")
     assert "the server name shop_group" in finding.says
+    assert "server_name on" not in finding.fix.summary
     assert "proxy_ssl_name shop.example;" in finding.fix.summary
 
 
@@ -76,6 +77,13 @@ def test_a_handshake_that_succeeds_the_second_time_explains_nothing():
 def test_no_name_helps():
     result = world().reply(TCP, failed(code=40), tls=explained(shaken("", "tls-alert", code=40), shaken("shop.example", "tls-alert", code=40))).judge()
     assert (verdict(result), unknowns(result)) == ([], [("unexplained", TCP, "open")])
+
+
+def test_names_of_the_host_itself_do_not_go_into_a_configuration():
+    host = world(*VERIFIED).reply(TCP, failed("untrusted", 62, why="x"), tls=explained(shaken(""), chain=[issued(names=["a; proxy_ssl_verify off", "*.b.example"])]))
+    assert "ssl_verify off" not in one(host.judge())[1].fix.summary
+    host = world().reply(TCP, failed(code=112), tls=explained(shaken("", "tls-alert", code=112), shaken("a; proxy_ssl_verify off")))
+    assert verdict(host.judge()) == []
 
 
 def test_another_certificate_by_name():
@@ -162,6 +170,18 @@ def test_ciphers():
     assert "ciphers AES128-SHA" in finding.says and finding.fix.summary.startswith(f"At {SITES}shop:5: proxy_ssl_ciphers DEFAULT;")
 
 
+def test_parameters_that_are_too_weak():
+    weak = "DEFAULT:@SECLEVEL=0"
+    handshakes = [shaken("", "error"), shaken("", "error", ("TLSv1.2",)), shaken("", versions=("TLSv1.2",), ciphers=weak)]
+    handshakes.append(shaken("", versions=("TLSv1.1",), version="TLSv1.1", ciphers=weak))
+    host = world().reply(TCP, failed("error", None, why="TLS: DH_KEY_TOO_SMALL"), tls=explained(*handshakes))
+    said, finding = one(host.judge())
+    assert said == (VERSION, "cause", "likely")
+    assert "too weak" in finding.says and finding.fix.safety == "manual"
+    host.logged(TCP, "tls-incompatible", detail={"reason": "dh key too small"})
+    assert one(host.judge())[0] == (VERSION, "cause", "proven")
+
+
 def test_a_name_and_a_version():
     handshakes = [shaken("", "tls-alert", code=70), shaken("shop.example", versions=EVERY, version="TLSv1.3")]
     said, finding = one(world().reply(TCP, failed(code=70), tls=explained(*handshakes)).judge())
@@ -176,7 +196,7 @@ def test_what_this_host_cannot_try_proves_nothing():
 
 
 def test_commands_to_openssl_make_the_probe_less_than_a_proof():
-    handshakes = [shaken("", "tls-alert", EVERY, code=70), shaken("", versions=("TLSv1.3",), version="TLSv1.3")]
+    handshakes = [shaken("", "tls-alert", code=70), shaken("", versions=("TLSv1.3",), version="TLSv1.3")]
     host = world("proxy_ssl_conf_command MaxProtocol TLSv1.2;").reply(TCP, failed(code=70), tls=explained(*handshakes))
     assert verdict(host.judge()) == []
 
@@ -265,6 +285,12 @@ def test_a_python_that_cannot_measure_the_chain_leaves_its_length_to_the_log(bet
     assert [item[:3] for item in verdict(host.judge())] == ([(CERTIFICATE, "cause", "likely")] if told else [])
 
 
+def test_a_name_that_only_requests_tell_is_left_to_the_log():
+    host = world(*VERIFIED[:2], "proxy_ssl_name $http_x_name;").reply(TCP, passed()).logged(TCP, "tls-verify", detail={"name": "a.example"})
+    said, finding = one(host.judge())
+    assert said == (CERTIFICATE, "cause", "likely") and "not for a.example" in finding.says
+
+
 def test_nothing_is_verified_and_nothing_is_said():
     host = world("proxy_ssl_verify off;").reply(TCP, passed(verified=False, ends=NOW - DAY))
     assert verdict(host.judge()) == []
@@ -327,9 +353,36 @@ def test_a_stream_without_tls_is_not_probed():
 
 def test_what_the_probe_cannot_show_is_a_gap_and_no_fault():
     host = world("proxy_ssl_certificate /etc/ssl/own.pem;", "proxy_ssl_certificate_key /etc/ssl/own.key;")
-    host.reply(TCP, {**failed("keyless", 40), "why": "nginx shows a certificate of its own here"})
+    host.reply(TCP, {**failed("unlike", 40), "why": "nginx shows a certificate of its own here"})
     result = host.judge()
     assert (verdict(result), unknowns(result)) == ([], [("probe", TCP, "denied")])
+    host.logged(TCP, "tls-alert", detail={"alert": 112})
+    assert one(host.judge())[0] == (SNI, "cause", "likely")
+
+
+@pytest.mark.parametrize(
+    ("lines", "unlike"),
+    [
+        ((), ""),
+        (("proxy_ssl_server_name on;",), ""),
+        (("proxy_ssl_conf_command MinProtocol TLSv1;",), "proxy_ssl_conf_command changes what nginx speaks"),
+        (("proxy_ssl_server_name on;", "proxy_ssl_name $http_x_name;"), "the server name that nginx sends depends on the request"),
+        (("proxy_ssl_name $http_x_name;",), ""),
+        (("proxy_ssl_server_name on;", "proxy_ssl_name $host;"), ""),
+    ],
+)
+def test_what_the_probe_cannot_do_as_nginx_does(lines, unlike):
+    (batch,) = _targets.batches(world(*lines, "proxy_ssl_verify on;").bundle(), "", "GET", 10.0)
+    asked = batch["targets"][0]["tls"]
+    assert asked["unlike"] == unlike
+    assert asked["name"] == ("" if "$http_x_name" in " ".join(lines) else "shop.example" if "$host" in " ".join(lines) else "127.0.0.1")
+
+
+def test_a_pass_of_several_values_has_no_name_that_is_known():
+    outside = ("map $uri $backend { default 127.0.0.1:3000; /a 127.0.0.1:3001; }",)
+    host = world(*VERIFIED[:2], target="proxy_pass https://$backend;", outside=outside)
+    (batch,) = _targets.batches(host.bundle(), "", "GET", 10.0)
+    assert [item["tls"]["name"] for item in batch["targets"]] == ["", ""]
 
 
 @pytest.mark.parametrize(

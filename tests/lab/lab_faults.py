@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,20 @@ class Steps:
 
 @dataclass(frozen=True)
 class Request:
-    """A request through nginx and the status that the client must get; 0 is no answer at all."""
+    """A request through nginx and the status that the client must get; 0 is no answer at all.
+
+    It is sent `times` times, `parallel` of them at once, `pause` seconds apart; `some`: one answer with the status is enough.
+    """
 
     host: str
     path: str
     status: int
+    method: str = "GET"
+    body: int = 0
+    times: int = 1
+    parallel: int = 1
+    pause: float = 0.0
+    some: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,13 +83,14 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to break a host, and its healthy look-alike."""
+    """One way to break a host, and its healthy look-alike. `traffic`: visitors of the host's own go on while it is diagnosed."""
 
     id: str
     description: str
     setup: Steps
     states: dict[str, State]
     expect: Expectation
+    traffic: bool
 
 
 def check_keys(where: str, given: Any, known: set[str], needed: set[str]) -> dict[str, Any]:
@@ -112,8 +122,9 @@ def read_state(where: str, given: Any) -> State:
     data = check_keys(where, given, {"description", "files", "commands", "requests"}, {"description", "requests"})
     requests = []
     for each in data["requests"]:
-        one = check_keys(f"{where}: request", each, {"host", "path", "status"}, {"host", "status"})
-        requests.append(Request(one["host"], one.get("path", "/"), int(one["status"])))
+        known = {field.name for field in fields(Request)}
+        one = check_keys(f"{where}: request", each, known, {"host", "status"})
+        requests.append(Request(**{"path": "/", **one}))
     return State(data["description"], read_steps(where, data), tuple(requests))
 
 
@@ -134,7 +145,7 @@ def read(path: Path) -> Fault:
     except (OSError, yaml.YAMLError) as problem:
         raise LabError(f"{name} cannot be read: {problem}") from problem
     needed = {"description", "expect", *STATES}
-    data = check_keys(name, data, needed | {"setup"}, needed)
+    data = check_keys(name, data, needed | {"setup", "traffic"}, needed)
     setup = read_steps(name, check_keys(f"{name}: setup", data.get("setup", {}), {"files", "commands"}, set()))
     states = {state: read_state(f"{name}: {state}", data[state]) for state in STATES}
     expect = check_keys(f"{name}: expect", data["expect"], {"cause", "kind", "certainty", "endpoint", "file", "text", "evidence"}, {"cause"})
@@ -147,7 +158,8 @@ def read(path: Path) -> Fault:
     line = find_line(name, setup.files + states["fault"].steps.files, file, expect["text"]) if file else 0
     certainties = tuple(certainty) if isinstance(certainty, list) else (certainty,)
     shown = tuple(expect.get("evidence", ()))
-    return Fault(name, data["description"], setup, states, Expectation(kind, tuple(causes), certainties, expect.get("endpoint", ""), file, line, shown))
+    expectation = Expectation(kind, tuple(causes), certainties, expect.get("endpoint", ""), file, line, shown)
+    return Fault(name, data["description"], setup, states, expectation, bool(data.get("traffic")))
 
 
 def load() -> dict[str, Fault]:

@@ -171,7 +171,8 @@ def ask(host: Host, request: Request) -> int:
     """Send one request to the host's nginx and return the status, 0 when no answer comes."""
     connection = http.client.HTTPConnection("127.0.0.1", host.http_port, timeout=ANSWER_SECONDS)
     try:
-        connection.request("GET", request.path, headers={"Host": request.host, "Connection": "close"})
+        body = b"x" * request.body or None
+        connection.request(request.method, request.path, body, headers={"Host": request.host, "Connection": "close"})
         return connection.getresponse().status
     except (ConnectionError, http.client.HTTPException):
         # The engine takes the connection in place of a host where nothing listens, and drops it.
@@ -183,13 +184,26 @@ def ask(host: Host, request: Request) -> int:
 
 
 def prove(host: Host, requests: tuple[Request, ...]) -> list[str]:
-    """Send the requests, each once, and return a sentence for each whose status is not the expected one."""
+    """Send the requests and return a sentence for each whose status is not the expected one."""
     wrong = []
     for request in requests:
-        status = ask(host, request)
-        if status != request.status:
-            wrong.append(f"{host.name}: http://{request.host}{request.path} gave {status:03d}, expected {request.status:03d}")
+        statuses = answers(host, request)
+        if (request.status not in statuses) if request.some else set(statuses) != {request.status}:
+            gave = ", ".join(f"{status:03d}" for status in sorted(set(statuses)))
+            wrong.append(f"{host.name}: http://{request.host}{request.path} gave {gave}, expected {request.status:03d}")
     return wrong
+
+
+def answers(host: Host, request: Request) -> list[int]:
+    """Send a request as often as it wants and return the statuses; no more once it has the one that is enough."""
+    statuses: list[int] = []
+    with ThreadPoolExecutor(request.parallel) as pool:
+        for number in range(request.times):
+            time.sleep(request.pause if number else 0)
+            statuses += pool.map(lambda _number: ask(host, request), range(request.parallel))
+            if request.some and request.status in statuses:
+                break
+    return statuses
 
 
 def bring_into(host: Host, fault: Fault, state: str) -> None:

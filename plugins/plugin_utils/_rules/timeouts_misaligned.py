@@ -49,9 +49,9 @@ def check(host: Host) -> Iterator[Finding]:
                 "a slow request gives a 502, and a longer time in nginx changes nothing."
             )
         elif (not kills.value or kills.value > limit) and _runs_into(leg, limit):
-            ends = f"only after {kills.value:g} s" if kills.value else "never"
+            ends = f"ends a request only after {kills.value:g} s" if kills.value else "never ends a request"
             says = (
-                f"nginx gives up on {leg.endpoint} after {limit:g} s ({place}), {server.label} ends a request {ends} ({name}, {kills.place}): "
+                f"nginx gives up on {leg.endpoint} after {limit:g} s ({place}), {server.label} {ends} ({name}, {kills.place}): "
                 "its workers go on for clients that are gone."
             )
         else:

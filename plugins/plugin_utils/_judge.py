@@ -34,7 +34,7 @@ _FIRST = tuple(
     gateway-protocol-mismatch http2-protocol-mismatch tls-to-plain-backend plain-to-tls-backend
     tls-version-mismatch tls-sni-missing tls-certificate-untrusted websocket-headers-missing
     response-header-invalid response-header-too-big uwsgi-request-too-big
-    backend-killed-by-manager backend-crashed backend-workers-exhausted backend-closes-early keepalive-race backend-overloaded
+    backend-killed-by-manager backend-crashed backend-workers-exhausted keepalive-race backend-closes-early backend-overloaded
     upstream-timeout proxy-temp-permission no-live-upstreams proxy-pass-uri-mismatch""".split()
 )
 # What a backend that is a gateway itself answers when its own backend fails. A 500 is the application's own.

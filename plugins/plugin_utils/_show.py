@@ -125,7 +125,7 @@ def show_waiting(found: load.Struggle) -> list[Evidence]:
         setting = found.server.setting(name)
         if setting and setting.at:
             shown.append(Evidence(setting.at, f"{found.server.option(name)} is {setting.value:g}"))
-    return shown
+    return shown + [show_event(event) for event in found.events[:2]]
 
 
 def show_pressure(host: Host, leg: Leg) -> list[Evidence]:

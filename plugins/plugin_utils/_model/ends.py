@@ -149,3 +149,18 @@ def _any_within(moments: list[float], first: float, last: float) -> bool:
 def fails_now(leg: Leg) -> bool:
     """Return whether the probe of a leg was cut off as nginx's requests are."""
     return bool(leg.probe) and leg.connect == "ok" and leg.probe.asked.get("status") in ("closed", "reset")
+
+
+def lived_through(host: Host, leg: Leg, groups: Iterable[dict]) -> bool:
+    """Return whether the backend of a leg ran through all of these lost requests: none of them coincides with an end, and no process is younger.
+
+    The children of PHP-FPM come and go; there the log of the pool and the age of its master have to do. Of a backend
+    on another host nothing speaks against it.
+    """
+    found = owners_at(host, leg)
+    if join(leg, [*crashes(host, found), *events_of(host, found, *TIMEOUTS, "memory-reload", "reload", "oom-kill")]).hits:
+        return False
+    first = min(group.get("first") or 0.0 for group in groups)
+    starts = [process.started for item in leg.listeners for process in item.processes if process.started]
+    pooled = any(owner.kind == "PHP-FPM pool" for owner in found) and host.answer("backend_log")["status"] == "ok"
+    return not starts or (min(starts) if pooled else max(starts)) <= first

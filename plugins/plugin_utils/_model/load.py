@@ -14,13 +14,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.servers import Server
 
-QUEUE_FULL, NO_ROOM, NOT_TAKEN, LOGGED = "queue full", "no room", "not taken", "logged"
+QUEUE_FULL, NO_ROOM, NOT_TAKEN, LOGGED, SAID = "queue full", "no room", "not taken", "logged", "said"
 # What a backend that does not take connections leaves in the log of nginx.
 _CLASSES = ("connect-queue-full", "connect-timeout", "read-timeout")
+# How a server's own log says that it has no free worker. PHP-FPM says it once until one is free again.
+_WORDS = ("max-children", "process-max", "queue-full")
+_EPISODE = 60.0
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,13 @@ class Struggle:
     """A leg whose backend does not take connections.
 
     how        QUEUE_FULL: refused with 11; NO_ROOM: a TCP queue is full, the connection is ignored; NOT_TAKEN: connected, and
-               no process accepted it; LOGGED: the log had 11, now it answers
+               no process accepted it; LOGGED: the log had 11, now it answers; SAID: requests timed out after the
+               backend's own log said that it had no free worker
     live       it was seen by the probe, not only in the log
     failing    requests fail of it; otherwise nginx waits longer than the probe did, and the log has no failure
     waiting    (connections in the queue, backlog), or None
     seconds    how long the probe waited
+    events     what the backend's own log says
     """
 
     leg: Leg
@@ -42,6 +47,7 @@ class Struggle:
     failing: bool
     waiting: tuple[int, int] | None
     seconds: float
+    events: tuple[dict, ...] = ()
 
     @property
     def of_workers(self) -> bool:
@@ -58,16 +64,24 @@ def struggles(host: Host) -> list[Struggle]:
 def struggle(host: Host, leg: Leg) -> Struggle | None:
     """Return how the backend of a leg struggles, or None."""
     how, seconds = _seen(host, leg)
-    logged = leg.logged(*_CLASSES)
+    said = _said(host, leg)
     if how:
         name = "connect_timeout" if how == NO_ROOM else "read_timeout"
         limit = leg.route.value(name)
         over = how == QUEUE_FULL or bool(limit and limit.seconds) and seconds >= limit.seconds
-        return Struggle(leg, servers.server_of(host, leg), how, True, over or bool(logged), _waiting(host, leg), seconds)
-    full = leg.logged("connect-queue-full")
-    if not full or _restarted_since(host, leg, full):
+        return Struggle(leg, servers.server_of(host, leg), how, True, over or bool(leg.logged(*_CLASSES)), _waiting(host, leg), seconds, said)
+    how, groups = (LOGGED, leg.logged("connect-queue-full")) if leg.logged("connect-queue-full") else (SAID, leg.logged(*_CLASSES) if said else [])
+    if not groups or _restarted_since(host, leg, groups):
         return None
-    return Struggle(leg, servers.server_of(host, leg), LOGGED, False, True, _waiting(host, leg), 0.0)
+    return Struggle(leg, servers.server_of(host, leg), how, False, True, _waiting(host, leg), 0.0, said)
+
+
+def _said(host: Host, leg: Leg) -> tuple[dict, ...]:
+    """Return the words of the backend's own log that it had no free worker, as far as requests timed out soon after."""
+    limit = leg.route.value("read_timeout")
+    after = _EPISODE + ((limit.seconds or 0.0) if limit else 0.0)
+    joined = ends.join(leg, ends.events_of(host, ends.owners_at(host, leg), *_WORDS), _CLASSES, after)
+    return joined.events if joined.hits else ()
 
 
 def _seen(host: Host, leg: Leg) -> tuple[str, float]:

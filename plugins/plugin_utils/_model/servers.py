@@ -168,12 +168,3 @@ def _label(kind: str, listener: Listener) -> str:
         return f"the program on {listener.endpoint}"
     unit = f", {first.unit}" if first.unit else ""
     return f"{kind or first.comm} (pid {min(process.pid for process in listener.processes)}{unit})"
-
-
-def lived_since(host: Host, leg: Leg, moment: float) -> bool:
-    """Return whether no process at the endpoint of a leg was started after a moment: none of them crashed or was restarted since.
-
-    Of a backend that is not seen, nothing speaks against it.
-    """
-    starts = [process.started for item in listeners_of(host, leg) for process in item.processes if process.started]
-    return not starts or max(starts) <= moment

@@ -9,9 +9,9 @@ kernel then resets the connection; whether nginx still reads the answer is a rac
 "while sending request to upstream", or 104 while reading the header, for requests with a body: a 502.
 
 ## How it is recognised
-Records of a connection that broke while the request was being sent, all of them of requests with a body, from a backend that
-answers a probe and whose processes ran through all of it: likely. The same while reading the header, where nginx also
-noted large bodies: possible. No request with a body is sent to try: that could change something.
+Records of a connection that was reset (104, 32), all of them of requests with a body, from a backend that answers otherwise and
+whose processes ran through all of it: likely; only possible where nginx keeps connections open, since keepalive-race
+looks the same. No request with a body is sent to try: that could change something.
 
 ## Fix
 In the backend: read or refuse the body as HTTP wants it (an early answer with "Connection: close" after the rest is drained), or
@@ -26,13 +26,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import keepalive, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, keepalive
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, MANUAL, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
 
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
-_SENDING = "sending request to upstream"
 _RESET, _PIPE = 104, 32
 
 
@@ -40,14 +39,9 @@ def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each route whose backend breaks off requests with a body."""
     for leg in host.legs:
         broken = [group for group in leg.logged("reset-early") if group.get("errno") in (_RESET, _PIPE)]
-        if not broken or not _all_with_body(broken) or not leg.serves:
-            continue
-        if not servers.lived_since(host, leg, min(group.get("first") or 0.0 for group in broken)):
-            continue
-        large = [group for group in leg.errors if group["class"] == "request-buffered"]
-        sending = any((group.get("phase") or "").startswith(_SENDING) for group in broken)
-        if sending or large:
-            yield _finding(host, leg, LIKELY if sending else POSSIBLE, bool(large))
+        if broken and _all_with_body(broken) and leg.serves and ends.lived_through(host, leg, broken):
+            kept = keepalive.keeping(leg.route)
+            yield _finding(host, leg, bool(kept) and not kept.undone)
 
 
 def _all_with_body(groups: list[dict]) -> bool:
@@ -55,22 +49,19 @@ def _all_with_body(groups: list[dict]) -> bool:
     return bool(methods) and methods <= _WITH_BODY
 
 
-def _finding(host: Host, leg: Leg, certainty: str, large: bool) -> Finding:
+def _finding(host: Host, leg: Leg, kept: bool) -> Finding:
     limit = leg.route.value("client_max_body_size")
     evidence = [show_config(leg), *show_log(leg, "reset-early"), *show_paths(leg, "reset-early"), *show_probe(leg)]
     if limit:
         evidence.append(Evidence(str(limit.at or "nginx default"), f"{limit} is in force: nginx passes bodies of up to that size"))
-    if large:
+    if any(group["class"] == "request-buffered" for group in leg.errors):
         evidence.append(Evidence("error log", "a client request body is buffered to a temporary file: bodies are large"))
-    others = ["backend-crashed", "backend-killed-by-manager"]
-    kept = keepalive.keeping(leg.route)
-    if kept and not kept.undone:
-        others.insert(0, "keepalive-race")
+    others = (*(("keepalive-race",) if kept else ()), "backend-crashed", "backend-killed-by-manager")
     return on_leg(
         host,
         RULE.id,
         leg,
-        certainty,
+        POSSIBLE if kept else LIKELY,
         f"{leg.endpoint} breaks off requests with a body before it has read them; other requests it answers.",
         evidence,
         Fix(

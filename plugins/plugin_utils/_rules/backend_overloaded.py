@@ -10,9 +10,10 @@ socket; when that is full, a Unix socket refuses (11, a 502) and a TCP port igno
 
 ## How it is recognised
 A probe was refused with 11; or it met a full TCP queue; or its connection was made and no process accepted it for longer
-than nginx waits, as the kernel itself tells (sock_diag): proven. Records with 11 from a program that still runs, or
-time-outs while connecting to a local port while full queues drop connections during the visit: likely. Such time-outs
-on a host whose queues did drop connections since boot: possible. What presses the host (/proc/pressure, load) is shown.
+than nginx waits, as the kernel itself tells (sock_diag): proven. Records with 11 from a program that still runs; or time-outs while
+connecting to a local port, while full queues drop connections during the visit or the kernel logged that this port's
+queue overflowed ("SYN flooding"): likely. Such time-outs on a host whose queues dropped connections since boot: possible.
+What presses the host (/proc/pressure, load) is shown.
 
 ## Fix
 More instances behind the group, and less load: a rate limit, a cache, work taken out of the request. Look first at what
@@ -28,11 +29,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import load, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, load, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.load import LOGGED, NO_ROOM, QUEUE_FULL, Struggle
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, MANUAL, TIMEOUT, Rule, on_leg, or_risk
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_pressure, show_probe, show_waiting
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_log, show_pressure, show_probe, show_waiting
 
 _LOGGED = ("connect-queue-full", "connect-timeout", "read-timeout")
 
@@ -61,13 +62,15 @@ def _dropping(host: Host, leg: Leg) -> Iterator[Finding]:
     if not groups or leg.endpoint.kind != "tcp" or not servers.listeners_of(host, leg):
         return
     total, risen = load.dropped(host, leg)
-    if not total:
+    flooded = [event for event in ends.kernel_events(host, "syn-flood") if leg.local and event["port"] == leg.endpoint.port]
+    if not total and not flooded:
         return
     during = f", {risen} of them during this visit" if risen else ""
     evidence = [show_config(leg), *show_probe(leg), *show_log(leg, "connect-timeout")]
     evidence += [Evidence("/proc/net/netstat", f"full accept queues dropped {total} connections since boot{during}"), *show_pressure(host, leg)]
+    evidence += [Evidence("kernel log", quote(event["sample"])) for event in flooded[-1:]]
     says = f"Connecting to {leg.endpoint} timed out although something listens there, and full accept queues dropped {total} connections{during}."
-    yield _finding(host, leg, LIKELY if risen else POSSIBLE, says, evidence, ("firewall-blocked",), TIMEOUT)
+    yield _finding(host, leg, LIKELY if risen or flooded else POSSIBLE, says, evidence, ("firewall-blocked",), TIMEOUT)
 
 
 def _finding(host: Host, leg: Leg, certainty: str, says: str, evidence: list[Evidence], alternatives: tuple[str, ...], failure: str) -> Finding:

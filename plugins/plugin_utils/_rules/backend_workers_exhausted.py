@@ -11,8 +11,9 @@ with a full queue ignores the connection until *_connect_timeout ends (a 504).
 
 ## How it is recognised
 A probe was refused with 11; or it met a full TCP queue; or its connection was made and no process accepted it for longer
-than nginx waits, as the kernel itself tells (sock_diag): proven. Records with 11 in the log window, from workers that
-still run: likely. The queue, the backlog and the number of workers are shown.
+than nginx waits, as the kernel itself tells (sock_diag): proven. Records with 11 in the log window, or time-outs soon after
+PHP-FPM logged "server reached pm.max_children" (a pool of a fixed size never does) or uWSGI a full listen queue, from
+workers that still run: likely. The queue, the backlog and the number of workers are shown.
 
 ## Fix
 More workers, as far as memory allows (pm.max_children, --workers, --processes), or shorter requests: what keeps the workers
@@ -32,7 +33,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import load
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.load import LOGGED, NO_ROOM, QUEUE_FULL, Struggle
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.load import LOGGED, NO_ROOM, QUEUE_FULL, SAID, Struggle
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, RISKY, TIMEOUT, Rule, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_pressure, show_probe, show_waiting
 
@@ -61,7 +62,7 @@ def check(host: Host) -> Iterator[Finding]:
                 diff="",
             ),
             server.look,
-            () if found.live else ("backend-overloaded",),
+            () if found.live else ("upstream-timeout",) if found.how == SAID else ("backend-overloaded",),
             failure=ERROR if found.how in (QUEUE_FULL, LOGGED) else TIMEOUT,
         )
         yield or_risk(finding, found.failing)
@@ -74,6 +75,8 @@ def _says(found: Struggle) -> str:
         return f"No worker of {server.label} is free and the queue of {leg.endpoint} is full{full}: connect() fails with 11 and the client gets a 502."
     if found.how == LOGGED:
         return f"The queue of {leg.endpoint} was full: every worker of {server.label} was busy, connect() failed with 11 and clients got a 502."
+    if found.how == SAID:
+        return f"{server.label} had no free worker by its own log, and requests to {leg.endpoint} timed out after that; clients got a 504."
     waits = f"; {found.waiting[0]} connections wait there, backlog {found.waiting[1]}" if found.waiting else ""
     if found.how == NO_ROOM:
         return f"No worker of {server.label} is free and the queue of {leg.endpoint} has no room{waits}: a new connection is ignored until nginx gives up with a 504."

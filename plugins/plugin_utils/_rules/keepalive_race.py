@@ -30,7 +30,7 @@ import math
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import keepalive, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, keepalive, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.keepalive import Keeping
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.servers import Setting
@@ -54,7 +54,7 @@ def check(host: Host) -> Iterator[Finding]:
         once = _not_repeated(leg, groups)
         if closes or idle and idle.value > kept.timeout.seconds:
             continue
-        lived = bool(groups) and servers.lived_since(host, leg, min(group.get("first") or 0.0 for group in groups))
+        lived = bool(groups) and ends.lived_through(host, leg, groups)
         if idle and kept.sure:
             struck = lived and once
             yield or_risk(_finding(host, leg, kept, idle, LIKELY if struck else PROVEN), struck)

@@ -18,7 +18,7 @@ def _world(seconds: str) -> World:
 
 def firing() -> World:
     """It keeps them for 5 s, nginx for 60 s, and POST requests failed."""
-    return _world("60s").logged(TCP, "reset-early", methods={"POST": 5})
+    return _world("60s").logged(TCP, "closed-early", methods={"POST": 5})
 
 
 def silent() -> World:

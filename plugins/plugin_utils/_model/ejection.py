@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
 
@@ -57,7 +57,7 @@ class Ejection:
     @property
     def limited(self) -> bool:
         """Return whether the limits of connections are what puts the servers aside."""
-        return bool(self.legs) and all(leg.peer.max_conns for leg in self.legs) and not self.failures
+        return bool(self.legs) and all(leg.peer.max_conns for leg in self.legs) and not (self.failures and any(leg.peer.max_fails for leg in self.legs))
 
     @property
     def counted_wrongly(self) -> bool:
@@ -70,7 +70,9 @@ class Ejection:
         """Return what puts the servers aside."""
         if self.limited:
             return f"max_conns is {max(leg.peer.max_conns for leg in self.legs)}"
-        peer = max((leg.peer for leg in self.legs), key=lambda item: item.fail_timeout)
+        peer = max((leg.peer for leg in self.legs if leg.peer.max_fails), key=lambda item: item.fail_timeout, default=None)
+        if not peer:
+            return "those without max_fails have reached max_conns"
         return f"{peer.max_fails} failed {'request' if peer.max_fails == 1 else 'requests'} put each aside for {peer.fail_timeout:g} s"
 
     @property
@@ -95,7 +97,9 @@ def ejections(host: Host) -> Iterator[Ejection]:
                 continue
             alive = tuple(leg for leg in legs if leg.answers or not leg.probe and leg.serves)
             group = _newest(host, legs, workers, instance)
-            if alive and group:
+            # Where the workers hold other addresses than the names have now, those that answer are not in use.
+            old = any(item.route is route for item in naming.stale_addresses(host)) if group else False
+            if alive and group and not old and all(leg.peer.max_fails or leg.peer.max_conns for leg in alive):
                 longest = max(leg.peer.fail_timeout for leg in legs)
                 yield Ejection(route, instance, group, legs, alive, _failures(legs), host.now - group["last"] <= longest)
 

@@ -161,8 +161,10 @@ class Unfound:
 def unfound(host: Host, instance: Instance) -> tuple[Unfound, ...]:
     """Return the names for which nginx can not start: by its own test; where that was not made, by getaddrinfo(3).
 
-    A name that resolves by now is none of them.
+    A name that resolves by now is none of them. Without the answers for names nothing is said.
     """
+    if host.answer("names")["status"] != evidence.OK:
+        return ()
     names = {name.lower(): answer for name, answer in (host.answer("names")["value"] or {}).items()}
     test = instance.test["value"]
     if instance.test["status"] == evidence.OK and test:
@@ -184,6 +186,12 @@ def unfound(host: Host, instance: Instance) -> tuple[Unfound, ...]:
     return tuple(dead.values())
 
 
+def may_be_unfound(host: Host, instance: Instance) -> bool:
+    """Return whether the test stops at a name of which nobody knows whether it resolves."""
+    message = _first_emerg(instance.test["value"] or {"valid": True})
+    return bool(message and _NOT_FOUND.search(message.get("text") or "")) and host.answer("names")["status"] != evidence.OK
+
+
 def _first_emerg(test: dict) -> dict | None:
     if test.get("valid"):
         return None
@@ -195,7 +203,8 @@ class Stale:
     """Requests that go to an address which a name does not have any more.
 
     peer    where the name is written, on the route
-    now     the endpoints that the name stands for by now; () when it does not resolve
+    names   the names that may have had the address: those on the route with its port
+    now     the endpoints that they stand for by now; () when they do not resolve
     old     where the running workers went
     group   the records of the error log, or None
     held    the connections of the workers to the old address: made, or being tried
@@ -204,6 +213,7 @@ class Stale:
     route: routes.Route
     instance: Instance
     peer: routes.Peer
+    names: tuple[str, ...]
     old: Endpoint
     now: tuple[Endpoint, ...]
     group: dict | None
@@ -222,12 +232,19 @@ def stale_addresses(host: Host) -> Iterator[Stale]:
         for group in host.groups:
             old = Endpoint.parse(group.get("peer") or "")
             if old.kind == TCP and old.port and _of_workers(instance, group):
-                for route, peer in _named_passes(host, instance, group, old):
+                for route, peers in _named_passes(host, instance, group, old):
                     logged.add(old)
-                    yield Stale(route, instance, peer, old, _now(peer), group, _held(host, instance, old))
-        for old in _tried(host, instance) - logged:
+                    yield _stale(host, route, instance, peers, old, group)
+        for old in sorted(_tried(host, instance) - logged, key=str):
             for route, peer in _only_name(host, instance, old):
-                yield Stale(route, instance, peer, old, _now(peer), None, _held(host, instance, old))
+                yield _stale(host, route, instance, [peer], old, None)
+
+
+def _stale(host: Host, route: routes.Route, instance: Instance, peers: list[routes.Peer], old: Endpoint, group: dict | None) -> Stale:
+    names = tuple(dict.fromkeys(peer.host_name for peer in peers))
+    now = tuple(dict.fromkeys(endpoint for peer in peers for endpoint in peer.endpoints if endpoint.kind == TCP))
+    held = tuple(item for item in _connections(host, instance) if Endpoint.tcp(item["address"], item["port"]) == old)
+    return Stale(route, instance, peers[0], names, old, now, group, held)
 
 
 def _of_workers(instance: Instance, group: dict) -> bool:
@@ -237,16 +254,8 @@ def _of_workers(instance: Instance, group: dict) -> bool:
     return fresh and (group.get("status") in (500, 502, 504) or group.get("scheme") == STREAM and group["class"].startswith("connect-"))
 
 
-def _now(peer: routes.Peer) -> tuple[Endpoint, ...]:
-    return tuple(endpoint for endpoint in peer.endpoints if endpoint.kind == TCP)
-
-
 def _connections(host: Host, instance: Instance) -> list[dict]:
     return _local(host, instance).get("connections", {}).get("peers", [])
-
-
-def _held(host: Host, instance: Instance, old: Endpoint) -> tuple[dict, ...]:
-    return tuple(item for item in _connections(host, instance) if Endpoint.tcp(item["address"], item["port"]) == old)
 
 
 def _tried(host: Host, instance: Instance) -> set[Endpoint]:
@@ -268,8 +277,8 @@ def _only_name(host: Host, instance: Instance, old: Endpoint) -> list[tuple[rout
     return named
 
 
-def _named_passes(host: Host, instance: Instance, group: dict, old: Endpoint) -> Iterator[tuple[routes.Route, routes.Peer]]:
-    """Yield the passes to a name, resolved at start, that a record of the error log with an address of no line may be about."""
+def _named_passes(host: Host, instance: Instance, group: dict, old: Endpoint) -> Iterator[tuple[routes.Route, list[routes.Peer]]]:
+    """Yield the passes to names, resolved at start, that a record of the error log with an address of no line may be about."""
     paths = tuple(group.get("paths") or ())
     server = group.get("server") or ""
     for route in routes.routes_for(host.routes, server, paths, ""):
@@ -279,10 +288,9 @@ def _named_passes(host: Host, instance: Instance, group: dict, old: Endpoint) ->
             continue
         if route.open_ended:
             continue
-        for peer in route.peers:
-            if peer.by_name and not peer.run_time and any(endpoint.port == old.port for endpoint in peer.endpoints):
-                yield route, peer
-                break
+        named = [peer for peer in route.peers if peer.by_name and not peer.run_time and any(endpoint.port == old.port for endpoint in peer.endpoints)]
+        if named:
+            yield route, named
 
 
 def open_ended(host: Host, kind: str) -> Iterator[tuple[routes.Route, dict]]:
@@ -329,10 +337,13 @@ def group_alike(instance: Instance, name: str) -> str:
     return next(iter(difflib.get_close_matches(name, groups, 1, 0.75)), "")
 
 
-def for_good(host: Host, instance: Instance) -> str:
+def for_good(host: Host, instance: Instance, name: str) -> str:
     """Return how a name is kept fresh by this version of nginx."""
-    servers = host.name_servers(instance.id).system
-    resolver = f"resolver {servers[0].removesuffix(':53')}" if servers else "a resolver"
+    knowing = [one.server for one in host.name_servers(instance.id).ask_system(name) if one.status == resolvers.OK]
+    if knowing:
+        server = f'set "resolver {knowing[0].removesuffix(":53")}"'
+    else:
+        server = "set a resolver that knows the name (it reads no hosts file)"
     if (instance.configuration.version or (0,)) >= (1, 27, 3):
-        return f'set "{resolver}" and give the server of an upstream block with a zone the word "resolve"'
-    return f'set "{resolver}" and pass to a variable that holds the name'
+        return f'{server} and give the server of an upstream block with a zone the word "resolve"'
+    return f"{server} and pass to a variable that holds the name"

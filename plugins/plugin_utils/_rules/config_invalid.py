@@ -22,9 +22,10 @@ either (dns-host-not-found).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
@@ -45,17 +46,20 @@ def check(host: Host) -> Iterator[Finding]:
         evidence += stale_evidence(instance) if instance.running else []
         evidence += [show_group(group) for group in failing[:2]]
         effect = "nginx cannot start" if not instance.running else "what is on disk cannot be loaded, and the workers go on with what was there before"
-        yield on_instance(
+        # A name that does not resolve is another fault; where names were not asked for, it may be that one.
+        unsure = naming.may_be_unfound(host, instance)
+        finding = on_instance(
             RULE.id,
             instance,
             CAUSE if failing or (instance.meant_to_run and not instance.running) else RISK,
-            PROVEN,
+            LIKELY if unsure else PROVEN,
             f"The configuration is invalid, so {effect}: {quote(message['text'], 200)}",
             evidence,
             Fix(remedy=None, safety=MANUAL, summary="Mend the line that the message names; then test and reload.", diff=""),
             "nginx -t",
             Place(message["file"], message.get("line") or 0) if message.get("file") else None,
         )
+        yield dataclasses.replace(finding, alternatives=(naming.NOT_FOUND,)) if unsure else finding
 
 
 def stale_evidence(instance: Instance) -> list[Evidence]:

@@ -56,7 +56,7 @@ def _of(host: Host, instance: Instance, peer: routes.Peer, name: str, said: reso
         PROVEN,
         f"nginx resolves {name} at start alone, and {why}: when they change, it goes on to the old ones until it is reloaded.",
         [Evidence(str(peer.at), peer.written), Evidence(f"DNS query to {said.server}", f"{name}: {said.says}")],
-        Fix(remedy=None, safety=MANUAL, summary=f"To follow the name, {naming.for_good(host, instance)}.", diff=""),
+        Fix(remedy=None, safety=MANUAL, summary=f"To follow the name, {naming.for_good(host, instance, name)}.", diff=""),
         at=peer.at,
     )
 

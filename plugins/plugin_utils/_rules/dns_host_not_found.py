@@ -43,7 +43,7 @@ def check(host: Host) -> Iterator[Finding]:
     stale = list(naming.stale_addresses(host))
     for instance in host.instances:
         for found in naming.unfound(host, instance):
-            yield _at_start(instance, found, [item for item in stale if item.instance is instance and item.peer.host_name == found.name])
+            yield _at_start(instance, found, [item for item in stale if item.instance is instance and found.name in item.names])
     for lookup in naming.lookups(host):
         if lookup.cause == naming.NOT_FOUND:
             yield on_leg(
@@ -62,6 +62,8 @@ def check(host: Host) -> Iterator[Finding]:
 def _at_start(instance: Instance, found: naming.Unfound, stale: list[naming.Stale]) -> Finding:
     silent = found.said.get("status") in _NO_ANSWER
     effect = "the next reload is refused and the next start fails" if instance.running else "nginx cannot start"
+    if stale:
+        effect += f"; requests still go to {stale[0].old}, which it had"
     why = found.said.get("why") or "not found"
     evidence = [Evidence("nginx -t in a private overlay", quote(found.message, 300))] if found.message else []
     evidence += [Evidence("getaddrinfo where nginx is", f"{found.name}: {quote(why, 200)}")] if found.said else []

@@ -37,15 +37,15 @@ def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each address that the workers use and that its name has lost."""
     seen = set()
     for found in naming.stale_addresses(host):
-        name, instance = found.peer.host_name, found.instance
+        name, instance = " or ".join(found.names), found.instance
         if not found.now or (found.route.key, found.old) in seen:
             continue
         seen.add((found.route.key, found.old))
-        changed = naming.hosts_changed(host, instance) if naming.hosts_rows(host, instance, name) else 0.0
+        changed = naming.hosts_changed(host, instance) if any(naming.hosts_rows(host, instance, one) for one in found.names) else 0.0
         now = ", ".join(str(endpoint) for endpoint in found.now[:4])
         evidence = [
             Evidence(str(found.peer.at), found.peer.written),
-            Evidence("getaddrinfo where nginx is", f"{name} is {', '.join(endpoint.address for endpoint in found.now[:4])}"),
+            Evidence("getaddrinfo where nginx is", f"{', '.join(found.names)}: {', '.join(endpoint.address for endpoint in found.now[:4])}"),
             Evidence("workers", f"running since {clock(instance.loaded)}"),
         ]
         evidence += [Evidence("file times", f"/etc/hosts, where the name is, was changed at {clock(changed)}")] if changed else []
@@ -79,7 +79,8 @@ def _fix(host: Host, found: naming.Stale) -> Fix:
     return Fix(
         remedy="reload_nginx",
         safety=SAFE,
-        summary=f"Reload, so that {found.peer.host_name} is resolved anew: {found.instance.reload_command}. For good, {naming.for_good(host, found.instance)}.",
+        summary=f"Reload, so that {found.names[0]} is resolved anew: {found.instance.reload_command}. "
+        f"For good, {naming.for_good(host, found.instance, found.names[0])}.",
         diff="",
     )
 

@@ -36,7 +36,8 @@ def check(host: Host) -> Iterator[Finding]:
     """Yield a piece of advice for each nginx that is to check its servers and cannot."""
     for instance in host.instances:
         build = instance.raw.get("build") or {}
-        if build.get("status") != "ok" or "plus" in str(build["value"].get("version", "")) + str(build["value"].get("product", "")):
+        made = f"{build['value'].get('product') or 'nginx'} {build['value'].get('version') or ''}" if build.get("status") == "ok" else ""
+        if not made or "plus" in made:
             continue
         wished = next(_named(instance.configuration.statements, "health_check"), None)
         failed = None if wished else _failed_for_clients(host, instance)
@@ -47,7 +48,7 @@ def check(host: Host) -> Iterator[Finding]:
                 ADVICE,
                 PROVEN,
                 "health_check is a directive of NGINX Plus: this nginx does not know it and cannot check servers by itself.",
-                [Evidence(str(wished.at), "health_check"), Evidence("nginx -V", f"{build['value'].get('product') or 'nginx'} {build['value'].get('version') or ''}")],
+                [Evidence(str(wished.at), "health_check"), Evidence("nginx -V", made)],
                 Fix(None, MANUAL, "Remove health_check and its match block; set max_fails and fail_timeout on the servers of the group.", ""),
                 at=wished.at,
             )

@@ -23,7 +23,8 @@ server marked "down": upgrade, or remove that server.
 
 ## When it stays silent
 No server of the group answers (then what is wrong with them is the cause); the last record is older than an hour, or
-than the workers; the group has one server and no "max_conns": nginx never puts that one aside.
+than the workers; the group has one server and no "max_conns", or one that answers has "max_fails=0": nginx never puts
+such a one aside; the workers hold old addresses (dns-stale-address).
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ def check(host: Host) -> Iterator[Finding]:
 
 
 def _answering(found: ejection.Ejection) -> str:
-    names = ", ".join(str(leg.endpoint) for leg in found.alive[:3])
-    return f"{names} {'answers' if len(found.alive) == 1 else 'answer'}"
+    names = list(dict.fromkeys(str(leg.endpoint) for leg in found.alive))
+    return f"{', '.join(names[:3])} {'answers' if len(names) == 1 else 'answer'}"
 
 
 RULE = Rule(

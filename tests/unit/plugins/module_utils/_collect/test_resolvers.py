@@ -31,7 +31,10 @@ def test_rows_of_the_hosts_file():
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("nameserver 10.0.0.2\nnameserver fd00::1\nsearch a.example b.example\noptions edns0 ndots:5", ([("10.0.0.2", 53), ("fd00::1", 53)], ["a.example", "b.example"], 5)),
+        (
+            "nameserver 10.0.0.2\nnameserver fd00::1\nsearch a.example b.example\noptions edns0 ndots:5",
+            ([("10.0.0.2", 53), ("fd00::1", 53)], ["a.example", "b.example"], 5),
+        ),
         ("# nameserver 10.0.0.2\n; x\ndomain a.example\nnameserver name\noptions ndots:x", ([("127.0.0.1", 53)], ["a.example"], 1)),
         ("nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver 1.1.1.3\nnameserver 1.1.1.4", ([("1.1.1.1", 53), ("1.1.1.2", 53), ("1.1.1.3", 53)], [], 1)),
         ("", ([("127.0.0.1", 53)], [], 1)),
@@ -63,7 +66,11 @@ def test_what_is_asked(monkeypatch):
     monkeypatch.setattr(_inside, "call", lambda function, args, **more: asked.append(args) or {})
     answer = resolvers.collect(
         Host(),
-        nginx(b"http { resolver 10.0.0.2 valid=5s; server { location / { proxy_pass http://App.internal; } } }", b"proxy_pass http://127.0.0.1;", b"resolver [::1];"),
+        nginx(
+            b"http { resolver 10.0.0.2 valid=5s; server { location / { proxy_pass http://App.internal; } } }",
+            b"proxy_pass http://127.0.0.1;",
+            b"resolver [::1];",
+        ),
     )
     assert asked == [(["app.internal"], ["10.0.0.2"], resolvers.SECONDS), (["localhost"], ["[::1]"], resolvers.SECONDS)]
     assert sorted(answer.value) == ["0", "2"] and not answer.truncated

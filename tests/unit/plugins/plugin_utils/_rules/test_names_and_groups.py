@@ -73,6 +73,11 @@ class TestHostNotFound:
         world.instance["test"] = evidence.no_answer("nginx -t", evidence.DENIED, "not root")
         assert told(world) == [("dns-host-not-found", "cause", "proven")]
 
+    def test_without_the_answers_for_names_the_configuration_is_invalid(self):
+        world = named().unresolved(NAME).stopped().invalid(NOT_FOUND)
+        world.answers["names"] = evidence.no_answer("names", evidence.DENIED, "not root")
+        assert told(world) == [("config-invalid", "cause", "likely")]
+
     def test_a_name_that_resolves_by_now_is_left_to_others(self):
         world = named().resolve(NAME, "127.0.0.1").service("shop.service", "127.0.0.1:3000").stopped().invalid(NOT_FOUND)
         assert told(world) == [("config-invalid", "cause", "proven")]
@@ -354,6 +359,16 @@ class TestNoLiveUpstreams:
         world = World().passes("http://shop", outside=["upstream shop { server 127.0.0.1:3000 fail_timeout=60s; }"]).service("a.service", "127.0.0.1:3000")
         assert told(world.logged("shop", "no-live-upstreams", last=NOW - 5)) == []
 
+    def test_a_server_that_may_fail_as_it_likes_is_never_put_aside(self):
+        assert told(self.world("max_fails=0")) == []
+
+    def test_the_workers_hold_old_addresses(self):
+        group = f"upstream shop {{ server {NAME}:3000; server second.internal:3000; }}"
+        world = World().passes("http://shop", outside=[group]).resolve(NAME, "127.0.0.1").resolve("second.internal", "127.0.0.1")
+        world.service("a.service", "127.0.0.1:3000").logged("127.0.0.7:3000").logged("shop", "no-live-upstreams", last=NOW - 5)
+        assert told(world) == [("dns-stale-address", "cause", "likely")]
+        assert f"{NAME} or second.internal" in world.judge(only=("dns-stale-address",)).findings[0].says
+
     @pytest.mark.parametrize("second", ["server 127.0.0.1:3001 down;", "server 127.0.0.1:3001 backup down;"])
     def test_a_server_that_is_marked_down_beside_it(self, second):
         world = World().passes("http://shop", outside=[f"upstream shop {{ server 127.0.0.1:3000; {second} }}"]).service("a.service", "127.0.0.1:3000")
@@ -380,7 +395,9 @@ class TestAdvice:
         (finding,) = advised(world.reply("10.0.0.9:3000", {}), "single-backend")
         assert "2 routes have" in finding.says
 
-    @pytest.mark.parametrize("target", ["http://127.0.0.1:3000", "http://10.0.0.5:3000", "http://unix:/run/a.sock", "http://many.internal:3000", "http://$host"])
+    @pytest.mark.parametrize(
+        "target", ["http://127.0.0.1:3000", "http://10.0.0.5:3000", "http://unix:/run/a.sock", "http://many.internal:3000", "http://$host"]
+    )
     def test_what_is_not_alone_on_the_network(self, target):
         world = World().passes(target).resolve("many.internal", "10.0.0.9", "10.0.0.10")
         assert advised(world, "single-backend") == []
@@ -401,7 +418,9 @@ class TestAdvice:
         world = World().site(*lines, "location / { proxy_pass http://shop; }", "location /b { proxy_pass http://shop; }", outside=[group])
         assert len(advised(world, "no-failover-policy")) == count
 
-    @pytest.mark.parametrize(("servers", "count"), [("server 127.0.0.1:3000 max_fails=0; server 127.0.0.1:3001 max_fails=0;", 1), ("server 127.0.0.1:3000;", 0)])
+    @pytest.mark.parametrize(
+        ("servers", "count"), [("server 127.0.0.1:3000 max_fails=0; server 127.0.0.1:3001 max_fails=0;", 1), ("server 127.0.0.1:3000;", 0)]
+    )
     def test_servers_that_are_never_left_out(self, servers, count):
         world = World().site("proxy_next_upstream error;", "location / { proxy_pass http://shop; }", outside=[f"upstream shop {{ {servers} }}"])
         assert len(advised(world, "no-failover-policy")) == count

@@ -36,7 +36,7 @@ _MOST_STEPS = 8
 def names(instance):
     """Return the host names (set of str) of one instance of the `nginx` answer."""
     groups = set()
-    for statement, parents in _statements(instance):
+    for statement, parents in statements(instance):
         if statement.name == b"upstream" and statement.args:
             groups.add(text.decode(statement.args[0]).lower())
     found = {host_of(word) for word in _all_words(instance)} - {""}
@@ -59,7 +59,7 @@ def named_ports(instance):
 def resolvers(instance):
     """Return the name servers (set of str) of every "resolver" of one instance of the `nginx` answer, as they are written."""
     found = set()
-    for statement, _parents in _statements(instance):
+    for statement, _parents in statements(instance):
         if statement.name == b"resolver" and statement.block is None:
             found |= {arg for arg in map(text.decode, statement.args) if "=" not in arg and "$" not in arg and "redacted" not in arg}
     return found
@@ -73,7 +73,7 @@ def sockets(instance):
 def ports(instance):
     """Return the TCP ports (set of int) that one instance of the `nginx` answer sends requests to, or None when a variable may name any."""
     found = set()
-    for statement, parents in _statements(instance):
+    for statement, parents in statements(instance):
         for word in _words(statement, parents):
             scheme = _SCHEME.match(word)
             rest = re.split(r"[/?]", word[scheme.end():] if scheme else word, 1)[0]
@@ -124,7 +124,8 @@ def socket_of(word):
     return "" if "$" in path or "redacted:" in path else path
 
 
-def _statements(instance):
+def statements(instance):
+    """Yield (statement, the blocks around it) of all files of one instance of the `nginx` answer."""
     for file in instance["files"]:
         if file["content"]:
             yield from nginx_text.read(base64.b64decode(file["content"])).walk()
@@ -133,7 +134,7 @@ def _statements(instance):
 def _all_words(instance):
     """Return the words (set of str) that may be addresses, those of variables with what the configuration itself puts into them."""
     words, values = set(), {}
-    for statement, parents in _statements(instance):
+    for statement, parents in statements(instance):
         words.update(_words(statement, parents))
         for variable, value in _assigned(statement, parents):
             values.setdefault(variable, set()).add(value)

@@ -25,6 +25,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import resolvers
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import selinux
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import servers
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import temp_paths
 
 _NO_NGINX = "there is no nginx whose configuration could name any"
 
@@ -45,12 +46,13 @@ def ask_all(host, redactor, since, log_limit, test):
         answers[names.KEY] = evidence.ask(names.ASKED, names.collect, found)
         answers[resolvers.KEY] = evidence.ask(resolvers.ASKED, resolvers.collect, host, found)
         answers[paths.KEY] = evidence.ask(paths.ASKED, paths.collect, host, found)
+        answers[temp_paths.KEY] = evidence.ask(temp_paths.ASKED, temp_paths.collect, host, found)
         answers[limits.KEY] = evidence.ask(limits.ASKED, limits.collect, host, found)
         looked_up = answers[names.KEY]["value"] or {}
         answers[network.KEY] = evidence.ask(network.ASKED, network.collect, host, found, looked_up, processes.net)
         sockets = set().union(*(passes.sockets(instance) for instance in found["instances"]))
     else:
-        for question in (names, resolvers, paths, limits, network):
+        for question in (names, resolvers, paths, temp_paths, limits, network):
             answers[question.KEY] = evidence.no_answer(question.ASKED, answers[nginx.KEY]["status"], _NO_NGINX)
     masters = [instance["master"]["pid"] for instance in (found or {}).get("instances", ()) if instance["master"]]
     logs = [log for instance in (found or {}).get("instances", ()) for log in _logs(instance, "error_logs")]
@@ -91,8 +93,8 @@ def _logs(instance, kind):
 
 def _unasked(answers, scan):
     every = (
-        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, limits.KEY, network.KEY, listeners.KEY, error_log.KEY, access_log.KEY, php_fpm.KEY, backends.KEY,
-        backend_log.KEY, servers.KEY, selinux.KEY, pressure.KEY,
+        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, temp_paths.KEY, limits.KEY, network.KEY, listeners.KEY, error_log.KEY, access_log.KEY, php_fpm.KEY,
+        backends.KEY, backend_log.KEY, servers.KEY, selinux.KEY, pressure.KEY,
     )
     for key in every:
         answers[key] = evidence.no_answer(scan["asked"], scan["status"], scan["why"])

@@ -74,6 +74,10 @@ answers:
       description: The way to each Unix socket in the configuration, with owners, modes and ACLs.
       type: dict
       returned: always
+    temp_paths:
+      description: The way to each temporary and cache folder of nginx, and the room that is left there.
+      type: dict
+      returned: always
     network:
       description: The routes, links, sockets and packet filter rules on the way to the TCP peers of the configuration.
       type: dict

@@ -77,6 +77,8 @@ _ASSIGNED_ENDPOINT = re.compile(
     r"[\"']?\s*(?:[:=(]|\s(?=[\"']))\s*\[?\s*f?[\"']?(?P<endpoint>[^\"'\s,;\])#]+)"
 )
 _SOCKET_PATH = re.compile(r"(?<![\w.$}/-])(?:unix:/{0,2}(?=/))?(?P<path>/[\w.@+/-]{1,100}\.sock)\b")
+# stunnel(8): the near end of a service.
+_ACCEPT = re.compile(r"^\s*accept\s*=\s*(?P<endpoint>\S+)")
 _SHELL_OPTION = re.compile(r"(?:^|\s)(?:--bind|--port|--listen|--http-socket|--socket|-b|-p)[ =](?P<endpoint>[^\s\"';&|]+)")
 
 
@@ -180,6 +182,8 @@ def from_argv(claims, argv, source, folder=""):
         _add_published(claims, options, source)
     elif program == "socat":
         _add_socat(claims, argv, source)
+    elif program == "kubectl":
+        _add_forward(claims, argv, options, source)
     elif program not in _CLIENTS:
         _add_server(claims, argv, options, source, folder)
 
@@ -263,6 +267,17 @@ def _add_published(claims, options, source):
                 claims.add(_tcp(near.group("address") or "", near.group("port")), source)
 
 
+def _add_forward(claims, argv, options, source):
+    """Add the near ends of `kubectl port-forward TYPE/NAME [LOCAL:]REMOTE...`."""
+    if "port-forward" not in argv:
+        return
+    address = next((value for name, value in options if name == "--address"), "127.0.0.1")
+    for word in argv[argv.index("port-forward") + 1:]:
+        near = re.match(r"^(\d+)(?::\d+)?$", word)
+        if near:
+            claims.add(_tcp(address.partition(",")[0], near.group(1)), source)
+
+
 def _add_socat(claims, argv, source):
     for word in argv[1:]:
         near = re.match(r"(?i)^(?:(?:TCP[46]?-L(?:ISTEN)?):(?P<port>\d+)|UNIX-L(?:ISTEN)?:(?P<path>/[^,]+))", word)
@@ -335,12 +350,15 @@ def from_file(claims, host, path, folder=""):
     magic = {"%n": os.path.splitext(os.path.basename(path))[0], "%d": os.path.dirname(path) + "/", "%p": path}
     for number, line in enumerate(raw.split(b"\n"), 1):
         line = text.decode(line[:MAX_LINE])
-        if _COMMENT.match(line) or not _HINT.search(line):
+        if _COMMENT.match(line) or not _HINT.search(line) and "stunnel" not in path:
             continue
         if path.endswith(".ini"):
             for name, value in magic.items():
                 line = line.replace(name, value)
         source = "{0}:{1}".format(path, number)
+        accepts = _ACCEPT.match(line) if "stunnel" in path else None
+        if accepts:
+            claims.add(endpoint_of(accepts.group("endpoint")), source)
         for endpoint in endpoints_in(line, folder, path.endswith((".ini", ".sh", ".py", ".rb", ".yml", ".yaml", ".toml", ".conf"))):
             claims.add(endpoint, source)
 

@@ -7,7 +7,7 @@ One endpoint without a listener has one cause. It is decided here, in one place,
 for a stopped, failing, moved or hidden backend can never contradict each other:
 
 1. the same socket path is open in another mount namespace;
-2. its owner says that it listens there, and is failing or stopped;
+2. its owner says that it listens there, and is failing or stopped; where that is the near end of a tunnel, the tunnel is down;
 3. the same port is open at another address, or its owner runs and listens elsewhere;
 4. exactly one program that no route uses listens elsewhere and speaks what the pass speaks;
 5. a stopped or failing program that says nothing of where it listens fits by name;
@@ -37,6 +37,7 @@ WRONG_ADDRESS = "backend-wrong-address"
 KIND_MISMATCH = "endpoint-kind-mismatch"
 PATH_MISMATCH = "socket-path-mismatch"
 PRIVATE_TMP = "socket-private-tmp"
+TUNNEL_DOWN = "tunnel-down"
 
 PROVEN, LIKELY, POSSIBLE = "proven", "likely", "possible"
 
@@ -139,6 +140,8 @@ def _find(host: Host, leg: Leg) -> Absence | None:
     if not found and host.listening_at(leg.endpoint, ""):
         return None
     found = found or _moved(host, leg) or _running_claimant(host, leg) or _elsewhere(host, leg) or _unclaimed(host, leg)
+    if found.owner and found.owner.tunnel and found.cause in (NOT_RUNNING, START_FAILING):
+        found = replace(found, cause=TUNNEL_DOWN)
     return replace(found, seen_on=host)
 
 

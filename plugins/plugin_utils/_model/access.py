@@ -49,7 +49,7 @@ def denial(leg: Leg) -> Denial | None:
             user = identity.get("user") or str(identity["uid"])
             return Denial(
                 path=step["path"],
-                what=_in_words(step),
+                what=in_words(step),
                 directory=not is_socket,
                 acl=bool(step.get("acl")),
                 who=f"{user} (uid {identity['uid']})",
@@ -88,7 +88,8 @@ def _perm(entries: list[dict], tag: str) -> str:
     return next((entry["perm"] for entry in entries if entry["tag"] == tag), "")
 
 
-def _in_words(step: dict) -> str:
+def in_words(step: dict) -> str:
+    """Return the owner, mode and ACL of a step as a person says them."""
     words = f"owned by {step.get('user') or step['uid']}:{step.get('group') or step['gid']} with mode {step['mode']}"
     named = [f"{entry['tag']}:{entry['id']}:{entry['perm']}" for entry in step.get("acl") or () if entry["tag"] in ("user", "group", "mask")]
     return words + (f" and ACL {','.join(named)}" if named else "")

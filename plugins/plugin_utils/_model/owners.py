@@ -11,7 +11,9 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
@@ -28,6 +30,31 @@ _LIVED = 10.0
 _KILLS = ("1", "2", "9", "15", "HUP", "INT", "KILL", "TERM")
 # So many restarts by its manager are a loop, even when it happens to be up at the moment of asking.
 _LOOPING = 3
+
+
+# Programs whose listening socket is the near end of a tunnel, and the word of the command line that makes them one.
+_TUNNELS = {
+    "ssh": r"-[A-Za-z]*[LD]\S*|LocalForward",
+    "autossh": r"-[A-Za-z]*[LD]\S*|LocalForward",
+    "stunnel": "",
+    "stunnel4": "",
+    "socat": "",
+    "kubectl": "port-forward",
+    "cloudflared": "access",
+    "chisel": "client",
+    "wstunnel": "client",
+    "cloud-sql-proxy": "",
+}
+
+
+def tunnel_of(command: str | Sequence[str]) -> str:
+    """Return the name of the tunnel program that a command line starts, or ""; a shell or a wrapper around it is looked through."""
+    words = re.split(r"\s+", command if isinstance(command, str) else " ".join(command))
+    for at, word in enumerate(words):
+        name = word.strip("\"'").rpartition("/")[2]
+        if name in _TUNNELS and (not _TUNNELS[name] or any(re.match(_TUNNELS[name], other) for other in words[at + 1 :])):
+            return name
+    return ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +84,7 @@ class Owner:
     enabled: bool = False
     private_tmp: bool = False
     custom: bool = False
+    tunnel: str = ""
 
     @property
     def label(self) -> str:
@@ -166,6 +194,7 @@ def _unit(unit: dict, now: float) -> Owner:
         enabled=unit.get("enabled") in ("enabled", "enabled-runtime"),
         private_tmp=bool(unit.get("private_tmp")),
         custom=(unit.get("fragment") or "").startswith(("/etc/systemd/system/", "/run/systemd/", "/usr/local/")) and unit.get("type") != "oneshot",
+        tunnel=tunnel_of(unit.get("command") or ()),
     )
 
 
@@ -186,6 +215,7 @@ def _program(program: dict) -> Owner:
         look=f"supervisorctl tail {quoted} stderr",
         at=(program.get("at") or {}).get("file", ""),
         enabled=True,
+        tunnel=tunnel_of(program.get("command") or ""),
     )
 
 

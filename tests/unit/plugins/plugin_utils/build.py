@@ -135,6 +135,7 @@ class World:
             "names": evidence.answer("names", {}),
             "resolvers": evidence.answer("DNS", {}),
             "paths": evidence.answer("paths", {}),
+            "temp_paths": evidence.answer("lstat and statvfs of temporary folders", {MAIN: []}),
             "network": evidence.answer("rtnetlink", {MAIN: self.network}),
             "limits": evidence.answer("/proc/PID/limits", self.limits),
             "listeners": evidence.answer("/proc/net", self.listeners),
@@ -566,6 +567,15 @@ class World:
     def refused_reload(self, text: str, pids=(MASTER,), last: float = NOW - 60) -> World:
         """Add an [emerg] record of a reload."""
         self.log["configuration"].append({"level": "emerg", "text": text, "file": "", "line": 0, "count": 1, "first": last, "last": last, "pids": list(pids)})
+        return self
+
+    def temp_path(self, directive: str, path: str, *, missing: str = "", folders: dict[str, dict] | None = None, **step) -> World:
+        """Say what a temporary folder is like; it is the worker's, on a file system with room, unless step or space says otherwise."""
+        space = {"bytes": 1 << 30, "inodes": 1 << 20, "read_only": False, **step.pop("space", {})}
+        walk = {"status": "ok", "why": "", "missing": "", "walk": [*_folders(path, folders or {}), _step(path, **{"mode": "0700", "uid": WWW_DATA, **step})]}
+        if missing:
+            walk = {"status": "absent", "why": "No such file or directory", "missing": missing, "walk": _folders(missing, {})}
+        self.answers["temp_paths"]["value"][MAIN].append({"directive": directive, "path": path, "walk": walk, "space": space})
         return self
 
     # --- the way to a peer

@@ -77,6 +77,9 @@ def test_an_endpoint_is_read_in_every_way_that_servers_write_it(written, endpoin
         ("autossh -M 0 -N -L 3000:localhost:3000 db.example", ["127.0.0.1:3000"]),
         ("ssh -p 2222 -L [::1]:3000:localhost:80 -L /run/t.sock:localhost:80 host", ["[::1]:3000", "unix:/run/t.sock"]),
         ("docker run -p 127.0.0.1:3000:80 -p 8443:443/tcp image", ["127.0.0.1:3000", "*:8443"]),
+        ("kubectl -n web port-forward --address 0.0.0.0 svc/shop 8080:80", ["*:8080"]),
+        ("kubectl port-forward pod/shop 8080:80 9000", ["127.0.0.1:8080", "127.0.0.1:9000"]),
+        ("kubectl proxy --port=8001", []),
         ("socat TCP-LISTEN:7000,fork,reuseaddr UNIX-CONNECT:/run/x.sock", ["*:7000"]),
     ],
 )
@@ -222,3 +225,11 @@ def test_hostile_names_are_made_harmless():
     claims = _claims.Claims()
     _claims.from_argv(claims, ["gunicorn", "--bind", "unix:/run/\x1b[2J\n{{x}}.sock"], "ExecStart", "/")
     assert endpoints(claims) == ["unix:/run/\\x1b[2J\\x0a{{x}}.sock"]
+
+
+def test_the_near_end_of_stunnel(tmp_path):
+    (tmp_path / "etc/stunnel").mkdir(parents=True)
+    (tmp_path / "etc/stunnel/office.conf").write_text("client = yes\n[office]\naccept = 127.0.0.1:8080\nconnect = office.example:443\n;accept = 1.2.3.4:1\n")
+    claims = _claims.Claims()
+    _claims.from_files(claims, Host(str(tmp_path)), ["/usr/bin/stunnel4", "/etc/stunnel/office.conf"], "/")
+    assert endpoints(claims) == ["127.0.0.1:8080"]

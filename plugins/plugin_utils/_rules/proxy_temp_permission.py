@@ -1,0 +1,137 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nginx worker cannot write its temporary files.
+
+## What it is
+A request body that is larger than client_body_buffer_size goes to a file, and so does a response that is larger than
+its buffers. When the worker cannot make that file (its folder belongs to another user, is gone, read-only or full), the
+request gets a 500 before it reaches the backend, and the response is cut short while its status stays that of the backend.
+
+## How it is recognised
+The way to each temporary and cache folder is walked as nginx sees it, and its permissions are computed for the
+worker's ids. A denied, missing, read-only or full folder is proven by its state. It is a cause where the error log
+says that it failed, otherwise a risk.
+
+## Fix
+Give the folder back to the worker's user: nginx does so itself at a start or reload. Safe: it restores what nginx
+made. What is full, read-only, or closed further up is for a person.
+
+## When it stays silent
+The worker may write there, by its user, its group or an ACL; or the folder is one that no route uses.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access, limits
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
+
+_CLASSES = ("temp-file-denied", "temp-file-missing", "temp-file-failed", "disk-full", "disk-read-only")
+# A file system never gives away its last blocks one by one.
+_FULL_BYTES = 4096
+
+
+def check(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each folder that a worker needs and cannot write to."""
+    folders = host.answer("temp_paths")["value"] or {}
+    for instance in host.instances:
+        if not instance.running or instance.identity.get("uid") is None:
+            continue
+        families = {route.family for route in host.routes if route.instance == instance.id}
+        for folder in folders.get(instance.id) or ():
+            family = folder["directive"].split("_")[0]
+            if family in families or family == "client" and families - {"stream"}:
+                found = _folder(host, instance, folder)
+                if found:
+                    yield found
+
+
+def _folder(host: Host, instance: Instance, folder: dict) -> Finding | None:
+    problem = _problem(instance, folder)
+    if not problem:
+        return None
+    what, shown, fix = problem
+    path = folder["path"]
+    groups = [group for group in limits.logged(host, instance, *_CLASSES) if f'"{path.rstrip("/")}/' in (group.get("sample") or "")]
+    user = instance.identity.get("user") or instance.identity["uid"]
+    if folder["directive"] == "client_body_temp_path":
+        effect = "a request with a body larger than client_body_buffer_size gets a 500"
+    else:
+        effect = "a response larger than its buffers is cut short, with the status of the backend"
+    at = _written(instance, folder)
+    evidence = [Evidence(str(at) if at else "nginx build", f"{folder['directive']} {path}"), shown]
+    return on_instance(
+        RULE.id,
+        instance,
+        CAUSE if groups else RISK,
+        PROVEN,
+        f"nginx's worker ({user}) cannot write to {path}: {what}; {effect}.",
+        evidence + [show_group(group) for group in groups[:2]],
+        fix,
+        f"namei -l {shlex.quote(path)}" if folder["walk"]["status"] == "ok" and "stat" in shown.from_ else f"df -h {shlex.quote(path)}",
+        at=at,
+    )
+
+
+def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | None:
+    """Return (what is wrong, what shows it, the fix) of a folder, or None."""
+    walk, path = folder["walk"], folder["path"]
+    reload = f"Reload nginx, which makes it anew: {instance.reload_command}"
+    if walk["status"] == "absent":
+        missing = walk.get("missing") or path
+        itself = missing == path
+        fix = Fix(remedy=None, safety=MANUAL, summary=f"Make {missing} again.", diff="")
+        if itself:
+            fix = Fix(remedy="temp_path_owner", safety=SAFE, summary=reload, diff="")
+        return f"{missing} does not exist", Evidence(f"stat {missing}", "No such file or directory"), fix
+    if walk["status"] != "ok":
+        return None
+    steps = [step for step in walk["walk"] if step["type"] != "link"]
+    for step in steps:
+        last = step is steps[-1]
+        if not all(access.allowed(step, instance.identity, wanted) for wanted in ("wx" if last else "x")):
+            what = access.in_words(step)
+            user = shlex.quote(str(instance.identity.get("user") or instance.identity["uid"]))
+            if last:
+                summary = f"chown {user} {shlex.quote(path)} && chmod u+rwx {shlex.quote(path)} (a reload of nginx does the same)"
+                return f"it is {what}", Evidence(f"stat {path}", what), Fix(remedy="temp_path_owner", safety=SAFE, summary=summary, diff="")
+            fix = Fix(remedy=None, safety=MANUAL, summary=f"Let {user} cross {step['path']}, or move {folder['directive']} elsewhere.", diff="")
+            return f"{step['path']} above it is {what}", Evidence(f"stat {step['path']}", what), fix
+    space = folder["space"] or {}
+    if space.get("read_only"):
+        fix = Fix(remedy=None, safety=MANUAL, summary="See why the file system is read-only (an error of the disk, or how it is mounted).", diff="")
+        return "its file system is read-only", Evidence(f"statvfs {path}", "read-only"), fix
+    if space and (space["bytes"] < _FULL_BYTES or space["inodes"] == 0):
+        what = "no space" if space["bytes"] < _FULL_BYTES else "no inode"
+        fix = Fix(remedy=None, safety=MANUAL, summary="Make room on that file system.", diff="")
+        return f"its file system has {what} left", Evidence(f"statvfs {path}", f"{space['bytes']} bytes, {space['inodes']} inodes free"), fix
+    return None
+
+
+def _written(instance: Instance, folder: dict) -> Place | None:
+    """Return where the folder is written in the configuration, or None where it is built in."""
+
+    def walk(statements: tuple[Statement, ...]) -> Iterator[Statement]:
+        for statement in statements:
+            yield statement
+            yield from walk(statement.block or ())
+
+    path = folder["path"]
+    named = (statement for statement in walk(instance.configuration.statements) if statement.name == folder["directive"] and statement.args)
+    return next((statement.at for statement in named if path.endswith(statement.args[0].rstrip("/"))), None)
+
+
+RULE = Rule(
+    id="proxy-temp-permission",
+    title="nginx cannot write its temporary files",
+    needs=("nginx", "error_log", "temp_paths"),
+    check=check,
+)

@@ -1,0 +1,90 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""proxy-temp-permission, judged by all rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, Finding, HostResult
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, MAIN, MAIN_TEXT, World, verdict
+
+TCP, BODY, PROXY, RULE = "127.0.0.1:3000", "/var/lib/nginx/body", "/var/lib/nginx/proxy", "proxy-temp-permission"
+
+
+def world(directive: str = "client_body_temp_path", path: str = BODY, log: str = "", **step) -> World:
+    host = World().passes(f"http://{TCP}").service("shop.service", TCP).temp_path(directive, path, **step)
+    return host.logged("", log, sample=f'open() "{path}/0000000001" failed') if log else host
+
+
+def told(host: World) -> list[tuple[str, str, str]]:
+    return [item[:3] for item in verdict(host.judge())]
+
+
+def first(result: HostResult) -> Finding:
+    return next(item for item in result.findings if item.kind != ADVICE)
+
+
+@pytest.mark.parametrize(
+    ("step", "words", "safety"),
+    [
+        ({"uid": 0}, "owned by root:root with mode 0700", "safe"),
+        ({"mode": "0500"}, "owned by www-data:root with mode 0500", "safe"),
+        ({"mode": "0600"}, "mode 0600", "safe"),
+        ({"folders": {"/var/lib/nginx": {"mode": "0700"}}}, "/var/lib/nginx above it is owned by root:root with mode 0700", "manual"),
+        ({"missing": BODY}, "/var/lib/nginx/body does not exist", "safe"),
+        ({"missing": "/var/lib/nginx"}, "/var/lib/nginx does not exist", "manual"),
+        ({"space": {"read_only": True}}, "read-only", "manual"),
+        ({"space": {"bytes": 0}}, "no space left", "manual"),
+        ({"space": {"inodes": 0}}, "no inode left", "manual"),
+    ],
+)
+def test_what_keeps_the_worker_from_writing(step, words, safety):
+    assert told(world(**step)) == [(RULE, "risk", "proven")]
+    finding = first(world(log="temp-file-denied", **step).judge())
+    assert (finding.id, finding.kind, finding.certainty, finding.fix.safety) == (RULE, "cause", "proven", safety)
+    assert words in finding.says and "gets a 500" in finding.says
+
+
+@pytest.mark.parametrize(
+    "step",
+    [{}, {"uid": 0, "gid": 33, "mode": "0770"}, {"uid": 0, "mode": "0777"}, {"space": {"inodes": None}}, {"uid": 0, "acl": [{"tag": "user", "id": 33, "perm": "rwx"}]}],
+)
+def test_a_folder_that_the_worker_may_write_to(step):
+    assert told(world(**step)) == []
+    assert told(world(log="temp-file-denied", **step)) == []
+
+
+def test_a_response_is_cut_and_keeps_its_status():
+    finding = first(world("proxy_temp_path", PROXY, uid=0).judge())
+    assert "cut short, with the status of the backend" in finding.says
+
+
+def test_folders_of_what_no_route_uses():
+    assert told(world("uwsgi_temp_path", "/var/lib/nginx/uwsgi", uid=0)) == []
+    host = World().temp_path("client_body_temp_path", BODY, uid=0)
+    assert told(host) == []
+
+
+def test_a_worker_that_is_root_may_write_anywhere():
+    host = world(uid=1000)
+    host.instance["identity"].update(user="root", uid=0, gid=0, groups=[0])
+    assert told(host) == []
+
+
+def test_a_stopped_nginx_makes_its_folders_at_start():
+    assert [item for item in told(world(uid=0).stopped()) if item[0] == RULE] == []
+
+
+def test_records_of_another_folder_and_of_another_configuration():
+    assert told(world(uid=0).logged("", "temp-file-denied", sample='open() "/other/0000000001" failed')) == [(RULE, "risk", "proven")]
+    host = world(uid=0).file(MAIN, MAIN_TEXT, mtime=LOADED - 30)
+    host.logged("", "temp-file-denied", last=LOADED - 60, sample=f'open() "{BODY}/0000000001" failed')
+    assert told(host) == [(RULE, "risk", "proven")]
+
+
+def test_the_place_where_it_is_written():
+    host = world(path="/srv/up", uid=0).file(MAIN, MAIN_TEXT.replace("http {", "http {\n client_body_temp_path /srv/up 1 2;"))
+    assert str(first(host.judge()).at) == f"{MAIN}:4"
+    assert str(first(world(uid=0).judge()).at) == MAIN

@@ -112,6 +112,39 @@ def read_http(raw, known=None):
     return _header(raw[raw.index(b"\n") + 1:end.end()], int(line.group(1)), end.end(), known)
 
 
+def websocket_request(path, host, version, origin):
+    """Return the opening handshake of WebSocket as a browser sends it (RFC 6455, 4.1); Engine.IO wants its transport named."""
+    path = quote_path(path)
+    if "/socket.io" in path and "?" not in path:
+        path += "?EIO=4&transport=websocket"
+    lines = [
+        "GET {0} HTTP/{1}".format(path, version), "Host: " + host, "Connection: Upgrade", "Upgrade: websocket", "Origin: " + origin,
+        "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "User-Agent: " + AGENT, "", "",
+    ]
+    return _bytes("\r\n".join(lines))
+
+
+def read_websocket(raw):
+    """Read the answer to websocket_request(): a switch of protocols."""
+    verdict = read_http(raw)
+    if verdict and verdict.status == "ok" and verdict.code != 101:
+        return verdict._replace(status="invalid", why="it answered {0}, not 101".format(verdict.code))
+    return verdict
+
+
+def hinted(raw):
+    """Return the protocol that an answer looks like, in the words of a try: "http", "https", "http2", "memcached", "fastcgi-ping", or ""."""
+    if raw[:5] == b"HTTP/":
+        return "http"
+    if raw[:2] in (b"\x15\x03", b"\x16\x03"):
+        return "https"
+    if len(raw) >= 9 and read_http2(raw).status == "ok":
+        return "http2"
+    if raw[:6] in (b"ERROR\r", b"ERROR\n"):
+        return "memcached"
+    return "fastcgi-ping" if len(raw) >= 8 and raw[0] == 1 and raw[1] in (_FCGI_END, _FCGI_STDOUT, _FCGI_STDERR, _FCGI_GET_VALUES_RESULT, 11) else ""
+
+
 def hints_at_tls(raw):
     """Return whether an answer to plain HTTP says that TLS was expected."""
     return raw[:2] == b"\x15\x03" or bool(_TLS_HINT.search(raw))

@@ -142,6 +142,17 @@ options:
         description: Whether further tries find out what an endpoint speaks that does not understand O(targets[].speak).
         type: bool
         default: true
+      upgrade:
+        description: Versions of HTTP in which a handshake of WebSocket is tried too, whatever the answer to the plain request.
+        type: list
+        elements: str
+        choices: ["1.0", "1.1"]
+        default: []
+      otherwise:
+        description: Paths that are asked for too where O(targets[].path) is answered with a 404; at most four are.
+        type: list
+        elements: str
+        default: []
   connect_timeout:
     description: Seconds to wait for one connection.
     type: float
@@ -263,6 +274,8 @@ _TARGET = {
     "wait": {"type": "float", "default": 5.0},
     "keep": {"type": "bool", "default": False},
     "identify": {"type": "bool", "default": True},
+    "upgrade": {"type": "list", "elements": "str", "choices": list(probes.VERSIONS), "default": []},
+    "otherwise": {"type": "list", "elements": "str", "default": []},
 }
 
 

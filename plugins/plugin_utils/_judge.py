@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _rules
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, CERTAINTIES, FAILED, KINDS, PROVEN, Finding, HostResult, Unknown
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access_log, naming, stale
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access_log, loops, naming, stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
@@ -266,7 +266,8 @@ def _gaps_of(host: Host, leg: Leg) -> Iterator[Unknown]:
         yield Unknown("probe", str(leg.endpoint), evidence.TIMEOUT, f"no answer within {leg.waited:.1f} s; nginx waits longer")
     if leg.probe and leg.probe_was_unlike:
         yield Unknown("probe", str(leg.endpoint), evidence.DENIED, leg.probe.asked["why"])
-    if not leg.probe and host.answer("probes")["status"] == evidence.OK and leg.route.family != "stream" and leg.endpoint.kind in ("tcp", "unix"):
+    loop = loops.of(host, leg) if not leg.probe else None
+    if not leg.probe and not (loop and loop.sure) and host.answer("probes")["status"] == evidence.OK and leg.route.family != "stream" and leg.endpoint.kind in ("tcp", "unix"):
         yield Unknown("probe", str(leg.endpoint), "truncated", "it was not probed, because of a limit or because only root may connect as nginx does")
 
 

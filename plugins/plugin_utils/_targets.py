@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _url
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, asked, keepalive, tls
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, asked, keepalive, loops, other_path, tls, upgrade
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.passage import Passage
 
@@ -28,6 +28,8 @@ _SPEAK = {
 }
 _ONE_SCHEME = ("fastcgi", "uwsgi", "scgi", "memcached")
 _MOST = 64
+# What the bundle keeps of a target.
+_NOTED = ("id", "endpoint", "path", "wait", "routes", "otherwise", "given")
 _REQUEST_TARGET = re.compile(r"[\x21-\x7e]+")
 # A little longer than nginx would wait, to see that it is longer.
 _BEYOND = 0.5
@@ -47,34 +49,42 @@ def batches(bundle: dict, path: str, method: str, longest: float, url: _url.Url 
     for instance in host.instances:
         targets: dict[str, dict] = {}
         for leg in host.legs:
-            if leg.instance is instance and (url is None or id(leg) in going):
+            # A request that comes back would come back to ours too, until the worker has no connection left.
+            if leg.instance is instance and (url is None or id(leg) in going) and not _goes_round(host, leg):
                 _add(targets, leg, path, method, longest, going.get(id(leg)))
         for leg in host.legs:
             if leg.instance is instance and (url is None or id(leg) in going) and leg.local and absence.absent(leg):
                 _add_candidates(targets, host, leg, method)
         kept = list(targets.values())[:_MOST]
-        bundle["targets"] += [{key: target[key] for key in ("id", "endpoint", "path", "wait", "routes")} for target in kept]
+        bundle["targets"] += [{key: target[key] for key in _NOTED} for target in kept]
         if kept:
             identity = {key: instance.identity.get(key) for key in ("uid", "gid", "groups")}
             if (host.answer("host")["value"] or {}).get("uid") == 0:
                 # Only root enters the namespaces of a worker; others connect over TCP from where they are.
                 identity["pid"] = (instance.workers or [instance.raw.get("master") or {}])[0].get("pid")
-            found.append({"identity": identity, "targets": [{key: value for key, value in target.items() if key != "routes"} for target in kept]})
+            found.append({"identity": identity, "targets": [_as_asked(target) for target in kept]})
     return found
+
+
+def _as_asked(target: dict) -> dict:
+    """Return a target as the module takes it: the other paths of its routes, each once."""
+    other = list(dict.fromkeys(target["otherwise"].values()))
+    return {**{key: value for key, value in target.items() if key not in ("routes", "given")}, "otherwise": other}
 
 
 def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: float, going: Passage | None = None) -> None:
     speak = _speak(leg)
     if not speak or leg.endpoint.kind not in ("tcp", "unix"):
         return
-    route = leg.route
+    route, client_path = leg.route, ""
+    given = bool(path) and route.takes(path)
     if going:
         uri, host = _exactly(leg, going)
         params = going.params
         if not uri:
             return
     else:
-        client_path = path if path and route.takes(path) else route.sample_path or "/"
+        client_path = path if given else route.sample_path or "/"
         uri, host = route.upstream_uri(client_path) or "/", route.host_header(leg.endpoint)
         params = route.params(client_path) if speak in ("fastcgi", "uwsgi", "suwsgi", "scgi") else {}
     version = route.value("http_version")
@@ -100,11 +110,18 @@ def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: fl
             "params": params,
             "wait": wait,
             "keep": keep,
+            "upgrade": [],
+            "otherwise": {},
+            "given": given,
             "routes": [],
         },
     )
     if route.key not in target["routes"]:
         target["routes"].append(route.key)
+        target["upgrade"] += [item for item in upgrade.versions_to_ask(route) if item not in target["upgrade"]]
+        other = other_path.of(route, client_path, given) if client_path else ""
+        if other:
+            target["otherwise"][route.key] = other
 
 
 def _exactly(leg: Leg, going: Passage) -> tuple[str, str]:
@@ -135,13 +152,24 @@ def _add_candidates(targets: dict[str, dict], host: Host, leg: Leg, method: str)
                 "wait": 2.0,
                 # It may be anybody's: it is asked once, in the protocol of the pass.
                 "identify": False,
+                "otherwise": {},
+                "given": False,
                 "routes": [],
             },
         )
+
+
+def _goes_round(host: Host, leg: Leg) -> bool:
+    found = loops.of(host, leg)
+    return bool(found) and found.sure
 
 
 def _speak(leg: Leg) -> str:
     if leg.route.family == "stream":
         return "tls" if tls.settings(leg.route, leg.endpoint) else ""
     found = _SPEAK.get((leg.route.family, leg.route.scheme), "")
+    version = leg.route.value("http_version") if leg.route.family == "proxy" else None
+    if version and version.args[:1] == ("2",):
+        # HTTP/2 to a backend, since 1.29.4, is the same in both modules as far as a greeting goes.
+        return {"http": "grpc", "https": "grpcs"}.get(found, found)
     return found or (leg.route.family if leg.route.family in _ONE_SCHEME else "")

@@ -38,7 +38,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Request:
-    """A request through nginx and the status that the client must get; 0 is no answer at all.
+    """A request through nginx and the status that the client must get, or one of `also`; 0 is no answer at all.
 
     It is sent `times` times, `parallel` of them at once, `pause` seconds apart; `some`: one answer with the status is enough.
     """
@@ -52,6 +52,7 @@ class Request:
     parallel: int = 1
     pause: float = 0.0
     some: bool = False
+    also: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -49,38 +49,44 @@ METHODS = ("GET", "HEAD")
 VERSIONS = ("1.0", "1.1")
 # connect: bound on one connect; try: on one further try; further: no other further try begins after
 # that; total: on everything. What total would cut short is not begun: its time-out would be ours.
-LIMITS = {"connect": 5.0, "try": 2.0, "further": 5.0, "total": 90.0}
+LIMITS = {"connect": 5.0, "try": 2.0, "further": 6.0, "total": 90.0}
 MAX_TARGETS = 64
 MAX_THREADS = 16
 MAX_WAIT = 60.0
 MAX_VALUE = 16 * 1024
+MAX_OTHERWISE = 4
 
 _CONNECT_STATUS = {
     errno.ECONNREFUSED: "refused", errno.ENOENT: "absent", errno.EACCES: "denied", errno.EPERM: "denied",
     errno.ETIMEDOUT: "timeout", errno.ENETUNREACH: "unreachable", errno.EHOSTUNREACH: "unreachable", errno.EAGAIN: "full",
 }
 _FURTHER = {
-    "http": ("https", "https-sni", "fastcgi-ping", "uwsgi-ping", "uwsgi", "scgi", "http2"),
-    "https": ("https-sni", "http", "fastcgi-ping", "uwsgi-ping", "uwsgi"),
-    "https-sni": ("https", "http", "fastcgi-ping", "uwsgi-ping", "uwsgi"),
-    "fastcgi": ("fastcgi-ping", "http", "https", "uwsgi-ping", "uwsgi", "scgi"),
-    "fastcgi-ping": ("http", "https", "uwsgi-ping", "uwsgi", "scgi"),
-    "uwsgi": ("uwsgi-ping", "http", "https", "fastcgi-ping", "uwsgi"),
+    "http": ("https", "https-sni", "fastcgi-ping", "scgi", "uwsgi-ping", "uwsgi", "http2", "memcached"),
+    "https": ("https-sni", "http", "fastcgi-ping", "uwsgi-ping", "uwsgi", "http2-tls"),
+    "https-sni": ("https", "http", "fastcgi-ping", "uwsgi-ping", "uwsgi", "http2-tls"),
+    "fastcgi": ("http", "fastcgi-ping", "https", "scgi", "uwsgi-ping", "uwsgi", "memcached"),
+    "fastcgi-ping": ("http", "https", "scgi", "uwsgi-ping", "uwsgi", "memcached"),
+    "uwsgi": ("http", "https", "fastcgi-ping", "scgi", "uwsgi-ping", "memcached"),
+    "scgi": ("http", "https", "fastcgi-ping", "uwsgi-ping", "uwsgi", "memcached"),
+    "http2": ("http", "http2-tls", "https", "fastcgi-ping", "scgi", "uwsgi"),
     "suwsgi": ("uwsgi-ping", "uwsgi", "http"),
-    "scgi": ("http", "https", "fastcgi-ping", "uwsgi-ping", "uwsgi"),
-    "http2": ("http", "https", "https-sni"),
-    "memcached": ("http",),
     "tls": ("http",),
+    "memcached": ("http", "fastcgi-ping", "scgi", "uwsgi-ping", "uwsgi", "https"),
 }
 _TLS_TRIES = ("https", "https-sni")
+# The handshake of WebSocket by the version of HTTP that it is asked in.
+_UPGRADES = {"1.1": "websocket", "1.0": "websocket-1.0"}
 # What a backend that takes the handshake and wants a certificate of nginx may do without one.
 _WITHOUT_CERTIFICATE = ("tls-alert", "closed", "reset")
 _HELLOS = {
     "fastcgi-ping": (wire.fastcgi_ping, wire.read_fastcgi_ping),
     "uwsgi-ping": (wire.uwsgi_ping, wire.read_uwsgi_ping),
     "http2": (wire.http2_hello, wire.read_http2),
+    "http2-tls": (wire.http2_hello, wire.read_http2),
     "memcached": (wire.memcached_hello, wire.read_memcached),
 }
+# An HTTP server takes a uwsgi or SCGI request for a bad one of its own: RFC 9110, 15.5.1 and 15.6.
+_BAD_REQUEST = (400, 501, 505)
 _CONTROL = re.compile("[\x00-\x20\x7f]")
 _START = 64
 _HINT_BYTES = 2048
@@ -136,7 +142,7 @@ def _ids(identity):
 def _target(given):
     """Return a target with every key. wait is in seconds, as proxy_read_timeout would bound it."""
     target = {"id": "", "endpoint": "", "speak": "http", "host": "", "method": "GET", "path": "/", "sni": "", "params": {}, "wait": 5.0, "version": "1.0"}
-    target.update(identify=True, keep=False, tls=None, nginx="")
+    target.update(identify=True, keep=False, tls=None, nginx="", upgrade=[], otherwise=[])
     target.update((key, value) for key, value in given.items() if value is not None)
     target["host"] = target["host"] or "localhost"
     target["wait"] = min(max(float(target["wait"]), 0.1), MAX_WAIT)
@@ -219,11 +225,11 @@ class _Probe:
         if unlike:
             probe["tries"] = [dict(tried, status="unlike", why="{0}; the probe failed: {1}".format(unlike, tried["why"] or tried["code"]))]
             return probe
-        speaks = _further_speaks(first, tried, raw) if self.target["identify"] else ()
+        speaks = _further_speaks(first, tried, raw, self._asked_as()) if self.target["identify"] else ()
         key = speaks, self._server_name()
         if key not in self.known:
             self.known[key] = self._further(speaks)
-        probe["tries"] = [tried] + self.known[key]
+        probe["tries"] = [tried] + self.known[key] + self._routed(tried)
         if self._encrypted(first, True) and self.target["identify"] and self._explicable(tried, self.known[key]):
             probe["tls"] = self._explanation(tried)
             if probe["tls"]["requested"] and tried["status"] in _WITHOUT_CERTIFICATE:
@@ -232,7 +238,7 @@ class _Probe:
 
     def _encrypted(self, speak, own):
         """Return whether a try is made over TLS: those that always are, and the pass's own where its protocol is."""
-        return speak in _TLS_TRIES or own and self.target["speak"] in ("suwsgi", "tls") or speak == "http2" and self.target["speak"] == "grpcs"
+        return speak in _TLS_TRIES or speak == "http2-tls" or own and self.target["speak"] in ("https", "grpcs", "suwsgi", "tls")
 
     def _unlike(self, tried):
         """Return in what nginx differs from a try that failed in TLS, so that the try says nothing of nginx; "" when in nothing."""
@@ -285,6 +291,24 @@ class _Probe:
             found.update(requested=tls.wants_certificate(channel.seen), chain=channel.chain())
         return dict(found, why=self._shown(found["why"], 300))
 
+    def _routed(self, tried):
+        """Return the tries that show whether nginx asks an HTTP backend for the right thing: for WebSocket, and for another path."""
+        if self.target["speak"] not in ("http", "https"):
+            return []
+        wanted = list(self.target["upgrade"]) or (["1.1"] if tried["code"] == 426 else [])
+        asked = [(_UPGRADES[version], "GET", self.target["path"]) for version in wanted if version in _UPGRADES]
+        if tried["status"] == "ok" and tried["code"] == 404:
+            asked += [("other-path", self.target["method"], path) for path in self.target["otherwise"][:MAX_OTHERWISE]]
+        tries = []
+        for speak, method, path in asked:
+            began = time.monotonic()
+            connection, connect = _connect(self.target["endpoint"], began + self.limits["try"])
+            if connection is None:
+                tries.append(_tried(speak, "error", connect["seconds"], "connect: " + connect["why"]))
+            else:
+                tries.append(self._try(speak, connection, began, began + self.limits["try"], method, path, own=True)[0])
+        return tries
+
     def _first_speak(self):
         speak = self.target["speak"]
         if speak in ("grpc", "grpcs"):
@@ -295,12 +319,17 @@ class _Probe:
             return "fastcgi-ping"
         return speak
 
+    def _asked_as(self):
+        """Return what the first try was in the words of the further ones."""
+        return "http2-tls" if self.target["speak"] == "grpcs" else self._first_speak()
+
     def _further(self, speaks):
         """Return tries, made until one of them is understood or the time for them is over."""
-        tries = []
+        tries, left = [], list(speaks)
         end = min(time.monotonic() + self.limits["further"], self.deadline - self.limits["try"])
-        for speak in speaks:
-            if speak == "https-sni" and not self._server_name():
+        while left:
+            speak = left.pop(0)
+            if speak == "https-sni" and not (self._server_name() and _says_anything(tries)):
                 continue
             began = time.monotonic()
             deadline = began + self.limits["try"]
@@ -311,14 +340,15 @@ class _Probe:
                 status = "timeout" if connect["status"] == "timeout" else "error"
                 tries.append(_tried(speak, status, connect["seconds"], "connect: " + connect["why"]))
                 break
-            tried, _raw = self._try(speak, connection, began, deadline, "HEAD", "/")
+            tried, raw = self._try(speak, connection, began, deadline, "HEAD", "/")
             tries.append(tried)
-            if tried["status"] == "ok":
+            if _understood(tried):
                 break
+            left = _hinted_first(left, raw, [self._asked_as()] + [item["speak"] for item in tries])
         return tries
 
     def _try(self, speak, connection, began, deadline, method, path, own=False):
-        """Ask once over a fresh connection, close it, and return (try, the bytes that came); own: the try that the pass asks for."""
+        """Ask once over a fresh connection, close it, and return (try, the bytes that came); own: over TLS where the pass is."""
         tried = _tried(speak)
         channel, raw = _Channel(connection, deadline), b""
         try:
@@ -356,9 +386,9 @@ class _Probe:
     def _tls(self, channel, speak, own):
         if not self.contexts:
             raise _Failed("error", "this Python has no ssl module")
-        protocol = "h2" if speak == "http2" else ""
+        protocol = "h2" if speak in ("http2", "http2-tls") else ""
         if not own:
-            return _TlsChannel(channel, self.contexts[protocol], self._server_name() if speak == "https-sni" else "")
+            return _TlsChannel(channel, self.contexts[protocol], self._server_name() if speak in ("https-sni", "http2-tls") else "")
         context = self.contexts[protocol]
         if self.target["tls"]:
             trust = self.trust if self.tls["verify"] and not self.trust["why"] else None
@@ -382,7 +412,10 @@ class _Probe:
     def _question(self, speak, method, path):
         """Return (bytes to send, reader of the answer)."""
         target, known = self.target, response_header.version(self.target["nginx"])
-        if speak in ("http", "https", "https-sni"):
+        if speak in _UPGRADES.values():
+            origin = "{0}://{1}".format(target["speak"], target["host"])
+            return wire.websocket_request(path, target["host"], "1.1" if speak == "websocket" else "1.0", origin), wire.read_websocket
+        if speak in ("http", "https", "https-sni", "other-path"):
             return wire.http_request(method, path, target["host"], target["version"], target["keep"]), functools.partial(wire.read_http, known=known)
         if speak in ("fastcgi", "uwsgi", "suwsgi", "scgi"):
             variables = wire.cgi_params(method, path, target["host"], target["params"])
@@ -656,20 +689,38 @@ def _name_part(host):
     return "" if ":" in name or re.match(r"[0-9.]*\Z", name) else name
 
 
-def _further_speaks(first, tried, raw):
-    """Return what to try after the first try of a target, raw being the bytes that came."""
+def _further_speaks(first, tried, raw, asked):
+    """Return what to try after the first try of a target, raw being the bytes that came; asked as _Probe._asked_as()."""
     if first == "http" and wire.hints_at_tls(raw):
         return _TLS_TRIES
     if tried["status"] == "untrusted":
         return ()
     if first in _TLS_TRIES and tried["status"] == "tls-alert":
         return tuple(speak for speak in _FURTHER[first] if speak in _TLS_TRIES)
-    if first == "http" and len(raw) >= 9 and wire.read_http2(raw).status == "ok":
+    if first == "http" and wire.hinted(raw) == "http2":
         return ("http2",)
-    # An HTTP server takes a uwsgi or SCGI request for a bad one of its own.
-    if tried["status"] != "ok" or (first in ("uwsgi", "scgi") and tried["code"] == 400):
-        return _FURTHER[first]
-    return ()
+    if _understood(tried):
+        return ()
+    return tuple(_hinted_first(list(_FURTHER[first]), raw, [asked]))
+
+
+def _understood(tried):
+    """Return whether an answer is one of a server that speaks the protocol."""
+    return tried["status"] == "ok" and not (tried["speak"] in ("uwsgi", "scgi") and tried["code"] in _BAD_REQUEST)
+
+
+def _hinted_first(left, raw, tried):
+    """Return what is left to try, first what the bytes that came look like."""
+    hint = wire.hinted(raw)
+    if hint == "https":
+        # TLS with the protocol of the pass in it, where that is to be tried.
+        hint = next((speak for speak in left if speak in ("https", "http2-tls")), hint)
+    return [hint] + [speak for speak in left if speak != hint] if hint and hint not in tried else left
+
+
+def _says_anything(tries):
+    """Return whether a TLS server may be there that only wants a name: not when it was silent without one."""
+    return not any(tried["speak"] == "https" and tried["status"] == "timeout" and not tried["start"] for tried in tries)
 
 
 def _connection(status, code, seconds, why):

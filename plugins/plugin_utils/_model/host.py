@@ -87,7 +87,11 @@ class Listener:
 
 @dataclass(frozen=True)
 class Probe:
-    """What a connection to an endpoint showed, made as nginx would make it."""
+    """What a connection to an endpoint showed, made as nginx would make it.
+
+    otherwise  of keys of routes, the path that was asked for too where path gave a 404
+    given      a person named the path
+    """
 
     endpoint: Endpoint
     path: str
@@ -96,11 +100,20 @@ class Probe:
     tries: tuple[dict, ...]
     queue: dict = field(default_factory=dict)
     tls: dict = field(default_factory=dict)
+    otherwise: dict[str, str] = field(default_factory=dict)
+    given: bool = False
 
     @property
     def asked(self) -> dict:
         """Return the try that speaks as the pass does; {} when the connection failed."""
         return self.tries[0] if self.tries else {}
+
+    def other_path(self, route: str) -> tuple[str, dict]:
+        """Return the other path of a route, by its key, and the try of it; ("", {}) when there was none."""
+        path = self.otherwise.get(route, "")
+        paths = list(dict.fromkeys(self.otherwise.values()))
+        tries = [attempt for attempt in self.tries if attempt["speak"] == "other-path"]
+        return (path, tries[paths.index(path)]) if path and paths.index(path) < len(tries) else ("", {})
 
     def spoke(self, *protocols: str) -> dict:
         """Return the first successful try in one of the protocols, or {}."""
@@ -245,10 +258,10 @@ class Leg:
 
     @property
     def probe_gave_up(self) -> bool:
-        """Return whether the probe ended before nginx would have: it says nothing then."""
+        """Return whether the probe ended before nginx would have: it says nothing then, unless the endpoint answered in another protocol."""
         timeout = self.route.value("read_timeout")
         limit = timeout.seconds if timeout else None
-        timed_out = bool(self.probe) and self.probe.asked.get("status") == "timeout"
+        timed_out = bool(self.probe) and self.probe.asked.get("status") == "timeout" and not any(item["status"] == "ok" for item in self.probe.tries)
         return timed_out and bool(limit) and (self.waited or 0.0) <= limit
 
     @property
@@ -369,19 +382,7 @@ class Host:
         """Return the probes by the id of their target."""
         targets = {target["id"]: target for target in self.bundle.get("targets") or ()}
         made = (self.answer("probes")["value"] or {}).get("probes") or ()
-        return {
-            probe["id"]: Probe(
-                Endpoint.parse(probe["endpoint"]),
-                targets[probe["id"]]["path"],
-                targets[probe["id"]]["wait"],
-                probe["connect"],
-                tuple(probe["tries"]),
-                probe.get("queue") or {},
-                probe.get("tls") or {},
-            )
-            for probe in made
-            if probe["id"] in targets
-        }
+        return {probe["id"]: _probe(targets[probe["id"]], probe) for probe in made if probe["id"] in targets}
 
     @cached_property
     def _probes_by_route(self) -> dict[tuple[str, str], Probe]:
@@ -438,6 +439,20 @@ class Host:
             if pids & set(owner.pids) or (owner.kind == "systemd unit" and owner.name in units):
                 return owner
         return None
+
+
+def _probe(target: dict, probe: dict) -> Probe:
+    return Probe(
+        endpoint=Endpoint.parse(probe["endpoint"]),
+        path=target["path"],
+        wait=target["wait"],
+        connect=probe["connect"],
+        tries=tuple(probe["tries"]),
+        queue=probe.get("queue") or {},
+        tls=probe.get("tls") or {},
+        otherwise=target.get("otherwise") or {},
+        given=bool(target.get("given")),
+    )
 
 
 def _endpoints_named(route: routes.Route, peer: str) -> Iterator[Endpoint]:

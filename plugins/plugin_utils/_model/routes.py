@@ -176,9 +176,9 @@ class Route:
             return None
         return sent.mapped_uri(self.site, self.directive, self.written, path)
 
-    def host_header(self, endpoint: Endpoint) -> str:
-        """Return the Host that the backend at an endpoint is asked for."""
-        return sent.host_header(self.site, self.family, self.target, endpoint)
+    def host_header(self, endpoint: Endpoint, asked: str = "") -> str:
+        """Return the Host that the backend at an endpoint is asked for by a client that asks for a name, by default the server's own."""
+        return sent.host_header(self.site, self.family, self.target, endpoint, asked)
 
     @property
     def sni(self) -> str:
@@ -280,6 +280,13 @@ def sockets_of(configuration: Configuration, names: dict) -> frozenset[str]:
     known = {name.lower(): answer for name, answer in names.items()}
     servers = [server for block in _blocks(configuration, known) for server in block.servers]
     return locations.sockets(servers)
+
+
+def servers_of(configuration: Configuration, names: dict) -> Iterator[tuple[str, tuple[Server, ...], frozenset[str]]]:
+    """Yield "http" or "stream", the servers of such a block, and the addresses on which they speak TLS."""
+    for block in _blocks(configuration, {name.lower(): answer for name, answer in names.items()}):
+        switched = {listen.address for server in block.servers for listen in server.listens if any(item.args == ("on",) for item in server.statement.named("ssl"))}
+        yield block.statement.name, block.servers, block.tls_addresses | switched
 
 
 def _groups(block: Statement, names: dict, stream: bool, answers: resolvers.Answers) -> Iterator[Group]:

@@ -86,9 +86,9 @@ def of_request(site: Site, path: str) -> dict[str, str]:
     return found
 
 
-def host_header(site: Site, family: str, route_target: target.Target, endpoint: Endpoint) -> str:
-    """Return the value of Host (":authority" of gRPC) that a backend at an endpoint gets."""
-    asked = site.server.usable_name
+def host_header(site: Site, family: str, route_target: target.Target, endpoint: Endpoint, asked: str = "") -> str:
+    """Return the value of Host (":authority" of gRPC) that a backend at an endpoint gets when a client asks for a name, by default the server's own."""
+    asked = asked or site.server.usable_name
     if family not in ("proxy", "grpc"):
         return asked or _authority(endpoint)
     default = proxy_host(route_target)

@@ -29,7 +29,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import AN
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 _TLS = {"http": "https", "grpc": "grpcs", "uwsgi": "suwsgi"}
-_TRIES = ("https", "https-sni")
+_TRIES = ("http2-tls", "https", "https-sni")
 # nginx's 497, Go's and others' answer to plain text on a TLS port; 426 is an upgrade that is asked for.
 _REFUSING = (400, 426, 497)
 
@@ -67,6 +67,9 @@ def _speaks_tls(leg: Leg) -> dict:
     """Return the try that shows TLS best, or {}: one without a server name before one with it, a handshake before an alert."""
     tries = [item for item in leg.probe.tries if item["speak"] in _TRIES]
     if leg.route.family == "uwsgi" and any(item["status"] == "ok" for item in tries):
+        return {}
+    if leg.route.family == "grpc" and any(item["speak"] == "http2-tls" and item["status"] != "ok" for item in tries) and leg.probe.spoke("https", "https-sni"):
+        # TLS, and HTTP/1 in it: grpcs:// would not do either.
         return {}
     answered = [item for item in tries if item["status"] == "ok"]
     shaken = [item for item in tries if item.get("tls") and item["status"] not in ("ok", "invalid")]

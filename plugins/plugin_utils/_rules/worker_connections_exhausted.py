@@ -19,7 +19,8 @@ fill any limit: then that is what to cure. Risky: the workers are replaced.
 
 ## When it stays silent
 The log has no such record under the configuration that runs. Many open connections alone prove nothing, because
-nginx gives up idle ones as soon as it needs them.
+nginx gives up idle ones as soon as it needs them. A pass that leads back to nginx itself takes all that there are; that
+is a cause of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import limits as model
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import loops
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
@@ -40,7 +42,7 @@ def check(host: Host) -> Iterator[Finding]:
     for instance in host.instances:
         if instance.running:
             found = _find(host, instance)
-            if found:
+            if found and not any(loops.of(host, leg) for leg in host.legs if leg.instance is instance):
                 yield found
 
 

@@ -66,6 +66,9 @@ _CLASSES = {
     "tls-plain-response": ("upstream prematurely sent response", None, "reading response header from upstream", 502),
     "tls-verify": ("upstream SSL certificate verify error", None, "SSL handshaking to upstream", 502),
     "header-invalid": ("upstream sent invalid header", None, "reading response header from upstream", 502),
+    "fastcgi-protocol": ("upstream sent unsupported FastCGI protocol version", None, "reading response header from upstream", 502),
+    "http2-protocol": ("upstream sent an http2 frame that is not one", None, "reading response header from upstream", 502),
+    "memcached-protocol": ("memcached sent invalid response", None, "reading response header from upstream", 502),
     "closed-early": ("upstream prematurely closed connection", None, "reading response header from upstream", 502),
 }
 
@@ -259,6 +262,12 @@ class World:
             address = address.strip("[]")
             self.listeners["tcp"].append({"address": address, "port": int(port), "family": "inet6" if ":" in address else "inet", "v6only": v6only, **common})
         return pid
+
+    def listen_of_nginx(self, *endpoints: str) -> World:
+        """Open listening sockets of nginx."""
+        for endpoint in endpoints:
+            self.listen(endpoint, comm="nginx", unit="nginx.service", pid=MASTER)
+        return self
 
     def unit(
         self,

@@ -9,7 +9,7 @@ import copy
 
 import pytest
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _judge
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _judge, _rules
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import NOW, World, unknowns, verdict
 
 TCP = "127.0.0.1:3000"
@@ -59,7 +59,8 @@ def test_with_probing_off_the_rules_that_need_it_are_unknown_and_nothing_is_inve
     world.probing = False
     result = world.judge()
     assert verdict(result) == []
-    assert unknowns(result) == [("plain-to-tls-backend", "probes", "absent"), ("tls-to-plain-backend", "probes", "absent")]
+    asking = [rule.id for rule in _rules.ALL if "probes" in rule.needs]
+    assert unknowns(result) == [(rule, "probes", "absent") for rule in asking]
 
 
 def test_a_file_of_the_configuration_that_could_not_be_read():

@@ -40,7 +40,9 @@ def test_one_target_as_nginx_would_ask():
         "wait": 10.0,
     }
     assert "routes" not in target
-    assert noted == [{"id": target["id"], "endpoint": TCP, "path": "/", "wait": 10.0, "routes": ["/etc/nginx/nginx.conf#0"]}]
+    assert noted == [
+        {"id": target["id"], "endpoint": TCP, "path": "/", "wait": 10.0, "given": False, "otherwise": {}, "routes": ["/etc/nginx/nginx.conf#0"]}
+    ]
 
 
 def test_routes_that_ask_the_same_share_a_target():

@@ -515,7 +515,7 @@ def test_plain_to_tls_that_closes(certified):
 def test_tls_to_plain():
     with serving(say(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as (endpoint, _came):
         found = probe(endpoint, speak="https")
-    assert spoken(found) == [("https", "not-tls"), ("https-sni", "not-tls"), ("http", "ok")]
+    assert spoken(found) == [("https", "not-tls"), ("http", "ok")]
     assert found["tries"][0]["start"].startswith("HTTP/1.1 400")
     assert found["tries"][0]["tls"] is None
 

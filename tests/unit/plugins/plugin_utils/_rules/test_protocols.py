@@ -186,4 +186,4 @@ def test_what_shows_tls(tries, spoken):
 def test_plain_uwsgi_to_a_tls_port(status, spoken):
     """Where a web server answers over TLS, the protocol is another one."""
     host = World().passes(f"uwsgi_pass {TCP}").service("shop.service", TCP).reply(TCP, tried("uwsgi", "closed"), tried("https", status, tls=TLS))
-    assert [item[0] for item in verdict(host.judge())] == (["plain-to-tls-backend"] if spoken else [])
+    assert [item[0] for item in verdict(host.judge())] == ["plain-to-tls-backend" if spoken else "gateway-protocol-mismatch"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, NOW, World, unknowns, verdict
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, NOW, World, verdict
 
 SHOP = "/etc/nginx/sites-enabled/shop:3"
 TCP = "127.0.0.1:3000"
@@ -42,7 +42,7 @@ def test_a_broken_status_line():
 
 def test_what_is_not_http_at_all_is_something_else():
     result = world().reply(TCP, {**NO_HTTP, "start": "SSH-2.0-OpenSSH_9.2"}).judge()
-    assert (verdict(result), unknowns(result)) == ([], [("unexplained", TCP, "open")])
+    assert [item[0] for item in verdict(result)] == ["gateway-protocol-mismatch"]
 
 
 def test_another_peer_takes_over_only_where_nginx_is_told_to():

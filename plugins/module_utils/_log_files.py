@@ -12,12 +12,14 @@ What syslog, a container engine or a container's runtime puts before each record
 This module is private to the collection.
 """
 
+import calendar
 import errno
 import gzip
 import json
 import os
 import re
 import stat
+import time
 import zlib
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
@@ -43,6 +45,9 @@ _FRAME = re.compile(
     rb"(?:(?:stdout|stderr) [FP] |(?:[\w.:-]{1,255} )?[\w./-]{1,64}(?:\[\d{1,10}\])?: |[\w.-]{1,64} *\| )?(?=" + nginx_log.RECORD_START.pattern + rb")",
     re.MULTILINE
 )
+# A container's runtime writes its own time in UTC, and a record that nginx wrote in the zone of the container.
+_RUNTIME = re.compile(rb"^(\d{4}-\d{2}-\d{2}T[0-9:]{8}\.\d{1,9}Z) (?:stdout|stderr) [FP] \d{4}/[01]\d/[0-3]\d [0-2]\d:[0-5]\d:[0-6]\d(?= \[)", re.MULTILINE)
+_UTC = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?=[.Z])", re.ASCII)
 JSON_FRAME, LINE_FRAME = "json", "line"
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -236,14 +241,34 @@ def frame_of(lines):
 def bare(block, frame):
     """Return a piece without what is wrapped around its records."""
     if frame == LINE_FRAME:
-        return _FRAME.sub(b"", block)
-    said = []
-    for line in block.split(b"\n"):
+        return _FRAME.sub(b"", _RUNTIME.sub(lambda match: _local(match.group(1).decode("ascii"), {}) or match.group(), block))
+    known = {}
+    return b"\n".join(_out_of_json(line, known) for line in block.split(b"\n"))
+
+
+def _out_of_json(line, known):
+    """Return what a container wrote. The stamp of a record is in the zone of the container: the engine's own time takes its place."""
+    try:
+        written = json.loads(line.decode("utf-8", "replace")) if line else None
+        said = written["log"].rstrip("\n").encode("utf-8", "replace") if line else b""
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return line
+    stamp = _local(str(written.get("time")), known) if line and nginx_log.RECORD_START.match(said) else b""
+    return stamp + said[19:] if stamp else said
+
+
+def _local(written, known):
+    """Return a time in UTC as nginx on this host would write it; b"" for what is no time. known keeps what was found."""
+    moment = _UTC.match(written)
+    if moment is None:
+        return b""
+    if moment.group() not in known:
         try:
-            said.append(json.loads(line.decode("utf-8", "replace"))["log"].rstrip("\n").encode("utf-8", "replace") if line else b"")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            said.append(line)
-    return b"\n".join(said)
+            seconds = calendar.timegm(tuple(int(part) for part in moment.groups()))
+            known[moment.group()] = time.strftime("%Y/%m/%d %H:%M:%S", time.localtime(seconds)).encode("ascii")
+        except (ValueError, OverflowError):
+            known[moment.group()] = b""
+    return known[moment.group()]
 
 
 def _from_end(file, size, limit, told, start):

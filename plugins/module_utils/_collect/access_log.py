@@ -358,7 +358,7 @@ def _time(word):
         if match is None:
             return _number(word)
         year, month, day = (int(match.group(part)) for part in (1, 2, 3))
-    if not 1 <= month <= 12:
+    if not 1 <= month <= 12 or not year:
         return None
     away = (int(match.group(8)) * 60 + int(match.group(9))) * 60
     moment = calendar.timegm((year, month, day, int(match.group(4)), int(match.group(5)), int(match.group(6))))

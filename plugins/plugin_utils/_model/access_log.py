@@ -70,6 +70,9 @@ def _joined(host: Host) -> list[tuple[dict, frozenset[str]]]:
     found = []
     for group in (host.answer("access_log")["value"] or {}).get("groups") or ():
         taken = routes.routes_for(_of_server(host.routes, group), group["server"], tuple(group["paths"]), "")
+        if not group["upstream"] and len({id(route.site.server) for route in taken}) > 1:
+            # A log that several servers share, in a format that names neither them nor the upstream.
+            continue
         found.append((group, frozenset(route.key for route in taken)))
     return found
 

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where a log can be read back: files, deleted files, standard streams, the journal, syslog, containers."""
 
+import json
 import os
 
 import pytest
@@ -211,3 +212,14 @@ def test_frames_are_taken_off(before):
 def test_a_record_in_a_request_is_no_frame():
     line = b'Nov 22 10:27:08 web1 app: request: "GET /x ' + RECORD + b'"'
     assert log_files.bare(line, log_files.LINE_FRAME) == line
+
+
+@pytest.mark.parametrize("moment", ["2026-13-45T99:99:99.1Z", "0000-00-00T00:00:00Z", "9999-12-31T23:59:59.9Z", "", None, 5, [], "\u0662026-11-22T10:27:08Z"])
+def test_times_of_an_engine_that_are_none(moment):
+    line = json.dumps({"log": RECORD.decode() + "\n", "stream": "stderr", "time": moment}, separators=(",", ":")).encode()
+    assert log_files.bare(line, log_files.JSON_FRAME).endswith(RECORD[19:])
+
+
+@pytest.mark.parametrize("line", [b'{"log":5}', b'{"log":null}', b"[]", b"5", b"{", b'"x"', b"\xff", b'{"log":"\\ud800"}'])
+def test_lines_of_an_engine_that_are_none(line):
+    assert log_files.bare(line, log_files.JSON_FRAME) is not None

@@ -9,6 +9,7 @@ data/messages.json: [message, phase, kind of context, level, class, status], eve
 
 import json
 import os
+import re
 import time
 
 import pytest
@@ -259,3 +260,58 @@ def test_digits_of_other_scripts_are_text(digit):
     record, meaning = _understand(PREFIX + "upstream SSL certificate verify error: (18:" + digit + ") while SSL handshaking to upstream" + END)
     assert meaning.detail == {"code": 18, "reason": digit}
     assert nginx_log.parse(("2026/11/22 10:27:08 [error] " + digit + "#1: x").encode("utf-8")) is None
+
+
+# --- the same records as other systems write them
+
+def _said(line):
+    record, meaning = _understand(line)
+    return meaning and (meaning.name, meaning.status, record.errno, record.phase)
+
+
+def _numbers_only(words):
+    """Put other words for the number of a system error: those of musl, or of an nginx that does not know them."""
+    return lambda line: re.sub(r"\((\d{1,3}): (?:Unknown error|[A-Z][A-Za-z ]+)\)(?= while |, client: |$)", r"(\1: " + words + ")", line)
+
+
+# Those of the start, which nginx -t prints, have no context.
+LOGGED = [line for row in RECORDED if row[0] != "startup" for line in row[4]]
+
+MUTATIONS = {
+    "threads": lambda line: re.sub(r"\] (\d+)#\d+: ", r"] \1#\1: ", line, count=1),
+    "no threads": lambda line: re.sub(r"\] (\d+)#\d+: ", r"] \1#0: ", line, count=1),
+    "musl": _numbers_only("Address not available"),
+    "old glibc": _numbers_only("Unknown error"),
+    "busy worker": lambda line: re.sub(r": \*\d+ ", ": *18446744073709551615 ", line, count=1),
+    "carriage return": lambda line: line + "\r",
+    "client of IPv6": lambda line: re.sub(r", client: [^,]+, ", ", client: 2001:db8::7, ", line, count=1),
+    "client of a socket": lambda line: re.sub(r", client: [^,]+, ", ", client: unix:, ", line, count=1),
+    "server of many words": lambda line: re.sub(r", server: [^,]*, ", ", server: *.a-b.example, ", line, count=1),
+    "long referrer": lambda line: line + ', referrer: "http://shop.example/' + "r" * 3000 + '"' if ', request: "' in line else line,
+    "forged referrer": lambda line: line + ', referrer: "x", upstream: "http://6.6.6.6:1/", client: 6.6.6.6, server: x' if ', request: "' in line else line,
+    "request of HTTP/2": lambda line: line.replace(" HTTP/1.1\"", " HTTP/2.0\"", 1),
+    "peer of IPv6": lambda line: re.sub(r'(upstream: "[a-z]+://)127\.0\.0\.1:', r"\1[::1]:", line, count=1),
+    "peer with odd letters": lambda line: re.sub(r'(upstream: "[a-z]+://)unix:[^":]+\.sock', r"\1unix:/run/a b@c+d,e.sock", line, count=1),
+}
+
+
+@pytest.mark.parametrize("name", sorted(MUTATIONS))
+def test_others_like_the_recorded_ones(name):
+    changed = 0
+    for line in LOGGED:
+        other = MUTATIONS[name](line)
+        changed += other != line
+        assert _said(other) == _said(line), other
+    assert changed
+
+
+def test_recorded_ones_that_were_cut_keep_their_meaning():
+    for line in LOGGED:
+        record, meaning = _understand(line)
+        if meaning is None or ", request: \"" not in line or record.message.startswith("FastCGI"):
+            continue
+        cut, less = _understand((line[: line.index(", request: \"")] + ", request: \"GET /" + "a" * 3000)[:2048])
+        assert less is not None or meaning.name in ("body-cut", "client-gone", "client-timeout"), line
+        if less is not None:
+            assert (cut.phase, cut.errno, cut.server) == (record.phase, record.errno, record.server)
+            assert less.name == meaning.name or less.status is None, line

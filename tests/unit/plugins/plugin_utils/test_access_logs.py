@@ -44,6 +44,12 @@ def test_a_format_without_the_upstream_counts_for_the_route():
     assert evidence_of(world)[0].startswith("1 request ended with 502")
 
 
+def test_a_shared_log_that_does_not_name_the_server_counts_for_none():
+    world = down().passes("http://127.0.0.1:4000", name="other").service("other.service", "127.0.0.1:4000")
+    assert evidence_of(world.visited(502, "", host="")) == []
+    assert len(evidence_of(world.visited(502, "", host="shop.example"))) == 1
+
+
 def test_the_answer_of_the_backend_itself_is_said_and_not_blamed_on_nginx():
     world = World().passes(f"http://{TCP}").service("shop.service", TCP).visited(502, TCP, made_by="backend", count=3)
     result = world.judge()

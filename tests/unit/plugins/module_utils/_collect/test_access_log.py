@@ -168,6 +168,14 @@ def test_hostile_text(host, words):
     assert '"/cart/7"' in shown and time.process_time() - start < 2
 
 
+@pytest.mark.parametrize("word", [
+    "99/Foo/0000:99:99:99 +9999", "00/Jan/0000:00:00:00 +0000", "31/Feb/2026:29:61:61 -9900", "0000-00-00T00:00:00+00:00", "9999-99-99T99:99:99-99:99", "1.2.3", ".",
+])
+def test_times_that_are_none(word):
+    moment = access_log._time(word)
+    assert moment is None or isinstance(moment, float)
+
+
 @pytest.mark.parametrize("filler", ["a, ", "a : ", '"', " ", "\\", "502 ", "- "])
 def test_hostile_repetition_is_quick(host, filler):
     start = time.process_time()

@@ -110,7 +110,7 @@ def find(host, log):
     if path in _STREAMS:
         return _stream(host, log, _STREAMS[path])
     if path == "/dev/null":
-        return [Unseen(path, "nothing that is written there is kept")]
+        return [Unseen(path, "nginx writes an error log there, and nothing of it is kept")]
     if log_files.is_elsewhere(path) or not path.startswith("/"):
         return [Unseen(path, "not a file that can be read back")]
     return _file(host, log)

@@ -208,7 +208,7 @@ def _answered_so(host: Host, leg: Leg) -> Iterator[tuple[tuple[str, str], str]]:
     code = leg.probe.asked.get("code") if leg.answers else None
     for found in access_log.failures(host, leg, access_log.BACKEND):
         if found.status in _HANDED_ON:
-            said = f"the backend itself answered {found.status} {times(found.count)}, last {clock(found.last)}"
+            said = f"the backend itself answered {found.status} {times(found.count)} ({', '.join(found.paths)}), last {clock(found.last)}"
             now = f", and does so now ({leg.probe.path})" if code == found.status else ""
             yield (endpoint, f"answered {found.status}"), f"{said}{now}; nginx only hands its answer on: look at what is behind {endpoint}"
     if code in _HANDED_ON:

@@ -20,10 +20,10 @@ import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _backend_log as backend_log
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _log_files as log_files
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_passes as passes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
-from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import error_log
 
 KEY = "backend_log"
 ASKED = "journalctl, logs of PHP-FPM, gunicorn, uWSGI, supervisor and PM2, /dev/kmsg, /var/lib/systemd/coredump"
@@ -337,7 +337,7 @@ def _owner(kind, owner, values):
 
 def _tail(host, path, user):
     """Return (last bytes from a whole line on, size) of a log. One that its user may have put there must be that user's, and have one name."""
-    file, info = error_log.open_log(host, path)
+    file, info = log_files.open_log(host, path)
     with file:
         if user is not None:
             uids = {uid for uid, name in _processes.user_names(host).items() if name == user}

@@ -55,7 +55,7 @@ def test_the_answer_of_the_backend_itself_is_said_and_not_blamed_on_nginx():
     result = world.judge()
     assert not result.of_kind("cause")
     (why,) = opened(world)
-    assert why.startswith("the backend itself answered 502 3 times, last 2023-11-14") and f"look at what is behind {TCP}" in why
+    assert why.startswith("the backend itself answered 502 3 times (/), last 2023-11-14") and f"look at what is behind {TCP}" in why
     assert unknowns(result) == [("unexplained", TCP, "open")]
 
 

@@ -521,7 +521,7 @@ def predict(block: routes.Http, ask: Ask, echo: str) -> tuple[Answer | None, pas
     """Return the answer that the model expects, None where it says that it does not know, and the passage."""
     listen = locations.listen_for(block.servers, ask.address, ask.port)
     around = passage.Surroundings(block.servers, listen, block.site, ask.port)
-    found = passage.go(around, ask.request, files=passage.NO_FILES)
+    found = passage.go(around, ask.request, granted=passage.NO_FILES)
     return _expected(found, echo), found
 
 

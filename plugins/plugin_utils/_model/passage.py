@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The way of one request through a server, step by step: rewrites, locations, hops, and what is asked of the backend.
 
-What cannot be told from the configuration and the request alone is Unknown, never guessed. A file may or
-may not be there: what go() takes for granted of files, it says in a step that is not sure.
+What cannot be told from the configuration and the request alone is Unknown, never guessed. A file may or may
+not be there, a client may or may not send a header: what go() takes for granted, it says in a step that is not sure.
 
 Source: nginx's http/ngx_http_core_module.c (phases), http/ngx_http_script.c, http/ngx_http_variables.c,
 http/ngx_http_special_response.c, http/modules/ngx_http_rewrite_module.c, ngx_http_try_files_module.c,
@@ -30,8 +30,9 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place im
 # How a passage ends.
 PASS, ANSWER, REDIRECT, STATIC, HANDLER, BAD, UNKNOWN = "pass", "answer", "redirect", "static", "handler", "bad-request", "unknown"
 
-# What is taken for granted of files: nothing; that there is none; that there is none but the index of a folder.
-NOTHING, NO_FILES, INDEX_ALONE = "nothing", "no files", "index alone"
+# What is taken for granted: nothing; that there is no file; a plain request, without headers of its own, to which only the
+# index of a folder is there as a file.
+NOTHING, NO_FILES, PLAIN = "nothing", "no files", "plain"
 
 _MAX_CHANGES = 10
 _MAX_DEPTH = 10
@@ -56,7 +57,7 @@ _BUILT_IN = frozenset(
 class Step:
     """One thing that nginx does on the way.
 
-    kind   "server", "rewrite", "return", "set", "if", "break", "location", "try_files", "error_page", "index"
+    kind   "client", "rewrite", "return", "set", "if", "break", "location", "try_files", "error_page" or "index"
     says   one sentence
     at     where it is written, or None
     sure   False where it hangs on something that was not looked at
@@ -139,9 +140,9 @@ class Surroundings:
     port: int = 80
 
 
-def go(around: Surroundings, request: Request, files: str = INDEX_ALONE) -> Passage:
-    """Return the passage of a request; files is what is taken for granted of them."""
-    return _Traveller(around, request, files).go()
+def go(around: Surroundings, request: Request, granted: str = PLAIN) -> Passage:
+    """Return the passage of a request; granted is what is taken for granted."""
+    return _Traveller(around, request, granted).go()
 
 
 @functools.lru_cache(maxsize=256)
@@ -166,8 +167,8 @@ def _declared(block: Statement) -> tuple[frozenset[str], frozenset[str]]:
 class _Traveller:
     """The state of one request; the names are those of ngx_http_request_t."""
 
-    def __init__(self, around: Surroundings, request: Request, files: str):
-        self.around, self.request, self.files = around, request, files
+    def __init__(self, around: Surroundings, request: Request, granted: str):
+        self.around, self.request, self.granted = around, request, granted
         self.steps: list[Step] = []
         self.chosen: Chosen | None = None
         self.found: locations.Found | None = None
@@ -450,7 +451,7 @@ class _Traveller:
         args = args[1:] if args and not args[0] else args
         args = args[:-1] if len(args) in (2, 4) and not args[-1] and args[0].startswith("$") else args
         if args and re.fullmatch(r"!?-[fdex]", args[0]):
-            if self.files == NOTHING:
+            if self.granted == NOTHING:
                 raise Unknown(f"if {words} at {statement.at}: files are not looked at")
             holds = args[0].startswith("!")
             self._say("if", f"{words}: files are not looked at; taken as absent", statement.at, sure=False)
@@ -504,6 +505,10 @@ class _Traveller:
             return self._map(name, site.definitions.maps[name], depth)
         made, calculated = _declared(site.block)
         if name in made and name not in calculated:
+            return b""
+        if self.granted == PLAIN and name.startswith(("http_", "cookie_")):
+            if not any(step.kind == "client" and step.says.startswith(f"${name}:") for step in self.steps):
+                self._say("client", f"${name}: taken as not sent", sure=False)
             return b""
         raise Unknown(f"only a request tells ${name}")
 
@@ -591,7 +596,7 @@ class _Traveller:
     def _static(self) -> Passage:
         site = self._site()
         folder = self.uri.endswith(b"/")
-        if folder and self.files == INDEX_ALONE:
+        if folder and self.granted == PLAIN:
             for item in site.in_force("index"):
                 for word in item.args:
                     inner = locations.location_of(self.chosen.server, self.uri + word.encode("utf-8", "surrogateescape"))
@@ -609,7 +614,7 @@ class _Traveller:
         if self.inner is not None:
             # An "if" of a location is a block of its own, to which nothing of the kind is handed down.
             return None
-        if self.files == NOTHING:
+        if self.granted == NOTHING:
             raise Unknown(f"try_files at {statement.at}: files are not looked at")
         last = statement.args[-1]
         self._say("try_files", f"{' '.join(statement.args[:-1])}: files are not looked at; taken as absent, so {last}", statement.at, sure=False)

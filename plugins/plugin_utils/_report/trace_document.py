@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _url
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import FAILED, UNEXPLAINED, Finding, HostResult
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import DIAGNOSED, FAILED, PARTIAL, UNEXPLAINED, Finding, HostResult
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import asked, directives, passage, routes, target
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
@@ -146,7 +146,7 @@ def _host(url: _url.Url, host: Host | None, result: HostResult) -> dict:
     entries = _entries(host, url)
     endpoints = {str(leg.endpoint) for entry in entries for leg in entry.legs}
     told = {
-        "status": result.status,
+        "status": _status(result, endpoints),
         "why": result.why,
         "listens": list(asked.ports(host)) if host else [],
         "foreign_address": bool(host and url.address and host.addresses and url.address not in host.addresses),
@@ -154,6 +154,14 @@ def _host(url: _url.Url, host: Host | None, result: HostResult) -> dict:
         "unexplained": [f"{item.needs}: {item.why}" for item in result.unknown if item.id == UNEXPLAINED and item.needs in endpoints],
     }
     return {**document.safe(told), "findings": [document.finding_of(item) for item in _findings_of(host, result, url)]}
+
+
+def _status(result: HostResult, endpoints: set[str]) -> str:
+    """Return the status of a host; an endpoint to which the URL does not lead was not probed on purpose."""
+    if result.status != PARTIAL or result.why:
+        return result.status
+    open_ends = [item for item in result.unknown if not (item.id == "probe" and item.needs not in endpoints)]
+    return PARTIAL if any(item.status in ("denied", "timeout", "error", "truncated") for item in open_ends) else DIAGNOSED
 
 
 def _entry(host: Host, entry: asked.Entry) -> dict:

@@ -218,7 +218,7 @@ def _end(entry: dict) -> Iterator[Line]:
     elif entry["end"] == "pass" and entry["status"]:
         yield from _said(WARNING, "end", f"the client gets status {entry['status']}, whatever the backend answers, as error_page leads here")
     if not entry["sure"]:
-        yield from _said(WARNING, "assumed", "files were not looked at: a file that is there may end the way before")
+        yield from _said(WARNING, "assumed", "what is assumed may be otherwise: a file that is there, or a header that the client sends, can lead elsewhere")
 
 
 def _once(lines: Iterator[Line]) -> Iterator[Line]:

@@ -15,11 +15,11 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request 
 def _go(load):
     """Return the passage of a GET through the only server of a configuration; text stands in it."""
 
-    def go(text, target="/a", host="shop.example", outside="", files=passage.INDEX_ALONE, **more):
+    def go(text, target="/a", host="shop.example", outside="", granted=passage.PLAIN, **more):
         text = f"http {{ {outside}\nserver {{ listen 80; server_name shop.example;\n{text}\n}} }}"
         (block,) = routes.blocks_of(load(text), {})
         around = passage.Surroundings(block.servers, "*:80", block.site, 80)
-        return passage.go(around, Request(target.encode(), host.encode(), **more), files)
+        return passage.go(around, Request(target.encode(), host.encode(), **more), granted)
 
     return go
 
@@ -77,8 +77,8 @@ def test_where_no_backend_is_asked(go, text, end, status, uri):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("location / { if ($http_user_agent ~ bot) { return 403; } proxy_pass http://b; }", "http_user_agent"),
-        ("location / { if ($cookie_x) { return 403; } proxy_pass http://b; }", "cookie_x"),
+        ("location / { if ($remote_addr ~ ^10) { return 403; } proxy_pass http://b; }", "remote_addr"),
+        ("location / { if ($geoip_country_code) { return 403; } proxy_pass http://b; }", "geoip_country_code"),
         ("location / { proxy_pass http://$remote_addr; }", "remote_addr"),
         ("location ~ (a+)+$ { proxy_pass http://b; }", "could take long"),
         (r"location ~ \p{L} { proxy_pass http://b; }", "not understood"),
@@ -98,7 +98,9 @@ def test_what_a_client_sends_can_be_given(go):
     text = "location / { if ($http_x_a = yes) { return 403; } proxy_pass http://b; }"
     assert go(text, headers={"x-a": b"yes"}).status == 403
     assert go(text, headers={}).end == passage.PASS
-    assert go(text).end == passage.UNKNOWN
+    plain = go(text)
+    assert plain.end == passage.PASS and [(step.says, step.sure) for step in plain.steps if step.kind == "client"] == [("$http_x_a: taken as not sent", False)]
+    assert go(text, granted=passage.NOTHING).end == passage.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_files_are_assumed_to_be_absent(go, text):
     going = go(text)
     assert going.end == passage.PASS and not going.sure
     assert any("files are not looked at" in step.says for step in going.steps if not step.sure)
-    assert go(text, files=passage.NOTHING).end == passage.UNKNOWN
+    assert go(text, granted=passage.NOTHING).end == passage.UNKNOWN
 
 
 def test_the_index_of_a_folder(go):
@@ -120,7 +122,7 @@ def test_the_index_of_a_folder(go):
     text = f"index index.html index.php; location / {{ root /srv; }}\n{php}"
     going = go(text, "/x/")
     assert (going.end, going.sure, going.path, going.params) == (passage.PASS, False, b"/x/index.php", {"SCRIPT_FILENAME": "/srv/x/index.php"})
-    assert go(text, "/x/", files=passage.NO_FILES).end == passage.STATIC
+    assert go(text, "/x/", granted=passage.NO_FILES).end == passage.STATIC
 
 
 @pytest.mark.parametrize("target", ["/%zz", "/../x", "x", "/a\x01", "http://a b/"])

@@ -87,25 +87,30 @@ class Ejection:
 
 def ejections(host: Host) -> Iterator[Ejection]:
     """Yield the groups that nginx has, or lately had, wholly put aside, by its log, and of which a server answers."""
-    for instance in host.instances:
-        workers = {worker["pid"] for worker in instance.workers}
-        for route in host.routes if instance.running else ():
-            legs = tuple(leg for leg in host.legs if leg.route is route and not (leg.peer.run_time and not leg.peer.resolve))
-            # A server that is marked down, or a backup, makes it two: only a server that is alone is never put aside.
-            alone = sum(len(peer.endpoints) for peer in route.peers) == 1
-            if route.instance != instance.id or not legs or alone and not legs[0].peer.max_conns:
-                continue
-            alive = tuple(leg for leg in legs if leg.answers or not leg.probe and leg.serves)
-            group = _newest(host, legs, workers, instance)
-            # Where the workers hold other addresses than the names have now, those that answer are not in use.
-            old = any(item.route is route for item in naming.stale_addresses(host)) if group else False
-            if alive and group and not old and all(leg.peer.max_fails or leg.peer.max_conns for leg in alive):
-                longest = max(leg.peer.fail_timeout for leg in legs)
-                yield Ejection(route, instance, group, legs, alive, _failures(legs), host.now - group["last"] <= longest)
+    if not any(group["class"] == NO_LIVE for group in host.groups):
+        return
+    by_route: dict[str, list[Leg]] = {}
+    for leg in host.legs:
+        if leg.instance.running and (leg.peer.resolve or not leg.peer.run_time):
+            by_route.setdefault(leg.route.key, []).append(leg)
+    # Where the workers hold other addresses than the names have now, those that answer are not in use.
+    old = {item.route.key for item in naming.stale_addresses(host)}
+    for key, legs in by_route.items():
+        route, instance = legs[0].route, legs[0].instance
+        # A server that is marked down, or a backup, makes it two: only a server that is alone is never put aside.
+        alone = sum(len(peer.endpoints) for peer in route.peers) == 1
+        group = _newest(host, legs, instance)
+        if not group or key in old or alone and not legs[0].peer.max_conns:
+            continue
+        alive = tuple(leg for leg in legs if leg.answers or not leg.probe and leg.serves)
+        if alive and all(leg.peer.max_fails or leg.peer.max_conns for leg in alive):
+            longest = max(leg.peer.fail_timeout for leg in legs)
+            yield Ejection(route, instance, group, tuple(legs), alive, _failures(legs), host.now - group["last"] <= longest)
 
 
-def _newest(host: Host, legs: tuple[Leg, ...], workers: set, instance: Instance) -> dict | None:
+def _newest(host: Host, legs: list[Leg], instance: Instance) -> dict | None:
     """Return the newest record of the running workers that no server was left, or None."""
+    workers = {worker["pid"] for worker in instance.workers}
     found = [
         group
         for leg in legs
@@ -115,7 +120,7 @@ def _newest(host: Host, legs: tuple[Leg, ...], workers: set, instance: Instance)
     return max(found, key=lambda group: group["last"], default=None)
 
 
-def _failures(legs: tuple[Leg, ...]) -> tuple[tuple[Leg, int], ...]:
+def _failures(legs: list[Leg]) -> tuple[tuple[Leg, int], ...]:
     counted = [(leg, sum(group["count"] for group in leg.errors if group["class"] != NO_LIVE)) for leg in legs]
     return tuple((leg, count) for leg, count in counted if count)
 

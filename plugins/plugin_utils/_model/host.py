@@ -351,7 +351,11 @@ class Host:
 
     def name_servers(self, instance: str) -> resolvers.Answers:
         """Return what the name servers of an nginx said."""
-        return resolvers.Answers.of((self.answer("resolvers")["value"] or {}).get(instance))
+        return self._name_servers.get(instance) or resolvers.Answers()
+
+    @cached_property
+    def _name_servers(self) -> dict[str, resolvers.Answers]:
+        return {instance: resolvers.Answers.of(value) for instance, value in (self.answer("resolvers")["value"] or {}).items()}
 
     @cached_property
     def legs(self) -> tuple[Leg, ...]:

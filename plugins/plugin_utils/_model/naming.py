@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -107,8 +108,13 @@ class Lookup:
         return PROVEN
 
 
-def lookups(host: Host) -> Iterator[Lookup]:
-    """Yield the names that nginx looks up while it runs, once for each route and peer."""
+@functools.lru_cache(maxsize=8)
+def lookups(host: Host) -> tuple[Lookup, ...]:
+    """Return the names that nginx looks up while it runs, once for each route and peer."""
+    return tuple(_lookups(host))
+
+
+def _lookups(host: Host) -> Iterator[Lookup]:
     seen = set()
     names = {name.lower(): answer for name, answer in (host.answer("names")["value"] or {}).items()}
     for leg in host.legs:
@@ -220,11 +226,16 @@ class Stale:
     held: tuple[dict, ...] = ()
 
 
-def stale_addresses(host: Host) -> Iterator[Stale]:
-    """Yield where the running workers go to an address for which no line of a route stands now, though a name on it has the port.
+@functools.lru_cache(maxsize=8)
+def stale_addresses(host: Host) -> tuple[Stale, ...]:
+    """Return where the running workers go to an address for which no line of a route stands now, though a name on it has the port.
 
     That a worker went there, its failures in the log tell, or a connection that it cannot make right now.
     """
+    return tuple(_stale_addresses(host))
+
+
+def _stale_addresses(host: Host) -> Iterator[Stale]:
     for instance in host.instances:
         if not instance.running:
             continue

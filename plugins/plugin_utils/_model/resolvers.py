@@ -124,10 +124,13 @@ class Answers:
     def _by_server(self) -> dict[str, dict[str, tuple[Said, Said]]]:
         return {server: {name: (first, second) for name, first, second in names} for server, names in self.servers}
 
+    @cached_property
+    def _named(self) -> dict[str, tuple[str, ...]]:
+        return dict(self.named)
+
     def servers_of(self, resolver: Resolver) -> tuple[str, ...]:
         """Return the addresses of the servers of a resolver."""
-        named = dict(self.named)
-        return tuple(dict.fromkeys(server for word in resolver.servers for server in named.get(word, ())))
+        return tuple(dict.fromkeys(server for word in resolver.servers for server in self._named.get(word, ())))
 
     def ask(self, resolver: Resolver, name: str) -> tuple[Lookup, ...]:
         """Return what nginx gets for a name from each server of a resolver; () when it was not asked."""
@@ -147,8 +150,12 @@ class Answers:
 
     def alive(self, resolver: Resolver) -> bool | None:
         """Return whether any server of a resolver answered any question; None when none was asked."""
-        said = [item for server in self.servers_of(resolver) for pair in self._by_server.get(server, {}).values() for item in pair]
-        return any(item.status not in _SILENT for item in said) if said else None
+        said = [self._answering[server] for server in self.servers_of(resolver) if server in self._answering]
+        return any(said) if said else None
+
+    @cached_property
+    def _answering(self) -> dict[str, bool]:
+        return {server: any(item.status not in _SILENT for pair in names.values() for item in pair) for server, names in self._by_server.items()}
 
 
 def _combined(server: str, said: list[Said]) -> Lookup:

@@ -40,7 +40,7 @@ _NO_ANSWER = ("timeout", "error")
 
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each name that nginx needs and that does not resolve."""
-    stale = list(naming.stale_addresses(host))
+    stale = naming.stale_addresses(host)
     for instance in host.instances:
         for found in naming.unfound(host, instance):
             yield _at_start(instance, found, [item for item in stale if item.instance is instance and found.name in item.names])

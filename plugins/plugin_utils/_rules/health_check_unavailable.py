@@ -67,9 +67,9 @@ def check(host: Host) -> Iterator[Finding]:
 
 def _failed_for_clients(host: Host, instance: Instance) -> Leg | None:
     for leg in host.legs:
-        several = leg.route.upstream and sum(len(peer.endpoints) for peer in leg.route.peers if not peer.down) > 1
-        if leg.instance is instance and several and leg.logged(*_FAILURES):
-            return leg
+        if leg.instance is instance and leg.route.upstream and leg.errors and leg.logged(*_FAILURES):
+            if sum(len(peer.endpoints) for peer in leg.route.peers if not peer.down) > 1:
+                return leg
     return None
 
 

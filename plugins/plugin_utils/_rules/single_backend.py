@@ -33,9 +33,8 @@ def check(host: Host) -> Iterator[Finding]:
     """Yield a piece of advice for each backend that has no second one."""
     alone: dict[tuple[str, Endpoint], list[Leg]] = {}
     for leg in host.legs:
-        peers = [peer for peer in leg.route.peers if not peer.down]
-        several = sum(len(peer.endpoints) for peer in peers) > 1 or leg.peer.run_time or leg.route.open_ended or leg.route.unresolved
-        if leg.endpoint.kind == "tcp" and not leg.local and not several and not leg.route.internal:
+        known = not (leg.peer.run_time or leg.route.open_ended or leg.route.unresolved)
+        if leg.endpoint.kind == "tcp" and not leg.local and known and len(leg.peer.endpoints) == 1 and not leg.route.internal and _alone(leg):
             alone.setdefault((leg.instance.id, leg.endpoint), []).append(leg)
     for (_id, endpoint), legs in alone.items():
         routes = "a route has" if len(legs) == 1 else f"{len(legs)} routes have"
@@ -50,6 +49,10 @@ def check(host: Host) -> Iterator[Finding]:
             Fix(remedy=None, safety=MANUAL, summary=f'Put {endpoint} into an "upstream" block with a second server or a backup.', diff=""),
             at=legs[0].peer.at,
         )
+
+
+def _alone(leg: Leg) -> bool:
+    return not any(peer.endpoints and not peer.down for peer in leg.route.peers if peer is not leg.peer)
 
 
 RULE = Rule(

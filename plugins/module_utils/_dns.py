@@ -153,11 +153,21 @@ def ask(servers, names, seconds):
     finally:
         for channel in channels.values():
             channel.close()
-    found = {}
+    return _found(questions, seconds)
+
+
+def _found(questions, seconds):
+    found, resolved = {}, set()
     for question in questions:
-        said = question.answer or answer(TIMEOUT, why=question.heard or "no answer in {0:g} s".format(seconds))
+        if question.answer is None:
+            question.answer = answer(TIMEOUT, why=question.heard or "no answer in {0:g} s".format(seconds))
+        if question.answer["status"] == OK:
+            resolved.add((question.server, question.name))
+    for question in questions:
+        # nginx asks for an alias only where neither kind came with an address.
+        needless = question.aliases and question.answer["status"] != OK and (question.server, question.name) in resolved
         key = "a" if question.kind == A else "aaaa"
-        found.setdefault(question.server, {}).setdefault(question.name, {})[key] = said
+        found.setdefault(question.server, {}).setdefault(question.name, {})[key] = answer(EMPTY) if needless else question.answer
     return found
 
 

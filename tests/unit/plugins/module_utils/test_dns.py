@@ -144,6 +144,16 @@ def test_an_alias_alone_is_followed(serve):
     assert ask(serve(answer))["a"] == {"status": "ok", "addresses": ["10.0.0.5"], "ttl": 7, "why": ""}
 
 
+def test_an_alias_of_one_kind_does_not_spoil_the_addresses_of_the_other(serve):
+    def answer(raw, _tcp):
+        if raw[12:].startswith(name("b.internal")):
+            return [response(raw, code=5)]
+        return [response(raw, [(5, 7, name("b.internal"))] + ([FOUR] if kind_of(raw) == 1 else []))]
+
+    said = ask(serve(answer))
+    assert (said["a"]["status"], said["aaaa"]["status"]) == ("ok", "empty")
+
+
 def test_an_alias_of_itself_ends(serve):
     server = serve(lambda raw, tcp: [response(raw, [(5, 7, name("app.internal"))])])
     assert ask(server)["a"]["status"] == "empty"

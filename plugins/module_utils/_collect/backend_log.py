@@ -35,6 +35,8 @@ GROUPS = 200
 MOMENTS = 40
 PIDS = 8
 SAMPLE = 300
+WORDS = 5
+WORDS_OF = 3
 JOURNAL_RECORDS = 2000
 JOURNAL_TAIL = 3000
 JOURNAL_BYTES = 8 << 20
@@ -158,6 +160,7 @@ class _Events:
         self._redactor = redactor
         self._begin = begin
         self._groups = {}
+        self._words = {}
         self.overflowed = False
 
     def add(self, kind, owner, source, by, event, values, moment, line):
@@ -175,7 +178,7 @@ class _Events:
             if len(self._groups) >= GROUPS:
                 self.overflowed = True
                 return
-            group = self._groups[key] = {"detail": dict(values), "count": 0, "first": None, "last": None, "moments": [], "pids": [], "sample": line}
+            group = self._groups[key] = {"detail": dict(values), "count": 0, "first": None, "last": None, "moments": [], "pids": [], "sample": line, "words": []}
         group["count"] += 1
         for name, value in measured.items():
             group["detail"][name] = max(value, group["detail"].get(name, value))
@@ -188,6 +191,7 @@ class _Events:
 
     def value(self):
         """Return the EVENTs."""
+        self._add_words()
         return [self._shown(key, group) for key, group in self._groups.items()]
 
     def _shown(self, key, group):
@@ -196,8 +200,25 @@ class _Events:
             "kind": kind, "owner": text.harmless(owner, 256), "source": text.harmless(source, 300), "by": by, "event": event, "signal": number, "code": code,
             "count": group["count"], "first": group["first"], "last": group["last"], "moments": sorted(group["moments"]), "pids": group["pids"],
             "detail": {name: self._harmless(value) if not isinstance(value, (int, float)) else value for name, value in group["detail"].items()},
-            "sample": self._harmless(group["sample"]),
+            "sample": self._harmless(group["sample"]), "words": [self._harmless(line) for line in group["words"]],
         }
+
+    def keep_words(self, kind, owner, written, lines):
+        """Keep the last lines of a program's own log for the end that they were written at, if there is such."""
+        if lines and written > self._words.get((kind, owner), (0.0, ()))[0]:
+            self._words[(kind, owner)] = (written, lines)
+
+    def _add_words(self):
+        for key, group in self._groups.items():
+            for (kind, owner), (written, lines) in self._words.items():
+                same = key[0] == kind and key[4] == "exit" and key[1] in (owner, owner.rpartition(":")[2])
+                if same and group["last"] and abs(group["last"] - written) <= 3.0:
+                    group["words"] = lines
+
+    def ended(self):
+        """Return (unit, group) of the main processes that ended by themselves, the last first."""
+        found = [(key[1], group) for key, group in self._groups.items() if key[0] == "unit" and key[3:5] == ("systemd", "exit") and group["last"]]
+        return sorted(found, key=lambda item: -item[1]["last"])
 
     def _harmless(self, line):
         return text.harmless(self._redactor.text(line), SAMPLE)
@@ -237,7 +258,26 @@ def _journal(host, events, units, versions, begin):
             event, values = told
             kind, owner = _owner("pool", versions[name], values) if name in versions else ("unit", name)
             events.add(kind, owner, "journal", "systemd" if own else "log", event, values, _moment(record), line)
+    _add_words_of_units(host, events)
     return [source]
+
+
+def _add_words_of_units(host, events):
+    """Add what a unit said in the moments before its process ended by itself: a program names its error there."""
+    for name, group in events.ended()[:WORDS_OF]:
+        argv = ["journalctl", "--no-pager", "--quiet", "--output=json", "--unit=" + name, "-n", "60"]
+        argv += ["--since=@{0}".format(int(group["last"]) - 5), "--until=@{0}".format(int(group["last"]) + 1)]
+        try:
+            records = _parsed(host.run(argv, JOURNAL_SECONDS, 1 << 20).out)
+        except evidence.Unanswered:
+            continue
+        own = [record for record in records if record.get("_PID") != "1" and (_moment(record) or 0.0) <= group["last"] + 0.05]
+        group["words"] = _telling([_message(record.get("MESSAGE")) for record in own])
+
+
+def _telling(lines):
+    """Return the last lines that are no part of a stack trace."""
+    return [line for line in lines if line.strip() and not line[0].isspace() and not line.startswith("Node.js v")][-WORDS:]
 
 
 def _records(host, matches, begin, hint):
@@ -294,7 +334,7 @@ def _read(host, events, log, begin):
     shown = "PHP " + owner["version"] if kind == "pool" else owner
     source = _source(shown, path)
     try:
-        raw, size = _tail(host, path, user)
+        raw, size, written = _tail(host, path, user)
     except evidence.Unanswered as error:
         return _source(shown, path, error.status, error.why)
     except OSError as error:
@@ -322,6 +362,8 @@ def _read(host, events, log, begin):
             continue
         events.add(about, name, path, manager or "log", event, values, moment, line)
     source["truncated"] = size > TAIL and (oldest is None or oldest > begin)
+    if kind in ("program", "app") and not manager:
+        events.keep_words(kind, owner, written, _telling([text.decode(line[:1000]) for line in raw.split(b"\n")[-40:]]))
     return source
 
 
@@ -336,7 +378,7 @@ def _owner(kind, owner, values):
 
 
 def _tail(host, path, user):
-    """Return (last bytes from a whole line on, size) of a log. One that its user may have put there must be that user's, and have one name."""
+    """Return (last bytes from a whole line on, size, time of the last write) of a log. One that its user may have put there must be that user's, and have one name."""
     file, info = log_files.open_log(host, path)
     with file:
         if user is not None:
@@ -351,7 +393,7 @@ def _tail(host, path, user):
                 break
             raw += part
             left -= len(part)
-    return (raw.partition(b"\n")[2] if info.st_size > TAIL else raw), info.st_size
+    return (raw.partition(b"\n")[2] if info.st_size > TAIL else raw), info.st_size, info.st_mtime
 
 
 # --- the kernel
@@ -442,7 +484,8 @@ def _kernel_event(event, values, moment, line, constraint):
         about["constraint"] = "group" if (values.get("constraint") or "").startswith("Memory cgroup") else "host"
         about["memory"] = int(values["anon"]) * 1024 if values.get("anon") else None
         if constraint and constraint.get("pid") == values.get("pid"):
-            about["unit"] = text.harmless(_processes.unit_of(constraint["group"]), 256)
+            # A group that is no unit of this host, such as a container's, is told whole.
+            about["unit"] = text.harmless(_processes.unit_of(constraint["group"]) or constraint["group"], 256)
             about["constraint"] = "group" if constraint["constraint"] == "CONSTRAINT_MEMCG" else "host"
     return dict(about, time=moment, sample=text.harmless(line, SAMPLE))
 

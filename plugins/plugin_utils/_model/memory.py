@@ -50,7 +50,7 @@ def kills(host: Host, leg: Leg) -> Kills | None:
     units = [unit for unit in (ends.unit_of(host, owner) for owner in found) if unit]
     told = [event for event in ends.events_of(host, found) if event["by"] == "systemd" and _OOM in (event["event"], event["detail"].get("result"))]
     killed = [event for event in ends.crashes(host, found) if event["signal"] == ends.KILL]
-    kernel = _of_kernel(host, leg, {unit["name"] for unit in units}, killed)
+    kernel = _of_kernel(host, leg, found, killed)
     counting = next((unit for unit in units if (unit.get("memory") or {}).get("oom_kills")), None)
     down = next((unit for unit in units if unit.get("active") in ("failed", "activating") and (unit.get("result") == _OOM or _died_of(unit, kernel))), None)
     if not (told or kernel or counting or down):
@@ -62,17 +62,26 @@ def kills(host: Host, leg: Leg) -> Kills | None:
     return Kills(owner, unit, events, tuple(kernel), counting["memory"]["oom_kills"] if counting else 0, bool(down))
 
 
-def _of_kernel(host: Host, leg: Leg, units: set[str], killed: list[dict]) -> list[dict]:
-    """Return the kernel's kills of a process in one of these units; where it names no unit, those of a process whose end was noted elsewhere."""
+def _of_kernel(host: Host, leg: Leg, found: tuple[owners.Owner, ...], killed: list[dict]) -> list[dict]:
+    """Return the kernel's kills of a process behind an endpoint.
+
+    A unit or a pool has its control group for itself. In one that a manager's programs share, and where the kernel names none, it is a process
+    whose end was noted elsewhere at that time.
+    """
+    processes = [process for item in leg.listeners for process in item.processes]
+    whole = {owner.unit for owner in found if owner.unit} if found and found[0].kind in ("systemd unit", "PHP-FPM pool") else set()
+    shared = {process.unit for process in processes} | {""}
     pids = {pid for event in killed for pid in event["pids"]}
-    names = {process.comm for item in leg.listeners for process in item.processes}
+    names = {process.comm for process in processes}
     moments = [moment for event in killed for moment in event["moments"]]
-    found = []
+    told = []
     for event in ends.kernel_events(host, _OOM):
         at_that_time = bool(event["time"]) and any(abs(event["time"] - moment) <= ends.SLACK for moment in moments)
-        if event["unit"] in units or not event["unit"] and at_that_time and (event["pid"] in pids or not pids and (not names or event["comm"] in names)):
-            found.append(event)
-    return found
+        if event["unit"] in whole:
+            told.append(event)
+        elif event["unit"] in shared and at_that_time and (event["pid"] in pids or not pids and (not names or event["comm"] in names)):
+            told.append(event)
+    return told
 
 
 def _died_of(unit: dict, kernel: list[dict]) -> bool:

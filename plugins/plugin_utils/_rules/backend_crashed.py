@@ -32,7 +32,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import a
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import Owner
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_probe, times
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_paths, show_probe, times
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -59,8 +59,9 @@ def _finding(host: Host, leg: Leg, found: tuple[Owner, ...], joined: ends.Joined
         certainty = LIKELY
     alternatives = ("backend-oom-killed",) if killed else ("backend-closes-early",)
     evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2]), *(show_event(event) for event in joined.events[:4])]
+    evidence += show_paths(leg, *ends.CUT)
+    evidence += [Evidence(f"last words of {event['owner']}", quote(line)) for event in joined.events[:2] for line in event["words"]]
     evidence += _cores(host, joined) + show_probe(leg)
-    evidence += [Evidence(f"last words of {owner.name}", quote(line)) for owner in found[:1] for line in owner.lines[-3:]]
     count = sum(event["count"] for event in joined.events)
     again = "The route's own probe is cut off too." if now else "It answers now." if leg.answers else ""
     return on_leg(

@@ -30,7 +30,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import a
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import Owner
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_probe, times
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_paths, show_probe, times
 
 # Masters look after their workers about once a second, and gunicorn may need a second look.
 _LATE = 3.0
@@ -87,7 +87,7 @@ def _finding(host: Host, leg: Leg, found: tuple[Owner, ...], joined: ends.Joined
     evidence = [show_config(leg)]
     evidence += [Evidence(quote(limit.source), f"{limit.name}: {limit.seconds:g} s")] if limit else []
     evidence += [Evidence(str(timeout.at or "nginx default"), f"{timeout.name} {' '.join(timeout.args)} is in force")] if waits else []
-    evidence += show_probe(leg) + [show_group(group) for group in joined.groups[:2]] + [show_event(event) for event in joined.events[:3]]
+    evidence += show_probe(leg) + [show_group(group) for group in joined.groups[:2]] + show_paths(leg, *ends.CUT) + [show_event(event) for event in joined.events[:3]]
     scripts = sorted({str(event["detail"]["script"]) for event in joined.events if event["detail"].get("script")})
     evidence += [Evidence("scripts that were ended", quote(", ".join(scripts[:3])))] if scripts else []
     return on_leg(

@@ -32,7 +32,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, memory
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_probe, times
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_paths, show_probe, times
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -84,7 +84,7 @@ def _finding(host: Host, leg: Leg, kills: memory.Kills, joined: ends.Joined, cer
         leg,
         certainty,
         says,
-        evidence + show_probe(leg),
+        evidence + show_paths(leg, *ends.CUT) + show_probe(leg),
         Fix(remedy=None, safety=MANUAL, summary=_advice(kills, figures), diff=""),
         f"systemctl show -p MemoryMax,MemoryCurrent,NRestarts,Result {shlex.quote(kills.unit['name'])}" if kills.unit else kills.owner.look,
         () if certainty == PROVEN else ("backend-crashed",),

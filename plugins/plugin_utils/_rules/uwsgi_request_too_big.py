@@ -29,7 +29,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_event, show_group, show_probe, times
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_event, show_group, show_paths, show_probe, times
 
 _SIZES = (8192, 16384, 32768, 65535)
 
@@ -62,7 +62,7 @@ def check(host: Host) -> Iterator[Finding]:
             leg,
             certainty,
             f"uWSGI drops requests of {leg.endpoint} whose header needs {needed}: its buffer has {limit} ({times(sum(event['count'] for event in joined.events))}).",
-            evidence + show_probe(leg),
+            evidence + show_paths(leg, *ends.CUT) + show_probe(leg),
             Fix(remedy="uwsgi_buffer", safety=RISKY, summary=f"Set buffer-size = {enough} in uWSGI{place} and restart it.", diff=""),
             found[0].look,
             () if certainty == PROVEN else ("gateway-protocol-mismatch", "backend-crashed"),

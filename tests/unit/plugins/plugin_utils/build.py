@@ -562,6 +562,7 @@ class World:
                 "pids": list(pids),
                 "detail": detail,
                 "sample": f"{owner}: {event}",
+                "words": [],
             }
         )
         return self

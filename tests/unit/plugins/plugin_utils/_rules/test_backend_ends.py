@@ -216,6 +216,24 @@ def test_a_kill_without_a_unit_is_joined_by_process_and_time():
     assert causes(world.killed_for_memory("", pid=50, comm="mysqld", at=T + 1, constraint="host").judge()) == [("backend-crashed", "likely")]
 
 
+def test_of_the_programs_of_one_supervisor_the_one_that_ended_then():
+    def programs() -> World:
+        world = World().passes(f"http://{NODE}").program("shop", "RUNNING", NODE, pid=50).unit("supervisor.service", pid=40)
+        world.listen(NODE, pid=50, unit="supervisor.service", started=T + 1)
+        return lost(world, T).killed_for_memory("supervisor.service", pid=49, at=T)
+
+    world = programs().ended("shop", "exit", kind="program", by="supervisor", signal=9, at=(T,), source="/var/log/supervisor/supervisord.log")
+    assert causes(world.judge()) == [("backend-oom-killed", "likely")]
+    world = programs().ended("mailer", "exit", kind="program", by="supervisor", signal=9, at=(T,), source="/var/log/supervisor/supervisord.log")
+    assert causes(world.judge()) == []
+
+
+def test_a_kill_in_a_container():
+    world = lost(node(), T).ended("shop.service", "exit", by="systemd", signal=9, at=(T,))
+    world.killed_for_memory("/docker/" + "5" * 64, pid=50, comm="node", at=T)
+    assert causes(world.judge()) == [("backend-crashed", "likely")]
+
+
 def test_a_kill_of_another_unit():
     assert verdict(oom().unit("mailer.service").killed_for_memory("mailer.service", pid=50).judge()) == []
 

@@ -74,8 +74,7 @@ def nginx_too_early(host: Host, instance: Instance) -> NginxTooEarly | None:
     # The test looks every name up, as the start did.
     if instance.running or not instance.meant_to_run or not (instance.test["value"] or {}).get("valid") or instance.test["truncated"]:
         return None
-    records = (host.answer("error_log")["value"] or {}).get("configuration") or ()
-    emergencies = sorted((record for record in records if record["level"] == "emerg" and record["last"]), key=lambda record: record["last"])
+    emergencies = sorted(_emergencies(host, instance), key=lambda record: record["last"])
     if not emergencies:
         return None
     # The last thing that it said, and said of the files as they are.
@@ -85,6 +84,17 @@ def nginx_too_early(host: Host, instance: Instance) -> NginxTooEarly | None:
     if not match or changed > last["last"] + 1.0:
         return None
     return NginxTooEarly(re.sub(r":\d+$", "", match.group("name")), last)
+
+
+def _emergencies(host: Host, instance: Instance) -> list[dict]:
+    """Return what nginx said at its failed starts: in its error log, and, as the test before a start says it, in the journal of its unit."""
+    records = (host.answer("error_log")["value"] or {}).get("configuration") or ()
+    found = [{**record, "from": "error log"} for record in records if record["level"] == "emerg" and record["last"]]
+    for unit in host.answer("backends.units")["value"] or ():
+        if unit["name"] == instance.unit.get("name") and unit.get("active") == "failed" and unit.get("changed"):
+            said = [line.partition("[emerg] ")[2] for line in unit.get("journal") or () if "[emerg] " in line]
+            found += [{"text": re.sub(r"^\d+#\d+: ", "", line), "last": unit["changed"], "from": f"journal of {unit['name']}"} for line in said[-1:]]
+    return found
 
 
 def backends_too_early(host: Host) -> list[BackendTooEarly]:

@@ -9,7 +9,7 @@ does not start at all; a backend whose database is not up yet may end. Minutes l
 down.
 
 ## How it is recognised
-nginx: it is down and meant to run, its last [emerg] record names a host that was not found, the files were not changed since, the configuration
+nginx: it is down and meant to run, its last [emerg] record (error log, or journal of its unit) names a host that was not found, the files were not changed since, the configuration
 test passes now and the name resolves. A backend: its unit has failed, its last words name an address or a socket of this host that refused it, and
 there a process listens now that was started after the backend had ended. Both are proven.
 
@@ -54,7 +54,7 @@ def _nginx(host: Host, instance: Instance, early: boot.NginxTooEarly) -> Finding
         PROVEN,
         f"nginx did not start, because {early.name} could not be looked up then; it resolves now, and nginx is still down.",
         [
-            Evidence("error log", f"{quote(early.record['text'])}, last {clock(early.record['last'])}"),
+            Evidence(early.record["from"], f"{quote(early.record['text'])}, last {clock(early.record['last'])}"),
             Evidence("configuration test", "passes, and it looks every name up"),
             *([Evidence("names", f"{early.name} is {', '.join(addresses[:3])} now")] if addresses else []),
             Evidence("process table", f"no master process runs for {instance.id}"),

@@ -356,6 +356,15 @@ def nginx_early(text: str = 'host not found in upstream "orders.internal" in /et
     return World().passes(f"http://{NODE}").service("shop.service", NODE).refused_reload(text, pids=(88,), last=NOW - 3500).stopped(active="failed")
 
 
+def test_an_nginx_whose_test_before_the_start_told_the_journal_alone():
+    world = World().passes(f"http://{NODE}").service("shop.service", NODE).stopped(active="failed")
+    said = 'nginx: [emerg] host not found in upstream "orders.internal:3000" in /etc/nginx/sites-enabled/shop:3'
+    world.unit("nginx.service", active="failed", fragment="/lib/systemd/system/nginx.service", journal=[said, "nginx: configuration file test failed"])
+    finding = only(world.judge())
+    assert (finding.id, finding.certainty, finding.evidence[0].from_) == ("startup-order", "proven", "journal of nginx.service")
+    assert "orders.internal could not" in finding.says
+
+
 def test_an_nginx_whose_files_were_changed_since():
     world = nginx_early().passes(f"http://{NODE}", mtime=NOW - 100)
     assert causes(world.judge()) == [("nginx-not-running", "proven")]

@@ -339,6 +339,8 @@ def _read(host, events, log, begin):
         return _source(shown, path, error.status, error.why)
     except OSError as error:
         return _source(shown, path, evidence.ERROR, error.strerror or type(error).__name__)
+    if size <= TAIL:
+        raw = _rotated(host, path, user, begin) + raw
     moment, oldest = None, None
     asked_to_stop = set()
     for line in raw.split(b"\n"):
@@ -365,6 +367,17 @@ def _read(host, events, log, begin):
     if kind in ("program", "app") and not manager:
         events.keep_words(kind, owner, written, _telling([text.decode(line[:1000]) for line in raw.split(b"\n")[-40:]]))
     return source
+
+
+def _rotated(host, path, user, begin):
+    """Return the last bytes of the newest rotated file of a log, where that still belongs to the window."""
+    for name in log_files.rotated(host, path, begin)[:1]:
+        if not name.endswith(".gz"):
+            try:
+                return _tail(host, name, user)[0]
+            except (evidence.Unanswered, OSError):
+                break
+    return b""
 
 
 def _owner(kind, owner, values):

@@ -226,6 +226,13 @@ def test_a_log_that_is_larger_than_its_bound(host):
     assert told(answer) == [] and answer.truncated and answer.value["sources"][0]["truncated"]
 
 
+def test_a_log_that_was_rotated_within_the_window(host):
+    line = "{0},123 WARN exited: shop (exit status 1; not expected)\n"
+    write(host, "/var/log/supervisord.log.1", line.format(stamped("%Y-%m-%d %H:%M:%S")), T)
+    write(host, "/var/log/supervisord.log", line.format(stamped("%Y-%m-%d %H:%M:%S", T + 60)))
+    assert told(collect(host, backends(programs=[program(logs=[])]))) == [("program", "shop", "supervisor", "exit", None, 1, 2)]
+
+
 def test_hostile_text_leaves_harmless(host):
     write(host, "/var/log/php.log", "[{0}] WARNING: [pool a\x1b[2Jb] child 1 exited on signal 11 (SIGSEGV) after 6.4 seconds from start\n".format(
         stamped("%d-%b-%Y %H:%M:%S")))

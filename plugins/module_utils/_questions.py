@@ -10,6 +10,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidenc
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_passes as passes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import access_log
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import apparmor
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backend_log
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backends
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import error_log
@@ -47,12 +48,13 @@ def ask_all(host, redactor, since, log_limit, test):
         answers[resolvers.KEY] = evidence.ask(resolvers.ASKED, resolvers.collect, host, found)
         answers[paths.KEY] = evidence.ask(paths.ASKED, paths.collect, host, found)
         answers[temp_paths.KEY] = evidence.ask(temp_paths.ASKED, temp_paths.collect, host, found)
+        answers[apparmor.KEY] = evidence.ask(apparmor.ASKED, apparmor.collect, host, found, since)
         answers[limits.KEY] = evidence.ask(limits.ASKED, limits.collect, host, found)
         looked_up = answers[names.KEY]["value"] or {}
         answers[network.KEY] = evidence.ask(network.ASKED, network.collect, host, found, looked_up, processes.net)
         sockets = set().union(*(passes.sockets(instance) for instance in found["instances"]))
     else:
-        for question in (names, resolvers, paths, temp_paths, limits, network):
+        for question in (names, resolvers, paths, temp_paths, apparmor, limits, network):
             answers[question.KEY] = evidence.no_answer(question.ASKED, answers[nginx.KEY]["status"], _NO_NGINX)
     masters = [instance["master"]["pid"] for instance in (found or {}).get("instances", ()) if instance["master"]]
     logs = [log for instance in (found or {}).get("instances", ()) for log in _logs(instance, "error_logs")]
@@ -93,8 +95,8 @@ def _logs(instance, kind):
 
 def _unasked(answers, scan):
     every = (
-        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, temp_paths.KEY, limits.KEY, network.KEY, listeners.KEY, error_log.KEY, access_log.KEY, php_fpm.KEY,
-        backends.KEY, backend_log.KEY, servers.KEY, selinux.KEY, pressure.KEY,
+        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, temp_paths.KEY, apparmor.KEY, limits.KEY, network.KEY, listeners.KEY, error_log.KEY,
+        access_log.KEY, php_fpm.KEY, backends.KEY, backend_log.KEY, servers.KEY, selinux.KEY, pressure.KEY,
     )
     for key in every:
         answers[key] = evidence.no_answer(scan["asked"], scan["status"], scan["why"])

@@ -78,6 +78,10 @@ answers:
       description: The way to each temporary and cache folder of nginx, and the room that is left there.
       type: dict
       returned: always
+    apparmor:
+      description: The AppArmor profiles of the nginx processes, and what was denied under them.
+      type: dict
+      returned: always
     network:
       description: The routes, links, sockets and packet filter rules on the way to the TCP peers of the configuration.
       type: dict

@@ -22,7 +22,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Ru
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group, times
 
 # Questions to which "there is none on this host" is an answer that rules can work with.
-_NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "paths", "selinux")
+_NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "paths", "selinux", "apparmor")
 # Logs are read from their end: what was found stands, whatever older records were not read.
 _NEWEST_SUFFICE = ("error_log", "backend_log")
 # Which of two causes on one leg stands: what keeps nginx from the backend before what the backend then does.

@@ -415,7 +415,7 @@ def _kernel(host, begin):
     """Return {"source", "events"}; raises Unanswered where there is no kernel log or it may not be read."""
     booted = host.now() - time.clock_gettime(time.CLOCK_MONOTONIC)
     try:
-        lines, whole = _ring(host, booted)
+        lines, whole = ring(host, booted, _KERNEL_HINT)
     except evidence.Unanswered as error:
         lines, whole, why = [], False, error
     else:
@@ -450,13 +450,13 @@ def _kernel(host, begin):
     return evidence.Partial({"source": text.harmless(source, 300), "events": found[-GROUPS:]}, len(found) > GROUPS)
 
 
-def _ring(host, booted):
-    """Return ([(time, line)] of the kernel's ring buffer, whether it still holds the first line since boot)."""
+def ring(host, booted, wanted):
+    """Return ([(time, line)] of the lines of the kernel's ring buffer that match a pattern (str), whether it still holds the first line since boot)."""
     try:
         descriptor = os.open(host.path("/dev/kmsg"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
         raise evidence.unanswered_by(error, "/dev/kmsg")
-    hint, lines, first = re.compile(_KERNEL_HINT.encode("ascii")), [], None
+    hint, lines, first = re.compile(wanted.encode("ascii")), [], None
     deadline = time.monotonic() + KERNEL_SECONDS
     try:
         if not stat.S_ISCHR(os.fstat(descriptor).st_mode):

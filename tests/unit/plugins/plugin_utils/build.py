@@ -52,6 +52,7 @@ _CLASSES = {
     "read-timeout": ("upstream timed out", 110, "reading response header from upstream", 504),
     "tls-wrong-version": ("SSL_do_handshake() failed", None, "SSL handshaking to upstream", 502),
     "connect-timeout": ("upstream timed out", 110, "connecting to upstream", 504),
+    "connect-setup-failed": ("socket() failed", 13, "connecting to upstream", 500),
     "connect-unreachable": ("connect() failed", 113, "connecting to upstream", 502),
     "connect-no-port-left": ("connect() failed", 99, "connecting to upstream", 502),
     "descriptors-exhausted": ("socket() failed", 24, "connecting to upstream", 500),
@@ -138,6 +139,7 @@ class World:
             "names": evidence.answer("names", {}),
             "resolvers": evidence.answer("DNS", {}),
             "paths": evidence.answer("paths", {}),
+            "apparmor": evidence.no_answer("apparmor", evidence.ABSENT, "the kernel runs without AppArmor"),
             "temp_paths": evidence.answer("lstat and statvfs of temporary folders", {MAIN: []}),
             "network": evidence.answer("rtnetlink", {MAIN: self.network}),
             "limits": evidence.answer("/proc/PID/limits", self.limits),
@@ -586,6 +588,20 @@ class World:
         if missing:
             walk = {"status": "absent", "why": "No such file or directory", "missing": missing, "walk": _folders(missing, {})}
         self.answers["temp_paths"]["value"][MAIN].append({"directive": directive, "path": path, "walk": walk, "space": space})
+        return self
+
+    # --- AppArmor
+
+    def apparmor(self, profile: str, mode: str = "enforce") -> World:
+        """Let the processes of nginx run under a profile."""
+        labels = {str(pid): {"profile": profile, "mode": mode} for pid in (MASTER, *WORKERS)}
+        self.answers["apparmor"] = evidence.answer("/proc/PID/attr", {"labels": labels, "denials": []})
+        return self
+
+    def apparmor_denied(self, profile: str, operation: str = "connect", name: str = "", family: str = "", denied: str = "wr", last: float = NOW - 60) -> World:
+        """Add a denial to the kernel's log."""
+        denial = {"profile": profile, "operation": operation, "name": name, "family": family, "denied": denied, "comm": "nginx", "pid": WORKERS[0]}
+        self.answers["apparmor"]["value"]["denials"].append({**denial, "time": last, "first": last, "count": 3})
         return self
 
     # --- the way to a peer

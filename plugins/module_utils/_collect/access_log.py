@@ -128,6 +128,7 @@ class _Reading:
         self._left = limit_of_all
         self._deadline = time.monotonic() + SECONDS
         self._groups = {}
+        self._seen = set()
         self._times = {}
 
     def log(self, logs, limit):
@@ -147,13 +148,16 @@ class _Reading:
         names = log["names"][0] if log["names"] and all(each["names"] == log["names"] for each in logs) else ""
         about = {"format": log["format"], "some": any(each["some"] for each in logs), "names": names}
         for source in sources:
-            self._source(source, about, expressions, limit)
+            self._source(log, source, about, expressions, limit)
         return None
 
     def _unread(self, path, why):
         self.entries.append(log_files.entry(self._shown(path, FIELD_LENGTH), evidence.ABSENT, why))
 
-    def _source(self, source, about, expressions, limit):
+    def _source(self, log, source, about, expressions, limit):
+        if source.key in self._seen:
+            return
+        self._seen.add(source.key)
         names = [source.path]
         while names:
             name = names.pop(0)
@@ -162,6 +166,10 @@ class _Reading:
             self.entries.append(told)
             try:
                 reached = self._read(source, name, about, expressions, min(limit, self._left), told)
+            except log_files.Elsewhere as error:
+                told.update(status=error.status, why=text.harmless(error.why, FIELD_LENGTH))
+                self._linked(log, error.target, about, expressions, limit)
+                return
             except evidence.Unanswered as error:
                 told.update(status=error.status, why=text.harmless(error.why, FIELD_LENGTH))
                 return
@@ -171,6 +179,12 @@ class _Reading:
                 return
             if name == source.path:
                 names = [other[len(source.root):] for other in log_files.rotated(self.host, source.root + source.path, self.begin)]
+
+    def _linked(self, log, target, about, expressions, limit):
+        """Read what a container writes to its standard output, other lines among it."""
+        for source in log_sources.linked(self.host, log, target):
+            if isinstance(source, log_sources.File) and source.path != log["path"]:
+                self._source(log, source, dict(about, some=True), expressions, limit)
 
     def _read(self, source, path, about, expressions, limit, told):
         """Read one file; return whether the window's begin was reached."""

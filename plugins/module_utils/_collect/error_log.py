@@ -63,19 +63,18 @@ _MARK = b"upstream"
 _ELSEWHERE = re.compile(
     rb"\n(?:.{19} \[(?:"
     rb"(?:error|crit|warn|info)\] [0-9]+#[0-9]+: (?:\*[0-9]+ )?(?:"
-    rb"open\(\) \"[^\"\n]*\" failed \((?:2[34]:|(?<=/\d{10}\" failed \())"
-    rb"|c(?:lient (?:intended|sent plain|prem)|ould |ache |onnect\(\) .*while resolving)"
+    rb"c(?:lient (?:intended|sent plain|prem)|ould |ache |onnect\(\) .*while resolving)"
     rb"|a(?:ccept4?\(\) failed|uth request|n? (?:client|upstream) re)"
     rb"|SSL_set_"
     rb"|s(?:ubrequests cycle|cgi |uwsgi |ervice |(?:ocket|end)\(\) .*while resolving)"
     rb"|[FbefghiklmnprtuwzR0-9](?:astCGI sent|imiting |o |he |writev?\(\) \"|ritev?\(\) \"|kdir\(\) \"|ename\(\) \"|nlink\(\) \"|sing uninit|nvalid |ero length"
     rb"|oo (?:long http2|big sub)|astcgi |wsgi |rpcs |ewrite or|poll_wait|event|roken header|nknown PROXY|eader is too|alloc|\d* worker_conn|hread "
     rb"|ecv\(\) .*while resolving|nexpected |tag |issing slice|emcached |ey: ))"
-    rb"|(?:emerg|alert|notice)\] )"
+    rb"|(?:emerg|alert|notice)\] |crit\] [^*\n]*(?:\*[0-9]+ )?open\(\) \"[^\"\n]*\" failed)"
     rb"|nginx: \[)"
 )
-# The names that could not be resolved stand first in their records.
-_NAME_MARK = b" could not be resolved ("
+# What stands behind a name in its record: one that could not be resolved, a file for which no descriptor was left.
+_NAME_MARKS = (b" could not be resolved (", b"\" failed (23:", b"\" failed (24:")
 # A line without a record's beginning that was meant as one of ours.
 _NEAR_LINE = re.compile(rb"\[(?:emerg|alert|crit|error|warn)\] |upstream: \"| (?:to|from|reading) upstream(?:,|\Z)")
 _FASTCGI = b"FastCGI sent in stderr: "
@@ -310,7 +309,7 @@ class _Group:
         self.sample = sample
 
     def add(self, stamp, pid, method, path):
-        """Count one record. path is bytes: most are already known and never decoded."""
+        """Count one record and return the method that it counts for. path is bytes: most are already known and never decoded."""
         self.count += 1
         if self.first is None or stamp < self.first or stamp > self.last:
             self._extend(stamp)
@@ -326,6 +325,7 @@ class _Group:
                 self.paths.append(path)
         if pid and len(self.pids) < PIDS and pid not in self.pids:
             self.pids.append(pid)
+        return method
 
     def _extend(self, stamp):
         # Only here is a stamp looked at closely: the quick expression lets "9999/////" pass.
@@ -374,14 +374,13 @@ class _Journal:
 
         written is the time of the file's last change, for lines that have no time of their own.
         """
-        marked, slow = set(), []
+        slow = []
         find, before, usual, shapes, begin = block.find, block.rfind, _USUAL.match, self._shapes, self._begin_stamp
         at = find(_MARK)
         while at >= 0:
             start = before(b"\n", 0, at) + 1
             end = find(b"\n", at)
             line = block[start:end] if end >= 0 else block[start:]
-            marked.add(start)
             match = usual(line)
             if match is None:
                 slow.append(start)
@@ -391,10 +390,16 @@ class _Journal:
                 if shape is None:
                     shape = self._learn(key, line)
                 if shape is not False:
-                    group, pid, method = shape
-                    group.add(line[:19], pid, method, match.group(5))
+                    group, pid, method, stamp = shape
+                    if line[:19] == stamp and len(group.paths) >= PATHS:
+                        # In the second in which its shape was met last: there is nothing to learn of it but its number.
+                        group.count += 1
+                        group.methods[method] += 1
+                    else:
+                        shape[3] = line[:19]
+                        shape[2] = group.add(line[:19], pid, method, match.group(5))
             at = find(_MARK, end) if end >= 0 else -1
-        slow += [start for start in self._unmarked(block) if start not in marked]
+        slow += [start for start in self._unmarked(block) if find(_MARK, start, _end_of_line(block, start)) < 0]
         done = 0
         for start in sorted(slow):
             if start >= done:
@@ -407,13 +412,14 @@ class _Journal:
             yield 0
         for match in _ELSEWHERE.finditer(block):
             yield match.start() + 1
-        at = block.find(_NAME_MARK)
-        while at >= 0:
-            yield block.rfind(b"\n", 0, at) + 1
-            at = block.find(_NAME_MARK, at + 1)
+        for mark in _NAME_MARKS:
+            at = block.find(mark)
+            while at >= 0:
+                yield block.rfind(b"\n", 0, at) + 1
+                at = block.find(mark, at + 1)
 
     def _learn(self, key, line):
-        """Take apart the first record of a shape; return (group, pid, method), or False for none of ours."""
+        """Take apart the first record of a shape; return [group, pid, method, its last stamp], or False for none of ours."""
         record = nginx_log.parse(line)
         meaning = nginx_log.classify(record) if record else None
         if meaning is None:
@@ -424,7 +430,7 @@ class _Journal:
             shape = False
         else:
             group = self._group(record, meaning, line)
-            shape = (group, record.pid, record.method) if group else False
+            shape = [group, record.pid, record.method, b""] if group else False
         if len(line) <= nginx_log.RECORD_LIMIT:
             if len(self._shapes) >= SHAPES:
                 self._shapes.clear()

@@ -194,3 +194,17 @@ def test_a_link_of_another_user_is_not_followed(host, monkeypatch):
         monkeypatch.setattr(access_log.log_files.os, "geteuid", lambda: 4242)
     result = collect(host)
     assert result.value["logs"][0]["status"] == "denied" and result.hidden
+
+
+def test_standard_output_of_a_container(host):
+    os.makedirs(host.path("/proc/7/fd"))
+    os.symlink("pipe:[1]", host.path("/proc/7/fd/1"))
+    os.symlink("/dev/stdout", host.path(LOG))
+    name = "b" * 64
+    kept = "/var/lib/docker/containers/{0}/{0}-json.log".format(name)
+    os.makedirs(os.path.dirname(host.path(kept)))
+    error = "2026/11/22 10:27:08 [error] 5#5: *1 connect() failed (111: x) while connecting to upstream\n"
+    write(host, "".join(json.dumps({"log": line, "stream": "x"}, separators=(",", ":")) + "\n" for line in (visit(), error, visit(200))), kept)
+    value = collect(host, logs=[{"pid": 7, "container": name}] * 2).value
+    assert [(log["path"], log["status"], log["some"]) for log in value["logs"]] == [(LOG, "absent", False), (kept, "ok", True)]
+    assert [group["count"] for group in value["groups"]] == [1]

@@ -180,7 +180,8 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
                 how = "answers again" if leg.answers else "is listened on again"
                 over[key] = f"{leg.endpoint} {how}: {group['message']} {times(group['count'])}, last {clock(group['last'])}"
             elif not whole:
-                open_ends[key] = _unexplained(*key)
+                failed = leg.probe.asked.get("why") if leg.probe and not leg.answers and not leg.probe_was_unlike else ""
+                open_ends[key] = _unexplained(key[0], key[1] + (f"; the probe failed ({failed})" if failed else ""))
         for key, seen in () if whole else _answered_so(host, leg):
             open_ends.setdefault(key, Unknown("unexplained", key[0], "open", seen))
         if not groups and leg.probe and not leg.answers and not leg.probe_gave_up and not leg.probe_was_unlike:

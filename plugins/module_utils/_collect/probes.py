@@ -230,7 +230,7 @@ class _Probe:
         if key not in self.known:
             self.known[key] = self._further(speaks)
         probe["tries"] = [tried] + self.known[key] + self._routed(tried)
-        if self._encrypted(first, True) and self.target["identify"] and self._explicable(tried, self.known[key]):
+        if self.contexts and self._encrypted(first, True) and self.target["identify"] and self._explicable(tried, self.known[key]):
             probe["tls"] = self._explanation(tried)
             if probe["tls"]["requested"] and tried["status"] in _WITHOUT_CERTIFICATE:
                 tried["why"] += "; the backend asks for a certificate of nginx, and none is set here (*_ssl_certificate)"

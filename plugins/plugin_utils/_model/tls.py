@@ -12,6 +12,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, sent
@@ -22,6 +23,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site imp
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.target import TLS_SCHEMES
 
 _MOST_NAMES = 4
+# "_" and the like are written where no name is meant.
+_SERVER_NAME = re.compile(r"(?=.*[a-z])[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def _names(route: Route, endpoint: Endpoint, name: str) -> tuple[str, ...]:
     candidates += [peer.written for peer in route.peers if peer.by_name and endpoint in peer.endpoints]
     parsed = (Endpoint.parse(candidate) for candidate in candidates if candidate)
     # A group of one word is not what a certificate is for, unless nginx is told so.
-    known = [item.name for item in parsed if item.kind == NAME and (item.name != (route.group or "").lower() or "." in item.name)]
+    known = [item.name for item in parsed if item.kind == NAME and _SERVER_NAME.fullmatch(item.name) and (item.name != (route.group or "").lower() or "." in item.name)]
     return tuple(dict.fromkeys(known))[:_MOST_NAMES]
 
 
@@ -156,8 +159,10 @@ def failed(leg: Leg) -> bool:
 
 
 def alerts(leg: Leg) -> set[int]:
-    """Return the numbers of the TLS alerts that the log has for a leg."""
-    return {int(group["detail"]["alert"]) for group in leg.logged("tls-alert") if str((group.get("detail") or {}).get("alert", "")).isdigit()}
+    """Return the numbers of the TLS alerts that the log has for a leg, and that of the leg's own handshake."""
+    logged = {int(group["detail"]["alert"]) for group in leg.logged("tls-alert") if str((group.get("detail") or {}).get("alert", "")).isdigit()}
+    asked = leg.probe.asked if failed(leg) else {}
+    return logged | ({asked["code"]} if asked.get("status") == "tls-alert" and asked.get("code") else set())
 
 
 def trust_changed(leg: Leg) -> bool:

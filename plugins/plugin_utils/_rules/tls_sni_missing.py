@@ -11,8 +11,8 @@ group. The backend refuses the handshake, or shows the certificate of another si
 ## How it is recognised
 The handshake that nginx makes fails twice, and the same one with another server name succeeds: proven. Where the
 certificate is verified, the same counts when the other name brings another certificate that passes. The alert
-"unrecognized name" (112) in the log of the configuration that runs: likely; "handshake failure" (40) has several
-causes: possible.
+"unrecognized name" (112) alone, in a handshake or in the log of the configuration that runs: likely; "handshake failure" (40) has several
+causes: possible, where no handshake could be tried.
 
 ## Fix
 proxy_ssl_server_name on; and proxy_ssl_name with the name, where it is not the host of the pass (grpc_ and uwsgi_
@@ -90,7 +90,8 @@ def _by_log(leg: Leg, found: tls.Settings) -> str:
     alerts = tls.alerts(leg)
     if _UNRECOGNIZED in alerts:
         return LIKELY
-    return POSSIBLE if _FAILURE in alerts and not found.sends and not found.shows else ""
+    # What the further handshakes did not find is not supposed.
+    return POSSIBLE if _FAILURE in alerts and not tls.shaken(leg) and not found.sends and not found.shows else ""
 
 
 def _fix(leg: Leg, found: tls.Settings, name: str, known: bool) -> Fix:

@@ -12,8 +12,8 @@ more. The same with proxy_ssl_ciphers.
 ## How it is recognised
 The handshake that nginx makes fails twice, and one in a version that nginx does not speak, or with the usual ciphers,
 succeeds: proven. Where only a version that nginx may speak and its OpenSSL refuses is taken: likely. The alert
-"protocol version" (70) or nginx's own refusal in the log of the configuration that runs: likely; "handshake failure"
-(40) has several causes: possible.
+"protocol version" (70) alone, or nginx's own refusal, in a handshake or in the log of the configuration that runs: likely; "handshake failure"
+(40) has several causes: possible, where no handshake could be tried.
 
 ## Fix
 proxy_ssl_protocols with the version that the backend takes, or the ciphers that it has. Risky. A backend that knows
@@ -107,7 +107,8 @@ def _by_log(leg: Leg, found: tls.Settings) -> str:
     alerts = tls.alerts(leg)
     if _VERSION in alerts or leg.logged("tls-incompatible"):
         return LIKELY
-    return POSSIBLE if _FAILURE in alerts and found.sends and not found.shows else ""
+    # What the further handshakes did not find is not supposed.
+    return POSSIBLE if _FAILURE in alerts and not tls.shaken(leg) and found.sends and not found.shows else ""
 
 
 def _too_weak(found: tls.Settings, versions: tuple[str, ...], taken: list[dict]) -> bool:

@@ -74,6 +74,11 @@ def test_a_handshake_that_succeeds_the_second_time_explains_nothing():
     assert (verdict(result), unknowns(result)) == ([], [("unexplained", TCP, "open")])
 
 
+def test_no_name_helps_whatever_the_log_says():
+    host = world().reply(TCP, failed(code=40), tls=explained(shaken("", "tls-alert", code=40), shaken("shop.example", "tls-alert", code=40)))
+    assert verdict(host.logged(TCP, "tls-alert", detail={"alert": 40}).judge()) == []
+
+
 def test_no_name_helps():
     result = world().reply(TCP, failed(code=40), tls=explained(shaken("", "tls-alert", code=40), shaken("shop.example", "tls-alert", code=40))).judge()
     assert (verdict(result), unknowns(result)) == ([], [("unexplained", TCP, "open")])
@@ -116,8 +121,25 @@ def test_the_log_alone():
 
 def test_a_client_certificate_that_is_asked_for_is_not_a_name():
     host = world().logged(TCP, "tls-alert", detail={"alert": 40})
-    host.reply(TCP, failed(code=40), tls=explained(shaken("", "tls-alert", code=40), requested=True))
-    assert verdict(host.judge()) == []
+    asked = failed(code=40, why="TLS alert 40; the backend asks for a certificate of nginx")
+    host.reply(TCP, asked, tls=explained(shaken("", "tls-alert", code=40), requested=True))
+    result = host.judge()
+    assert verdict(result) == []
+    assert "asks for a certificate of nginx" in result.unknown[0].why
+
+
+@pytest.mark.parametrize(("code", "rule"), [(112, SNI), (70, VERSION)])
+def test_an_alert_of_one_meaning_alone(code, rule):
+    host = world(name="_").reply(TCP, failed(code=code), tls=explained(shaken("", "tls-alert", code=code)))
+    said, finding = one(host.judge())
+    assert said == (rule, "cause", "likely") and finding.fix.safety == "manual"
+
+
+def test_names_that_are_none_are_not_tried():
+    for name in ("_", "-", "1", ".shop.example"):
+        host = World().file(f"{SITES}shop", f"server {{ listen 80; server_name {name};\nlocation / {{ proxy_pass https://{TCP}; proxy_set_header Host $http_host; }} }}")
+        (batch,) = _targets.batches(host.service("shop.service", TCP).bundle(), "", "GET", 10.0)
+        assert [item for item in batch["targets"][0]["tls"]["names"] if not item.startswith("shop")] == []
 
 
 def test_a_backend_that_is_down_is_not_explained_by_old_alerts():

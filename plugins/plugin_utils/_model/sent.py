@@ -119,8 +119,8 @@ def server_name(site: Site, family: str, route_target: target.Target) -> str:
     if route_target.scheme not in (*target.TLS_SCHEMES, STREAM) or not switch or not switch[0].flag:
         return ""
     name = tls_name(site, family, route_target)
-    # An address is never sent as a name (RFC 6066).
-    return name if Endpoint.parse(name).kind == NAME else ""
+    # An address is never sent as a name (RFC 6066); the path of a socket is.
+    return name if Endpoint.parse(name).kind == NAME or name.startswith("/") else ""
 
 
 def tls_name(site: Site, family: str, route_target: target.Target) -> str:
@@ -132,10 +132,12 @@ def tls_name(site: Site, family: str, route_target: target.Target) -> str:
 
 
 def tls_names(site: Site, family: str, route_target: target.Target) -> tuple[variables.Value, ...]:
-    """Return all that this name can be, with its port."""
+    """Return all that this name can be, with its port. By default it is the host of the pass: an address, a name, a group, the path of a Unix socket."""
     written = site.in_force(f"{family}_ssl_name")
-    given = {**of_request(site, "/"), "proxy_host": proxy_host(route_target)}
-    return site.at_request(given).values(written[0].args[0] if written and written[0].args else proxy_host(route_target))
+    if not written or written[0].at is None or not written[0].args:
+        path = route_target.host[5:] if route_target.host[:5].lower() == "unix:" else ""
+        return (variables.Value((path or proxy_host(route_target),)),)
+    return site.at_request({**of_request(site, "/"), "proxy_host": proxy_host(route_target)}).values(written[0].args[0])
 
 
 def params(site: Site, family: str, path: str) -> dict[str, str]:

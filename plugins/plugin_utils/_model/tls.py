@@ -37,6 +37,7 @@ class Settings:
     trusted    the directive *_ssl_trusted_certificate, or None; protocols, ciphers, depth and crl likewise
     verify     whether the certificate is verified
     shows      whether nginx has a certificate of its own to show
+    reuses     whether TLS sessions are taken up again
     unlike     in what nginx differs from what is told here, or ""
     names      server names that the backend may know, the likeliest first
     """
@@ -51,6 +52,7 @@ class Settings:
     trusted: directives.Directive | None
     crl: directives.Directive | None
     shows: bool
+    reuses: bool
     unlike: str
     names: tuple[str, ...]
 
@@ -99,6 +101,7 @@ def settings(route: Route, endpoint: Endpoint) -> Settings | None:
         trusted=given("trusted_certificate"),
         crl=given("crl"),
         shows=given("certificate") is not None,
+        reuses=flag("session_reuse") or value("session_reuse") is None,
         unlike=unlike,
         names=_names(route, endpoint, name),
     )

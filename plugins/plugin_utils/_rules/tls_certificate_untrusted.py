@@ -10,12 +10,15 @@ the pass by default), or stands at the end of a chain with more intermediate cer
 
 ## How it is recognised
 A handshake that verifies with the route's own files, name and depth fails in the verification: proven. The records
-"upstream SSL certificate verify error" or "does not match" in the log of the configuration that runs: likely, also when the
-trusted file was changed since nginx was loaded and nginx has not read it again. A certificate that passes and ends within 14 days is a risk.
+"upstream SSL certificate verify error" or "does not match" in the log of the configuration that runs: likely. So are two faults of nginx
+whose certificate passes now: the trusted file was changed since nginx was loaded and nginx has not read it again; or another location
+reaches the same upstream without this verification, and nginx takes over the verdict on its TLS session together with that session. A
+certificate that passes and ends within 14 days is a risk.
 
 ## Fix
 Never to turn the verification off. The right CA belongs into the trusted file (a person has to make sure that it is the
-right one); an expired certificate is to be renewed at the backend; the name and the depth can be set. Manual, or risky for those two.
+right one); an expired certificate is to be renewed at the backend; the name and the depth can be set, and sessions kept apart with
+proxy_ssl_session_reuse off. Manual, or risky for those three.
 
 ## When it stays silent
 Nothing is verified, whatever is wrong with the certificate; it passes; the backend shows the right certificate when it is sent a server name
@@ -27,7 +30,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME, Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
@@ -53,6 +56,8 @@ def check(host: Host) -> Iterator[Finding]:
             yield from _failing(host, leg, found)
         elif _waits_for_reload(leg):
             yield _stale(host, leg, found)
+        elif _verdicts(leg) and _sharing(host, leg, found):
+            yield _shared(host, leg, found, _sharing(host, leg, found))
         elif leg.logged(_LOGGED) and (tls.open_to_log(leg) or _not_seen(leg, found)):
             yield _logged(host, leg, found)
         elif asked.get("tls") and asked["tls"].get("verified"):
@@ -87,7 +92,8 @@ def _not_seen(leg: Leg, found: tls.Settings) -> bool:
     """Return whether the probe's handshake leaves open what nginx refused: files were not read, the chain not measured, the name not known."""
     seen = (leg.probe.asked.get("tls") if leg.probe else None) or {}
     details = [group.get("detail") or {} for group in leg.logged(_LOGGED)]
-    if seen.get("intermediates") is None and any(str(detail.get("code")) == str(_TOO_LONG) for detail in details):
+    # nginx logs a chain that is too long as one without its issuer.
+    if seen.get("intermediates") is None and any(str(detail.get("code")) in map(str, (*_ISSUER, _TOO_LONG)) for detail in details):
         return bool(seen)
     if not found.name and any(detail.get("name") for detail in details):
         return bool(seen)
@@ -121,6 +127,52 @@ def _stale(host: Host, leg: Leg, found: tls.Settings) -> Finding:
         Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {leg.instance.reload_command}", diff=""),
         leg.instance.reload_command,
         at=found.trusted.at if found.trusted else None,
+    )
+
+
+def _verdicts(leg: Leg) -> list[dict]:
+    """Return the records of a certificate without a trusted issuer, where the same certificate passes now."""
+    asked = leg.probe.asked if leg.probe else {}
+    passes = (asked.get("tls") or {}).get("verified")
+    return [group for group in leg.logged(_LOGGED) if passes and str((group.get("detail") or {}).get("code")) in map(str, _ISSUER)]
+
+
+def _sharing(host: Host, leg: Leg, found: tls.Settings) -> Leg | None:
+    """Return a leg whose TLS sessions this one uses, and that verifies with something else or not at all, or None.
+
+    nginx keeps the session with the upstream, whichever location made it, and the verdict is a part of the session.
+    """
+    if not found.reuses:
+        return None
+    for other in host.legs:
+        same = other.instance is leg.instance and other.endpoint == leg.endpoint and other.route.group == leg.route.group
+        theirs = tls.settings(other.route, other.endpoint) if same and other is not leg else None
+        if theirs and theirs.reuses and (theirs.verify, theirs.trusted and theirs.trusted.args) != (found.verify, found.trusted and found.trusted.args):
+            return other
+    return None
+
+
+def _shared(host: Host, leg: Leg, found: tls.Settings, other: Leg) -> Finding:
+    started = [process.started for listener in leg.listeners for process in listener.processes if process.started]
+    same_life = bool(started) and min(started) < max(group["last"] or 0.0 for group in _verdicts(leg))
+    place = f"location {other.route.location_label}" if other.route.location_label else str(other.route.at)
+    return on_leg(
+        host,
+        RULE.id,
+        leg,
+        LIKELY if same_life else POSSIBLE,
+        f"nginx refuses the certificate of {leg.endpoint}, which passes, where it takes over a TLS session of {place}, which does not verify it so.",
+        [
+            show_config(leg),
+            Evidence(str(other.route.at), f"{other.route.directive} {other.route.written} shares its sessions"),
+            *show_probe(leg),
+            *show_log(leg, _LOGGED),
+            *_in_force(leg, found),
+        ],
+        Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {found.prefix}_ssl_session_reuse off; or verify in both places alike.", diff=""),
+        _command(leg),
+        alternatives=() if same_life else ("the backend had another certificate when it was refused",),
+        at=leg.route.at,
     )
 
 
@@ -187,7 +239,9 @@ def _why(now: float, leg: Leg, found: tls.Settings, code: int, chain: list[dict]
     if code in _ISSUER:
         if own.get("self_issued") and len(chain) == 1:
             return f"it is signed by itself ({own['subject']}) and {trusted} does not hold it"
-        return (f"it is issued by {chain[-1]['issuer']}, which {trusted} does not hold" if chain else f"{trusted} does not hold its issuer") + f" ({said})"
+        if not chain:
+            return f"{trusted} does not hold its issuer, or its chain is longer than {found.depth} allows ({said})"
+        return f"it is issued by {chain[-1]['issuer']}, which {trusted} does not hold ({said})"
     if code in _LISTS:
         return "it is revoked" if code == _REVOKED else f"it cannot be held against {found.crl.args[0] if found.crl else 'the revocation lists'} ({said})"
     return said or "its verification fails"

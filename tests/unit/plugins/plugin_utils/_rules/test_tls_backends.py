@@ -301,7 +301,7 @@ def test_a_file_that_could_not_be_read_leaves_the_log_to_speak():
     assert one(host.judge())[0] == (CERTIFICATE, "cause", "likely")
 
 
-@pytest.mark.parametrize(("between", "code", "told"), [(None, "22", True), (None, "20", False), (1, "22", False)])
+@pytest.mark.parametrize(("between", "code", "told"), [(None, "22", True), (None, "20", True), (None, "10", False), (1, "20", False)])
 def test_a_python_that_cannot_measure_the_chain_leaves_its_length_to_the_log(between, code, told):
     host = world(*VERIFIED).reply(TCP, passed(between=between)).logged(TCP, "tls-verify", detail={"code": code})
     assert [item[:3] for item in verdict(host.judge())] == ([(CERTIFICATE, "cause", "likely")] if told else [])
@@ -311,6 +311,36 @@ def test_a_name_that_only_requests_tell_is_left_to_the_log():
     host = world(*VERIFIED[:2], "proxy_ssl_name $http_x_name;").reply(TCP, passed()).logged(TCP, "tls-verify", detail={"name": "a.example"})
     said, finding = one(host.judge())
     assert said == (CERTIFICATE, "cause", "likely") and "not for a.example" in finding.says
+
+
+def shared(*lines: str, other: str = "", **service) -> World:
+    """A site with a location that verifies and one that does not, and records of the first."""
+    places = ["location / {", f"proxy_pass https://{TCP};", *VERIFIED, *lines, "}", "location /open/ {", f"proxy_pass https://{TCP};", other, "}"]
+    host = World().site(*places).service("shop.service", TCP, **service).reply(TCP, passed())
+    return host.logged(TCP, "tls-verify", path="/x", detail={"code": "20", "reason": "unable to get local issuer certificate"})
+
+
+def test_a_session_that_was_made_without_the_verification():
+    """Two locations with the same upstream share its TLS sessions, and nginx the verdict with them: seen with nginx 1.22.1."""
+    said, finding = one(shared().judge())
+    assert said == (CERTIFICATE, "cause", "likely")
+    assert "a TLS session of location /open/" in finding.says and "proxy_ssl_session_reuse off" in finding.fix.summary
+
+
+def test_a_session_that_may_be_of_a_backend_that_is_gone():
+    said, finding = one(shared(started=NOW - 10).judge())
+    assert said == (CERTIFICATE, "cause", "possible") and finding.alternatives
+
+
+@pytest.mark.parametrize(("lines", "other"), [(("proxy_ssl_session_reuse off;",), ""), ((), "proxy_ssl_session_reuse off;"), ((), " ".join(VERIFIED))])
+def test_sessions_that_are_not_shared_or_verified_alike(lines, other):
+    assert verdict(shared(*lines, other=other).judge()) == []
+
+
+def test_the_name_of_a_socket_is_its_path():
+    host = World().site("location / {", "proxy_pass https://unix:/run/x.sock:;", *VERIFIED[:2], "proxy_ssl_server_name on;", "}")
+    (batch,) = _targets.batches(host.bundle(), "", "GET", 10.0)
+    assert (batch["targets"][0]["tls"]["name"], batch["targets"][0]["sni"]) == ("/run/x.sock", "/run/x.sock")
 
 
 def test_nothing_is_verified_and_nothing_is_said():

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Request:
     pause: float = 0.0
     some: bool = False
     also: tuple[int, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def read_state(where: str, given: Any) -> State:
     data = check_keys(where, given, {"description", "files", "commands", "requests"}, {"description", "requests"})
     requests = []
     for each in data["requests"]:
-        known = {field.name for field in fields(Request)}
+        known = {each.name for each in fields(Request)}
         one = check_keys(f"{where}: request", each, known, {"host", "status"})
         requests.append(Request(**{"path": "/", **one}))
     return State(data["description"], read_steps(where, data), tuple(requests))

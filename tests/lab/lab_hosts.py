@@ -172,7 +172,7 @@ def ask(host: Host, request: Request) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", host.http_port, timeout=ANSWER_SECONDS)
     try:
         body = b"x" * request.body or None
-        connection.request(request.method, request.path, body, headers={"Host": request.host, "Connection": "close"})
+        connection.request(request.method, request.path, body, headers={"Host": request.host, "Connection": "close", **request.headers})
         return connection.getresponse().status
     except (ConnectionError, http.client.HTTPException):
         # The engine takes the connection in place of a host where nothing listens, and drops it.

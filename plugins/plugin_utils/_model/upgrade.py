@@ -22,6 +22,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import d
 _CALLED = re.compile(r"(?:^|[/_.-])(?:wss?|websockets?|sockets?|socket\.io|sockjs|cable|signalr|hubs?|stomp|realtime|reverb|live|hmr)(?:$|[/_.?-])", re.IGNORECASE)
 _CLIENT = {"http_upgrade": "websocket", "http_connection": "Upgrade"}
 _HEADER = "proxy_set_header"
+_REDACTED = "redacted:"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ def _set(route: routes.Route, lines: list[directives.Directive], name: str, word
     if not found:
         return False
     scope = route.site.at_request({**sent.of_request(route.site, "/"), **_CLIENT})
-    return any(value.text is None or (value.text and word in value.text.lower()) for value in scope.values(found[-1].args[1]))
+    values = [value.text for value in scope.values(found[-1].args[1])]
+    # The values of a map do not leave the host.
+    return any(value is None or _REDACTED in value or value and word in value.lower() for value in values)
 
 
 def _outer(route: routes.Route) -> Iterator[directives.Directive]:

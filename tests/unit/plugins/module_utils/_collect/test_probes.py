@@ -568,6 +568,85 @@ def test_http_backend_behind_other_passes():
             assert spoken(found)[-1] == ("http", "ok"), speak
 
 
+SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+
+
+@pytest.mark.parametrize(
+    ("speak", "answer", "last"),
+    [
+        ("http", SETTINGS, ("http2", "ok")),
+        ("fastcgi", SETTINGS, ("http2", "ok")),
+        ("https", SETTINGS, ("http2", "ok")),
+        ("grpcs", SETTINGS, ("http2", "ok")),
+        ("grpc", b"ERROR\r\n", ("memcached", "invalid")),
+        ("grpc", b"HTTP/2.0 200 OK\r\n\r\n", ("http", "ok")),
+    ],
+)
+def test_the_first_bytes_say_what_to_try_next(speak, answer, last):
+    with serving(say(answer)) as (endpoint, _came):
+        found = spoken(probe(endpoint, speak=speak))
+    assert found[1] == last
+
+
+def test_grpc_to_a_server_of_http2_over_tls(certified):
+    with serving(tls(certified, SETTINGS, protocols=["h2"])) as (endpoint, _came):
+        assert spoken(probe(endpoint, speak="grpc"))[-1] == ("http2-tls", "ok")
+
+
+def test_an_http_server_that_refuses_uwsgi_does_not_speak_it():
+    """It closes on HTTP and says to everything else, in HTTP, that it is bad."""
+
+    def server(connection, came):
+        came.append(connection.recv(65536))
+        connection.sendall(b"" if came[-1][:4] in (b"GET ", b"HEAD") else b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with serving(server) as (endpoint, _came):
+        found = probe(endpoint)
+    assert ("uwsgi", "ok") in spoken(found) and spoken(found)[-1] != ("uwsgi", "ok")
+
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+
+
+def chat(connection, came):
+    came.append(connection.recv(65536))
+    connection.sendall(SWITCH if b"Upgrade: websocket" in came[-1] else b"HTTP/1.1 426 Upgrade Required\r\n\r\n")
+
+
+def test_websocket_is_asked_for_where_the_answer_is_426():
+    with serving(chat) as (endpoint, came):
+        assert spoken(probe(endpoint, path="/socket.io/")) == [("http", "ok"), ("websocket", "ok")]
+    assert came[1].startswith(b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n")
+    assert b"Origin: http://shop.example\r\n" in came[1]
+
+
+def test_websocket_is_asked_for_where_the_target_says_so(certified):
+    with serving(say(OK_ANSWER)) as (endpoint, came):
+        found = probe(endpoint, upgrade=["1.1", "1.0"])
+        assert spoken(found) == [("http", "ok"), ("websocket", "invalid"), ("websocket-1.0", "invalid")]
+        assert found["tries"][1]["why"] == "it answered 200, not 101"
+    assert [raw.split(b"\r\n")[0][-8:] for raw in came] == [b"HTTP/1.0", b"HTTP/1.1", b"HTTP/1.0"]
+    with serving(tls(certified, SWITCH)) as (endpoint, _came):
+        assert spoken(probe(endpoint, speak="https", upgrade=["1.1"]))[-1] == ("websocket", "ok")
+
+
+def test_no_websocket_without_a_reason_and_no_other_path_where_the_first_is_there():
+    with serving(say(OK_ANSWER)) as (endpoint, came):
+        assert spoken(probe(endpoint, path="/ws", otherwise=["/x"])) == [("http", "ok")]
+    assert len(came) == 1
+
+
+def test_the_other_paths_where_the_first_is_not_there():
+    def server(connection, came):
+        came.append(connection.recv(65536).split()[1])
+        connection.sendall(OK_ANSWER if came[-1] == b"/b" else b"HTTP/1.1 404 Not Found\r\n\r\n")
+
+    with serving(server) as (endpoint, came):
+        found = probe(endpoint, path="/x", otherwise=["/a", "/b"])
+    assert [(tried["speak"], tried["code"]) for tried in found["tries"]] == [("http", 404), ("other-path", 404), ("other-path", 200)]
+    assert came == [b"/x", b"/a", b"/b"]
+
+
 def test_further_tries_are_made_once_for_an_endpoint():
     with serving(say(b"")) as (endpoint, came):
         targets = [{"id": str(number), "endpoint": endpoint, "host": "x", "path": "/{0}".format(number)} for number in range(5)]

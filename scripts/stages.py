@@ -1,13 +1,14 @@
 # Copyright (c) 2026 WebOps
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the stages of the project's tests one after the other, each with a headline and its time.
+"""Runs the stages of the project's tests, each with a headline and its time.
 
     stages.py check         what a change has to pass in two minutes
     stages.py test          everything
     stages.py NAME...       only these stages
 
-The first stage that fails ends the run, and what to do about it is printed. A stage whose Python interpreter is not on the
+Stages of one lane run one after the other, and the lanes beside each other: what reads the code needs a processor, what drives hosts mostly
+waits for them. The first stage that fails ends the run, and what to do about it is printed. A stage whose Python interpreter is not on the
 machine is not run, and said so; with CI=true in the environment it fails.
 """
 
@@ -17,6 +18,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +38,7 @@ class Stage:
     limit: int
     python: str = ""
     advice: str = ""
+    lane: str = "code"
 
 
 # What differs between series of ansible-core: what modules may import, how documentation and specifications are checked. The rest
@@ -47,24 +50,24 @@ ADVICE_LAB = "`make lab-logs` shows the engine's log; `make demo-down` removes w
 
 STAGES = (
     Stage("lint", "Lint: shellcheck, yamllint, ansible-lint (production)", ("scripts/lint",), 300),
-    Stage("sanity-quick", "Sanity: ansible-test of ansible-core 2.19, one Python, without pylint", ("scripts/sanity", "2.19", *QUICK), 600),
-    Stage("sanity", "Sanity: ansible-test of ansible-core 2.19", ("scripts/sanity", "2.19"), 600),
+    Stage("sanity-quick", "Sanity: ansible-test of ansible-core 2.19, one Python, without pylint", ("scripts/sanity", "2.19", *QUICK), 900, lane="quick"),
+    Stage("sanity", "Sanity: ansible-test of ansible-core 2.19", ("scripts/sanity", "2.19"), 900),
     Stage("unit", "Unit tests", PYTEST + ("tests/unit",), 600),
     Stage("docs", "Documentation: antsibull-docs", ("scripts/lint-docs",), 300),
     Stage("changelog", "Changelog fragments: antsibull-changelog", (str(VENV / "antsibull-changelog"), "lint"), 60),
     Stage("targets-3.6", "Managed hosts: unit tests on Python 3.6", ("scripts/unit-target", "3.6", "2.16"), 600, "3.6"),
     Stage("targets-3.13", "Managed hosts: unit tests on Python 3.13", ("scripts/unit-target", "3.13", "2.19"), 600, "3.13"),
     Stage("sanity-2.16", "Sanity: ansible-test of ansible-core 2.16", ("scripts/sanity", "2.16"), 900),
-    Stage("sanity-2.17", "Sanity: ansible-test of ansible-core 2.17, what differs", ("scripts/sanity", "2.17", *ACROSS), 600),
-    Stage("sanity-2.18", "Sanity: ansible-test of ansible-core 2.18, what differs", ("scripts/sanity", "2.18", *ACROSS), 600),
-    Stage("integration", "Held against a real nginx", ("scripts/integration", "2.19", "--ignore=tests/integration/hostile"), 900),
-    Stage("hostile-2.16", "Hostile input with ansible-core 2.16", ("scripts/integration", "2.16", "tests/integration/hostile"), 600),
-    Stage("hostile-2.17", "Hostile input with ansible-core 2.17", ("scripts/integration", "2.17", "tests/integration/hostile"), 600),
-    Stage("hostile-2.18", "Hostile input with ansible-core 2.18", ("scripts/integration", "2.18", "tests/integration/hostile"), 600),
-    Stage("hostile-2.19", "Hostile input with ansible-core 2.19", ("scripts/integration", "2.19", "tests/integration/hostile"), 600),
-    Stage("lab", "Lab: every fault on a real host", ("scripts/lab-tests",), 1500, advice=ADVICE_LAB),
-    Stage("installed", "The built collection, installed, diagnoses a real host", ("scripts/installed",), 600, advice=ADVICE_LAB),
-    Stage("molecule", "Molecule scenarios", ("scripts/molecule",), 900, advice=ADVICE_LAB),
+    Stage("sanity-2.17", "Sanity: ansible-test of ansible-core 2.17, what differs", ("scripts/sanity", "2.17", *ACROSS), 900),
+    Stage("sanity-2.18", "Sanity: ansible-test of ansible-core 2.18, what differs", ("scripts/sanity", "2.18", *ACROSS), 900),
+    Stage("integration", "Held against a real nginx", ("scripts/integration", "2.19", "--ignore=tests/integration/hostile"), 900, lane="hosts"),
+    Stage("hostile-2.16", "Hostile input with ansible-core 2.16", ("scripts/integration", "2.16", "tests/integration/hostile"), 900, lane="hosts"),
+    Stage("hostile-2.17", "Hostile input with ansible-core 2.17", ("scripts/integration", "2.17", "tests/integration/hostile"), 900, lane="hosts"),
+    Stage("hostile-2.18", "Hostile input with ansible-core 2.18", ("scripts/integration", "2.18", "tests/integration/hostile"), 900, lane="hosts"),
+    Stage("hostile-2.19", "Hostile input with ansible-core 2.19", ("scripts/integration", "2.19", "tests/integration/hostile"), 900, lane="hosts"),
+    Stage("lab", "Lab: every fault on a real host", ("scripts/lab-tests",), 2400, advice=ADVICE_LAB, lane="hosts"),
+    Stage("installed", "The built collection, installed, diagnoses a real host", ("scripts/installed",), 600, advice=ADVICE_LAB, lane="hosts"),
+    Stage("molecule", "Molecule scenarios", ("scripts/molecule",), 900, advice=ADVICE_LAB, lane="hosts"),
 )
 CHECK = ("lint", "sanity-quick", "unit")
 # Part of another stage of a whole run.
@@ -86,18 +89,100 @@ def has_python(version: str) -> bool:
     return subprocess.run(probe, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def run(stage: Stage) -> bool:
-    """Run a stage within its time; kill all that it started when the time is over."""
-    process = subprocess.Popen(stage.command, cwd=CHECKOUT, env=environment(), stdin=subprocess.DEVNULL, start_new_session=True)
-    try:
-        return process.wait(stage.limit) == 0
-    except subprocess.TimeoutExpired:
-        print(f"-- {stage.name}: not done after {stage.limit} s, ended", flush=True)
-        return False
-    finally:
-        if process.poll() is None:
+class Run:
+    """A run of stages: what passed, what was left out, what failed; and the processes to end when something fails."""
+
+    def __init__(self, stages: list[Stage]) -> None:
+        self.lanes = [[stage for stage in stages if stage.lane == lane] for lane in dict.fromkeys(stage.lane for stage in stages)]
+        self.passed: list[str] = []
+        self.left_out: list[str] = []
+        self.failed: Stage | None = None
+        self._processes: set[subprocess.Popen] = set()
+        self._lock = threading.Lock()
+
+    def go(self) -> None:
+        """Run the lanes, in threads when there are several."""
+        if len(self.lanes) == 1:
+            self._lane(self.lanes[0], "")
+            return
+        threads = [threading.Thread(target=self._lane, args=(lane, f"{lane[0].lane:<5} | ")) for lane in self.lanes]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt:
+            self._fail(next(stage for lane in self.lanes for stage in lane))
+            raise
+
+    def _lane(self, stages: list[Stage], prefix: str) -> None:
+        for stage in stages:
+            with self._lock:
+                if self.failed:
+                    return
+            self._say(prefix, f"\n== {stage.title} [{stage.name}]")
+            if stage.python and not has_python(stage.python):
+                self._say(prefix, f"-- {stage.name}: NOT RUN, there is no Python {stage.python} here (with pyenv: pyenv install {stage.python})")
+                self.left_out.append(stage.name)
+                if os.environ.get("CI") == "true":
+                    self._fail(stage)
+                continue
+            started = time.monotonic()
+            passed = self._stage(stage, prefix)
+            seconds = time.monotonic() - started
+            with self._lock:
+                ended = not passed and self.failed
+            self._say(prefix, f"-- {stage.name}: {'passed' if passed else 'ended' if ended else 'FAILED'} in {seconds:.0f} s")
+            if passed:
+                self.passed.append(f"{stage.name} {seconds:.0f} s")
+            else:
+                self._fail(stage)
+
+    def _stage(self, stage: Stage, prefix: str) -> bool:
+        """Run a stage within its time; kill all that it started when the time is over."""
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if prefix else {}
+        process = subprocess.Popen(stage.command, cwd=CHECKOUT, env=environment(), stdin=subprocess.DEVNULL, start_new_session=True, **output)
+        with self._lock:
+            self._processes.add(process)
+        late = threading.Timer(stage.limit, self._late, (stage, process, prefix))
+        late.start()
+        try:
+            for line in process.stdout or ():
+                self._say(prefix, line.decode("utf-8", "backslashreplace").rstrip("\n"))
+            return process.wait() == 0
+        finally:
+            late.cancel()
+            kill(process)
+            with self._lock:
+                self._processes.discard(process)
+
+    def _late(self, stage: Stage, process: subprocess.Popen, prefix: str) -> None:
+        self._say(prefix, f"-- {stage.name}: not done after {stage.limit} s, ended")
+        kill(process)
+
+    def _fail(self, stage: Stage) -> None:
+        """Note the first stage that fails, and end those of the other lanes."""
+        with self._lock:
+            if self.failed:
+                return
+            self.failed = stage
+            others = list(self._processes)
+        for process in others:
+            kill(process)
+
+    def _say(self, prefix: str, text: str) -> None:
+        with self._lock:
+            print("\n".join(f"{prefix}{line}" if line else "" for line in text.split("\n")), flush=True)
+
+
+def kill(process: subprocess.Popen) -> None:
+    """End a process and all that it started, if it runs."""
+    if process.poll() is None:
+        try:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        except ProcessLookupError:
+            pass
+        process.wait()
 
 
 def selected(names: list[str]) -> list[Stage]:
@@ -115,34 +200,18 @@ def selected(names: list[str]) -> list[Stage]:
 def main() -> int:
     """Run the stages and print the closing line."""
     stages = selected(sys.argv[1:])
-    times: list[str] = []
-    left_out: list[str] = []
-    failed: Stage | None = None
-    for stage in stages:
-        print(f"\n== {stage.title} [{stage.name}]", flush=True)
-        if stage.python and not has_python(stage.python):
-            print(f"-- {stage.name}: NOT RUN, there is no Python {stage.python} here (with pyenv: pyenv install {stage.python})", flush=True)
-            left_out.append(stage.name)
-            if os.environ.get("CI") != "true":
-                continue
-            failed = stage
-            break
-        started = time.monotonic()
-        passed = run(stage)
-        seconds = time.monotonic() - started
-        print(f"-- {stage.name}: {'passed' if passed else 'FAILED'} in {seconds:.0f} s", flush=True)
-        if not passed:
-            failed = stage
-            break
-        times.append(f"{stage.name} {seconds:.0f} s")
-    print("\n== Stages passed: " + (", ".join(times) or "none"))
-    if left_out:
-        print(f"== Stages not run: {', '.join(left_out)}")
+    run = Run(stages)
+    run.go()
+    print("\n== Stages passed: " + (", ".join(run.passed) or "none"))
+    if run.left_out:
+        print(f"== Stages not run: {', '.join(run.left_out)}")
+    failed = run.failed
     if failed:
         advice = f" {failed.advice}" if failed.advice else ""
         print(f"== {failed.name} failed. Once it is put right: make stage S={failed.name}.{advice}")
-        print(f"== Stages not reached: {', '.join(stage.name for stage in stages[stages.index(failed) + 1:]) or 'none'}")
-    print(f"{len(times)} passed, {1 if failed else 0} failed")
+        done = {line.split()[0] for line in run.passed} | {failed.name}
+        print(f"== Stages not reached: {', '.join(stage.name for stage in stages if stage.name not in done) or 'none'}")
+    print(f"{len(run.passed)} passed, {1 if failed else 0} failed")
     return 1 if failed else 0
 
 

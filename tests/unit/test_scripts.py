@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -103,6 +104,29 @@ def test_the_first_failure_ends_the_run_and_names_what_was_not_reached(monkeypat
     assert "make stage S=bad. Look there." in printed
     assert "Stages not reached: later" in printed
     assert printed.endswith("1 passed, 1 failed\n")
+
+
+def test_lanes_run_beside_each_other_and_each_line_names_its_own(monkeypatch, capsys, tmp_path):
+    code, printed = staged(
+        monkeypatch, capsys,
+        {"name": "waits", "command": ("sh", "-c", f"until [ -e {tmp_path}/there ]; do sleep 0.05; done"), "lane": "code"},
+        {"name": "makes", "command": ("sh", "-c", f"echo made; touch {tmp_path}/there"), "lane": "hosts"},
+    )
+    assert code == 0
+    assert "hosts | made\n" in printed and "code  | -- waits: passed" in printed
+    assert printed.endswith("2 passed, 0 failed\n")
+
+
+def test_a_failure_ends_the_other_lane(monkeypatch, capsys):
+    started = time.monotonic()
+    code, printed = staged(
+        monkeypatch, capsys,
+        {"name": "long", "command": ("sleep", "60"), "lane": "code"}, {"name": "after", "command": ("true",), "lane": "code"},
+        {"name": "bad", "command": ("sh", "-c", "sleep 0.3; false"), "lane": "hosts"},
+    )
+    assert code == 1 and time.monotonic() - started < 20
+    assert "bad failed." in printed and "long: ended in" in printed and "Stages not reached: long, after" in printed
+    assert printed.endswith("0 passed, 1 failed\n")
 
 
 def test_a_stage_over_its_time_is_ended_and_fails(monkeypatch, capsys):

@@ -19,7 +19,7 @@ import time
 # What one of these lines must hold somewhere, for a quick look; journalctl --grep is given it too.
 HINT = (
     r"exited|signal|WORKER TIMEOUT|HARAKIRI|DAMN !|EVIL RELOAD|timed out|max_children|seems busy|process\.max|threshold|too slow"
-    r"|block size|request size|listen queue|failed to boot|failed to load|Segmentation Fault|was sent SIG|Failed with result|OOM killer"
+    r"|block size|request size|listen queue|failed to boot|failed to load|Segmentation Fault|was sent SIG|Failed with result|OOM killer|oomd killed"
     r"|heap out of memory|in progress \.\.\.|Finishing \.\.\.|Terminating|killing|reaped|stopped: |Stopping |Started |Worker exiting|Watchdog timeout|repeated too quickly"
 )
 _HINT = re.compile(HINT.encode("ascii"))
@@ -93,7 +93,7 @@ _MANAGER_PATTERNS = {
         _pattern("stopping", r"^Stopping .*\.\.\.$"),
         _pattern("started", r"^Started "),
         _pattern("exit", r": Main process exited, code=(?P<how>exited|killed|dumped), status=(?P<status>\d+)"),
-        _pattern("oom-kill", r": A process of this unit has been killed by the OOM killer\."),
+        _pattern("oom-kill", r": (?:A process of this unit has been killed by the OOM killer|systemd-oomd killed \d+ process\(es\) in this unit)\."),
         _pattern("result", r": (?:Failed with result '(?P<result>[a-z-]+)'|Unit entered failed state)\.$"),
         _pattern("restarts-exhausted", r": Start request repeated too quickly\.$"),
         _pattern("watchdog", r": Watchdog timeout \(limit (?P<limit>\w+)\)!"),

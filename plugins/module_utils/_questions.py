@@ -68,7 +68,7 @@ def ask_all(host, redactor, since, log_limit, test):
     answers[php_fpm.KEY] = evidence.ask(php_fpm.ASKED, php_fpm.collect, host, processes)
     answers[backends.KEY] = evidence.ask(backends.ASKED, backends.collect, host, redactor, processes)
     known = [answers[key]["value"] for key in (nginx.KEY, listeners.KEY, php_fpm.KEY, backends.KEY)]
-    answers[backend_log.KEY] = evidence.ask(backend_log.ASKED, backend_log.collect, host, redactor, since, *known)
+    answers[backend_log.KEY] = evidence.ask(backend_log.ASKED, backend_log.collect, host, redactor, processes, since, *known)
     answers[servers.KEY] = evidence.ask(servers.ASKED, servers.collect, host, processes, _commands(answers[backends.KEY]))
     answers[selinux.KEY] = evidence.ask(selinux.ASKED, selinux.collect, host)
     answers[pressure.KEY] = evidence.ask(pressure.ASKED, pressure.collect, host, before, pressure.begin(host, processes, masters))

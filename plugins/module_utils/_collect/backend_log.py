@@ -45,7 +45,14 @@ KERNEL_RECORDS = 20000
 KERNEL_SECONDS = 1.0
 CORES = 100
 
+AROUND = 40
+NEAR = 3.0
+
+_RESPAWNED = re.compile(rb"^(?:.{24} - )?Respawned uWSGI worker \d+ \(new pid: (\d{1,9})\)")
+_BRACKETED = re.compile(r"\[([A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\]")
 _FIELDS = "MESSAGE,UNIT,_SYSTEMD_UNIT,_PID,__REALTIME_TIMESTAMP"
+# nginx itself, and what logs for the containers that it runs.
+_OTHERS = re.compile(r"^(?:nginx|openresty|angie|docker|containerd|crio|podman|kubelet|snapd)[.@-]")
 _CORES = "/var/lib/systemd/coredump"
 _CORE = re.compile(r"core\.(?P<comm>.{1,64})\.(?P<uid>\d{1,10})\.[0-9a-f]{32}\.(?P<pid>\d{1,10})\.(?P<time>\d{10,17})(?:\.\w+)?$")
 _KERNEL_HINT = r"oom-kill:|Killed process|: segfault at |^traps: |general protection|invalid opcode|SYN flooding|nf_conntrack: .*table full"
@@ -66,10 +73,10 @@ _KERNEL = (
 )
 
 
-def collect(host, redactor, since, nginx, listeners, php_fpm, backends):
+def collect(host, redactor, processes, since, nginx, listeners, php_fpm, backends):
     """Return the `backend_log` value of docs/architecture.md as a Partial.
 
-    nginx, listeners, php_fpm and backends are the values of these questions, or None; since is the length of the window in seconds.
+    processes are those of _processes.scan(); nginx, listeners, php_fpm and backends are the values of these questions, or None; since is the length of the window in seconds.
     """
     begin = host.now() - since
     events, hidden = _Events(redactor, begin), []
@@ -77,7 +84,7 @@ def collect(host, redactor, since, nginx, listeners, php_fpm, backends):
     versions = {version["unit"]: version for version in (php_fpm or {}).get("versions", ())}
     sources = _journal(host, events, _units(named, listeners, php_fpm, backends), versions, begin)
     for log in _logs(named, php_fpm, backends)[:LOGS]:
-        sources.append(_read(host, events, log, begin))
+        sources.append(_read(host, events, log, begin, processes))
     kernel = evidence.ask("/dev/kmsg, journalctl -k", _kernel, host, begin)
     cores = evidence.ask(_CORES, _core_dumps, host, begin)
     hidden += ["{0}: {1}".format(source["source"], source["why"]) for source in sources if source["status"] not in (evidence.OK, evidence.ABSENT)]
@@ -126,7 +133,7 @@ def _units(named, listeners, php_fpm, backends):
     claiming = [unit["name"] for unit in units if unit["claims"] and _claimed(named, unit)]
     down = [unit["name"] for unit in units if not unit["claims"] and (unit["active"] == "failed" or unit["sub"] == "auto-restart")]
     found = sorted(name for name in holding if name.endswith(".service")) + claiming + down
-    return [name for at, name in enumerate(found) if name.endswith(".service") and name not in found[:at] and not name.startswith("nginx")][:UNITS]
+    return [name for at, name in enumerate(found) if name.endswith(".service") and name not in found[:at] and not _OTHERS.match(name)][:UNITS]
 
 
 def _logs(named, php_fpm, backends):
@@ -329,7 +336,7 @@ def _message(message):
 
 # --- files
 
-def _read(host, events, log, begin):
+def _read(host, events, log, begin, processes):
     (kind, owner), path, manager, user = log
     shown = "PHP " + owner["version"] if kind == "pool" else owner
     source = _source(shown, path)
@@ -339,19 +346,13 @@ def _read(host, events, log, begin):
         return _source(shown, path, error.status, error.why)
     except OSError as error:
         return _source(shown, path, evidence.ERROR, error.strerror or type(error).__name__)
+    if written < begin:
+        return source
     if size <= TAIL:
         raw = _rotated(host, path, user, begin) + raw
-    moment, oldest = None, None
-    asked_to_stop = set()
-    for line in raw.split(b"\n"):
-        if not backend_log.may_tell(line):
-            if oldest is None:
-                oldest = backend_log.stamp(text.decode(line[:64]))
-            continue
-        line = text.decode(line[:4096])
-        moment = backend_log.stamp(line) or moment
-        oldest = moment if oldest is None else oldest
-        told = backend_log.recognise(line, manager)
+    lines, asked_to_stop = raw.split(b"\n"), set()
+    for number, line in enumerate(lines):
+        told = backend_log.recognise(text.decode(line[:4096]), manager) if backend_log.may_tell(line) else None
         if not told:
             continue
         event, values = told
@@ -362,11 +363,42 @@ def _read(host, events, log, begin):
         elif event == "exit" and name in asked_to_stop:
             asked_to_stop.discard(name)
             continue
+        line = text.decode(line[:4096])
+        moment = backend_log.stamp(line) or _between(lines, number, processes)
         events.add(about, name, path, manager or "log", event, values, moment, line)
-    source["truncated"] = size > TAIL and (oldest is None or oldest > begin)
+    if size > TAIL:
+        oldest = _next_stamp(lines)
+        source["truncated"] = oldest is None or oldest > begin
     if kind in ("program", "app") and not manager:
-        events.keep_words(kind, owner, written, _telling([text.decode(line[:1000]) for line in raw.split(b"\n")[-40:]]))
+        events.keep_words(kind, owner, written, _telling([text.decode(line[:1000]) for line in lines[-40:]]))
     return source
+
+
+def _between(lines, number, processes):
+    """Return the time of a line that has none: that of the worker which was started in place of the one that died, or of its neighbours.
+
+    None where the lines around it are too far apart to tell.
+    """
+    for line in lines[number + 1:number + 4]:
+        replaced = _RESPAWNED.match(line)
+        process = processes.get(int(replaced.group(1))) if replaced else None
+        if process and "uwsgi" in process.program():
+            return process.started
+    before, after = _next_stamp(lines[max(0, number - AROUND):number][::-1]), _next_stamp(lines[number + 1:number + 1 + AROUND])
+    return before if before is not None and after is not None and 0 <= after - before <= NEAR else None
+
+
+def _next_stamp(lines):
+    """Return the first time that some lines tell, at their begin or as uWSGI tells a request's."""
+    for line in lines:
+        line = text.decode(line[:300])
+        moment = backend_log.stamp(line)
+        if moment is None:
+            bracketed = _BRACKETED.search(line)
+            moment = backend_log.stamp(bracketed.group(1)) if bracketed else None
+        if moment is not None:
+            return moment
+    return None
 
 
 def _rotated(host, path, user, begin):

@@ -66,7 +66,8 @@ def collect(host, processes):
         _run_by(version, masters.get(version["configuration"]))
         reader = _Reader(host, prefix)
         reader.file(version["configuration"])
-        version["error_log"] = _error_log(reader.error_log, prefix)
+        version["error_log"] = _error_log(reader.shared.get("error_log", ""), prefix)
+        version["process_control_timeout"] = seconds(reader.shared.get("process_control_timeout", ""))
         hidden += reader.hidden
         truncated = truncated or reader.truncated
         pools += [_pool(pool, version, prefix, hidden) for pool in reader.pools.values()]
@@ -163,7 +164,7 @@ class _Reader:
 
     def __init__(self, host, prefix):
         self.pools = {}
-        self.error_log = ""
+        self.shared = {}
         self.hidden = []
         self.truncated = False
         self._host = host
@@ -201,7 +202,7 @@ class _Reader:
                 if not _is_folder(self._host, included):
                     self.file(included, depth + 1)
         elif self._section is None:
-            self.error_log = value if key == "error_log" else self.error_log
+            self.shared[key] = value
         else:
             self._section[key] = (value.replace("$pool", self._section[""][0]), path, number)
 

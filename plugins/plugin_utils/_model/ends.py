@@ -15,8 +15,9 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import owners
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import owners, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg, Listener
 
 # The classes of the error log that a backend leaves which goes away in the middle of a request,
 CUT = ("closed-early", "reset-early", "body-cut")
@@ -62,22 +63,48 @@ class Joined:
         return sum(group["count"] for group in self.groups)
 
 
-def owners_at(host: Host, leg: Leg) -> tuple[owners.Owner, ...]:
-    """Return who is behind an endpoint of this host: who holds its socket, who claims it, and the units that these run in.
+@dataclass(frozen=True)
+class Side:
+    """The backend's side of a leg: the host that it is on, where that was asked too, and who is behind the endpoint there."""
 
-    Beside one that holds the socket, one that only claims it and is stopped does not count.
+    home: Host
+    owners: tuple[owners.Owner, ...]
+    listeners: tuple[Listener, ...]
+
+    @property
+    def first(self) -> owners.Owner:
+        """Return the one to name."""
+        return self.owners[0]
+
+    def events(self, *names: str) -> list[dict]:
+        """Return the events of its owners; of all kinds where no name is given."""
+        return events_of(self.home, self.owners, *names)
+
+    def label(self, host: Host) -> str:
+        """Return who it is, and where when it is on another host."""
+        return self.first.label + (f" on {self.home.name}" if self.home is not host else "")
+
+
+def side_of(host: Host, leg: Leg) -> Side | None:
+    """Return the backend's side of a leg; None when nobody is known there.
+
+    It is who holds the endpoint's socket, who claims it, and the units that these run in. Beside one that holds the socket, one that only claims it
+    and is stopped does not count.
     """
-    if not leg.local:
-        return ()
-    return _owners_at(host, leg.endpoint, leg.listeners)
+    home = servers.home_of(host, leg)
+    if not home:
+        return None
+    listeners = servers.listeners_of(host, leg)
+    found = _owners_at(home, leg.endpoint, listeners)
+    return Side(home, found, listeners) if found else None
 
 
 @functools.lru_cache(maxsize=1024)
-def _owners_at(host: Host, endpoint, listeners) -> tuple[owners.Owner, ...]:
-    holders = [owner for owner in (host.owner_of(item) for item in listeners) if owner]
-    found = holders + [owner for owner in host.owners if owner.claim_on(endpoint) and (not holders or owner.state != owners.STOPPED)]
+def _owners_at(home: Host, endpoint: Endpoint, listeners: tuple[Listener, ...]) -> tuple[owners.Owner, ...]:
+    holders = [owner for owner in (home.owner_of(item) for item in listeners) if owner]
+    found = holders + [owner for owner in home.owners if owner.claim_on(endpoint) and (not holders or owner.state != owners.STOPPED)]
     units = {process.unit for item in listeners for process in item.processes if process.unit} | {owner.unit for owner in found if owner.unit}
-    found += [owner for owner in host.owners if owner.kind == "systemd unit" and owner.name in units]
+    found += [owner for owner in home.owners if owner.kind == "systemd unit" and owner.name in units]
     return tuple(dict.fromkeys(found))
 
 
@@ -99,17 +126,16 @@ def kernel_events(host: Host, *names: str) -> list[dict]:
     return [event for event in (answer.get("value") or {}).get("events") or () if event["event"] in names]
 
 
-def crashes(host: Host, found: Iterable[owners.Owner]) -> list[dict]:
+def crashes(side: Side) -> list[dict]:
     """Return the ends that nobody asked for: by a signal, or with an error code.
 
     A worker that its master ended for its timeout or its memory did not crash, and what ends by SIGTERM and its like was asked to.
     """
-    found = tuple(found)
-    ended = events_of(host, found, *TIMEOUTS, "memory-reload")
+    ended = side.events(*TIMEOUTS, "memory-reload")
     pids = {pid for event in ended for pid in event["pids"]}
     moments = sorted(moment for event in ended for moment in event["moments"])
     kept = []
-    for event in events_of(host, found, "exit", "worker-killed", "worker-exit", "heap-exhausted"):
+    for event in side.events("exit", "worker-killed", "worker-exit", "heap-exhausted"):
         if event["signal"] in ASKED or event["event"] == "exit" and not event["signal"] and not event["code"]:
             continue
         if event["event"].startswith("worker-") and (pids & set(event["pids"]) or _near(event["moments"], moments, SLACK) == len(event["moments"]) > 0):
@@ -154,13 +180,13 @@ def fails_now(leg: Leg) -> bool:
 def lived_through(host: Host, leg: Leg, groups: Iterable[dict]) -> bool:
     """Return whether the backend of a leg ran through all of these lost requests: none of them coincides with an end, and no process is younger.
 
-    The children of PHP-FPM come and go; there the log of the pool and the age of its master have to do. Of a backend
-    on another host nothing speaks against it.
+    The children of PHP-FPM come and go; there the log of the pool and the age of its master have to do. Of a backend that is not
+    seen nothing speaks against it.
     """
-    found = owners_at(host, leg)
-    if join(leg, [*crashes(host, found), *events_of(host, found, *TIMEOUTS, "memory-reload", "reload", "oom-kill")]).hits:
+    side = side_of(host, leg)
+    if side and join(leg, [*crashes(side), *side.events(*TIMEOUTS, "memory-reload", "reload", "oom-kill")]).hits:
         return False
     first = min(group.get("first") or 0.0 for group in groups)
-    starts = [process.started for item in leg.listeners for process in item.processes if process.started]
-    pooled = any(owner.kind == "PHP-FPM pool" for owner in found) and host.answer("backend_log")["status"] == "ok"
+    starts = [process.started for item in servers.listeners_of(host, leg) for process in item.processes if process.started]
+    pooled = bool(side) and any(owner.kind == "PHP-FPM pool" for owner in side.owners) and side.home.answer("backend_log")["status"] == "ok"
     return not starts or (min(starts) if pooled else max(starts)) <= first

@@ -80,7 +80,8 @@ def _said(host: Host, leg: Leg) -> tuple[dict, ...]:
     """Return the words of the backend's own log that it had no free worker, as far as requests timed out soon after."""
     limit = leg.route.value("read_timeout")
     after = _EPISODE + ((limit.seconds or 0.0) if limit else 0.0)
-    joined = ends.join(leg, ends.events_of(host, ends.owners_at(host, leg), *_WORDS), _CLASSES, after)
+    side = ends.side_of(host, leg)
+    joined = ends.join(leg, side.events(*_WORDS) if side else (), _CLASSES, after)
     return joined.events if joined.hits else ()
 
 

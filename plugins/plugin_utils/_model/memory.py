@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, owners
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 
 _OOM = "oom-kill"
 
@@ -44,38 +43,37 @@ class Kills:
         return [*self.events, *({"moments": [event["time"]]} for event in self.kernel if event["time"])]
 
 
-def kills(host: Host, leg: Leg) -> Kills | None:
+def kills(side: ends.Side) -> Kills | None:
     """Return the kills behind an endpoint, or None when nobody tells of one."""
-    found = ends.owners_at(host, leg)
-    units = [unit for unit in (ends.unit_of(host, owner) for owner in found) if unit]
-    told = [event for event in ends.events_of(host, found) if event["by"] == "systemd" and _OOM in (event["event"], event["detail"].get("result"))]
-    killed = [event for event in ends.crashes(host, found) if event["signal"] == ends.KILL]
-    kernel = _of_kernel(host, leg, found, killed)
+    units = [unit for unit in (ends.unit_of(side.home, owner) for owner in side.owners) if unit]
+    told = [event for event in side.events() if event["by"] == "systemd" and _OOM in (event["event"], event["detail"].get("result"))]
+    killed = [event for event in ends.crashes(side) if event["signal"] == ends.KILL]
+    kernel = _of_kernel(side, killed)
     counting = next((unit for unit in units if (unit.get("memory") or {}).get("oom_kills")), None)
     down = next((unit for unit in units if unit.get("active") in ("failed", "activating") and (unit.get("result") == _OOM or _died_of(unit, kernel))), None)
     if not (told or kernel or counting or down):
         return None
     unit = down or counting or (units[0] if units else {})
-    owner = next((owner for owner in found if owner.unit == unit.get("name")), found[0])
+    owner = next((owner for owner in side.owners if owner.unit == unit.get("name")), side.first)
     # Where the kernel counts or tells of kills, the SIGKILLs that a master noted are these.
     events = tuple(told + (killed if counting or kernel else []))
     return Kills(owner, unit, events, tuple(kernel), counting["memory"]["oom_kills"] if counting else 0, bool(down))
 
 
-def _of_kernel(host: Host, leg: Leg, found: tuple[owners.Owner, ...], killed: list[dict]) -> list[dict]:
+def _of_kernel(side: ends.Side, killed: list[dict]) -> list[dict]:
     """Return the kernel's kills of a process behind an endpoint.
 
     A unit or a pool has its control group for itself. In one that a manager's programs share, and where the kernel names none, it is a process
     whose end was noted elsewhere at that time.
     """
-    processes = [process for item in leg.listeners for process in item.processes]
-    whole = {owner.unit for owner in found if owner.unit} if found and found[0].kind in ("systemd unit", "PHP-FPM pool") else set()
+    processes = [process for item in side.listeners for process in item.processes]
+    whole = {owner.unit for owner in side.owners if owner.unit} if side.first.kind in ("systemd unit", "PHP-FPM pool") else set()
     shared = {process.unit for process in processes} | {""}
     pids = {pid for event in killed for pid in event["pids"]}
     names = {process.comm for process in processes}
     moments = [moment for event in killed for moment in event["moments"]]
     told = []
-    for event in ends.kernel_events(host, _OOM):
+    for event in ends.kernel_events(side.home, _OOM):
         at_that_time = bool(event["time"]) and any(abs(event["time"] - moment) <= ends.SLACK for moment in moments)
         if event["unit"] in whole:
             told.append(event)

@@ -30,7 +30,6 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, memory
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import Owner
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_paths, show_probe, times
 
@@ -38,18 +37,18 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import cl
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint whose requests were lost when a process behind it died."""
     for leg in host.legs:
-        found = ends.owners_at(host, leg)
-        if not found or absence.absent(leg) or memory.kills(host, leg):
+        side = ends.side_of(host, leg)
+        if not side or absence.absent(leg) or memory.kills(side):
             continue
-        crashes = ends.crashes(host, found)
+        crashes = ends.crashes(side)
         joined = ends.join(leg, crashes)
         if not joined.hits:
             joined = ends.join_away(leg, crashes)
         if joined.hits:
-            yield _finding(host, leg, found, joined)
+            yield _finding(host, leg, side, joined)
 
 
-def _finding(host: Host, leg: Leg, found: tuple[Owner, ...], joined: ends.Joined) -> Finding:
+def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined) -> Finding:
     now = ends.fails_now(leg)
     worst = max(joined.events, key=lambda event: (event["by"] != "log", event["count"]))
     certainty = (PROVEN if now else LIKELY) if joined.mostly else POSSIBLE
@@ -61,7 +60,7 @@ def _finding(host: Host, leg: Leg, found: tuple[Owner, ...], joined: ends.Joined
     evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2]), *(show_event(event) for event in joined.events[:4])]
     evidence += show_paths(leg, *ends.CUT)
     evidence += [Evidence(f"last words of {event['owner']}", quote(line)) for event in joined.events[:2] for line in event["words"]]
-    evidence += _cores(host, joined) + show_probe(leg)
+    evidence += _cores(side.home, joined) + show_probe(leg)
     count = sum(event["count"] for event in joined.events)
     again = "The route's own probe is cut off too." if now else "It answers now." if leg.answers else ""
     return on_leg(
@@ -69,17 +68,17 @@ def _finding(host: Host, leg: Leg, found: tuple[Owner, ...], joined: ends.Joined
         RULE.id,
         leg,
         certainty,
-        f"{_subject(found[0], worst)} {_how(worst)} while it served {leg.endpoint} ({times(count)} when requests failed, "
+        f"{_subject(side.label(host), worst)} {_how(worst)} while it served {leg.endpoint} ({times(count)} when requests failed, "
         f"last {clock(max(event['last'] for event in joined.events))}). {again}".strip(),
         evidence,
         Fix(remedy=None, safety=MANUAL, summary="Look in its log just before these moments for what it was doing; then mend the program.", diff=""),
-        found[0].look,
+        side.first.look,
         () if certainty == PROVEN else alternatives,
     )
 
 
-def _subject(owner: Owner, event: dict) -> str:
-    return f"A worker of {owner.label}" if event["event"].startswith("worker-") else f"The process of {owner.label}"
+def _subject(label: str, event: dict) -> str:
+    return f"A worker of {label}" if event["event"].startswith("worker-") else f"The process of {label}"
 
 
 def _how(event: dict) -> str:

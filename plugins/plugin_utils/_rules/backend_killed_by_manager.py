@@ -6,11 +6,12 @@
 ## What it is
 gunicorn's --timeout (30 s by default), uWSGI's harakiri and PHP-FPM's request_terminate_timeout end a worker whose request takes too
 long. Where that is shorter than nginx waits, nginx sees the connection break and answers 502, where a slower end would have been a 504. (gunicorn from
-22.0 on answers 500 itself.) uWSGI's evil-reload-on-rss does the same to a worker that uses too much memory.
+22.0 on answers 500 itself.) uWSGI's evil-reload-on-rss does the same to a worker that uses too much memory, and a reload of PHP-FPM to every
+running request as long as process_control_timeout is 0, its default.
 
 ## How it is recognised
 The route's own probe was cut off after just that timeout: proven. The master's log has such an end within seconds of requests that were
-cut off: likely, and only possible where most of the lost requests have none nearby.
+cut off, or was reloaded then: likely, and only possible where most of the lost requests have none nearby.
 
 ## Fix
 Align the timeouts: the manager's as long as the slowest request needs, a little below nginx's *_read_timeout for that route; what lasts is a faster
@@ -28,7 +29,6 @@ from dataclasses import dataclass
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import Owner
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_paths, show_probe, times
 
@@ -51,14 +51,18 @@ class Limit:
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint whose requests were lost because its manager ended the worker."""
     for leg in host.legs:
-        found = ends.owners_at(host, leg)
-        if not found or absence.absent(leg):
+        side = ends.side_of(host, leg)
+        if not side or absence.absent(leg):
             continue
-        joined = ends.join(leg, ends.events_of(host, found, *ends.TIMEOUTS, "memory-reload"))
+        joined = ends.join(leg, side.events(*ends.TIMEOUTS, "memory-reload"))
         limit = _limit(host, leg)
         proven = bool(limit) and _cut_at(leg, limit)
         if proven or joined.hits:
-            yield _finding(host, leg, found, joined, limit, PROVEN if proven else LIKELY if joined.mostly else POSSIBLE)
+            yield _finding(host, leg, side, joined, limit, PROVEN if proven else LIKELY if joined.mostly else POSSIBLE)
+            continue
+        reloads = ends.join(leg, [event for event in side.events("reload") if event["detail"].get("what") == "Reloading in progress"])
+        if reloads.hits and not _waits_for_requests(side):
+            yield _cut_by_reload(host, leg, side, reloads)
 
 
 def _limit(host: Host, leg: Leg) -> Limit | None:
@@ -72,7 +76,37 @@ def _cut_at(leg: Leg, limit: Limit) -> bool:
     return seconds is not None and limit.seconds - _EARLY <= seconds <= limit.seconds + _LATE
 
 
-def _finding(host: Host, leg: Leg, found: tuple[Owner, ...], joined: ends.Joined, limit: Limit | None, certainty: str) -> Finding:
+def _waits_for_requests(side: ends.Side) -> bool:
+    """Return whether PHP-FPM lets requests end before it reloads."""
+    units = {owner.unit for owner in side.owners}
+    versions = (side.home.answer("php_fpm")["value"] or {}).get("versions") or ()
+    return any(version.get("process_control_timeout") for version in versions if version["unit"] in units)
+
+
+def _cut_by_reload(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined) -> Finding:
+    """PHP-FPM's master ends its children at once when it reloads, unless process_control_timeout lets them finish (fpm_process_ctl.c)."""
+    evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2]), *show_paths(leg, *ends.CUT)]
+    evidence += [show_event(event) for event in joined.events[:3]] + [Evidence("php-fpm.conf", "process_control_timeout is not set: 0, requests are not waited for")]
+    return on_leg(
+        host,
+        RULE.id,
+        leg,
+        LIKELY if joined.mostly else POSSIBLE,
+        f"PHP-FPM was reloaded while {side.label(host)} served {leg.endpoint}, and ended the requests that were running "
+        f"({times(sum(event['count'] for event in joined.events))}, last {clock(max(event['last'] for event in joined.events))}).",
+        evidence,
+        Fix(
+            remedy="backend_timeout",
+            safety=RISKY,
+            summary="Set process_control_timeout in php-fpm.conf to as long as the slowest request needs, such as 30s; it counts from the next start on.",
+            diff="",
+        ),
+        side.first.look,
+        ("backend-crashed",),
+    )
+
+
+def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, limit: Limit | None, certainty: str) -> Finding:
     timeout = leg.route.value("read_timeout")
     waits = f"nginx waits {timeout.seconds:g} s ({timeout.name}, {timeout.at or 'the default'})" if timeout and timeout.seconds else ""
     who = limit.name if limit else _EVENTS[joined.events[0]["event"]]
@@ -98,7 +132,7 @@ def _finding(host: Host, leg: Leg, found: tuple[Owner, ...], joined: ends.Joined
         f"{how} in the middle of a request of {leg.endpoint}{', while ' + waits if waits and not of_memory else ''}{last}; the client gets a 502.",
         evidence,
         Fix(remedy="backend_timeout", safety=RISKY, summary=summary, diff=""),
-        found[0].look,
+        side.first.look,
         () if certainty == PROVEN else ("backend-crashed",),
     )
 

@@ -38,13 +38,15 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import cl
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint behind which the kernel killed a process."""
     for leg in host.legs:
-        kills = memory.kills(host, leg)
+        side = ends.side_of(host, leg)
+        kills = memory.kills(side) if side else None
         if not kills:
             continue
+        killed = _killed(kills, f" on {side.home.name}" if side.home is not host else "")
         if absence.absent(leg):
             if kills.down_by:
                 joined = ends.join_away(leg, kills.moments)
-                yield _finding(host, leg, kills, joined, PROVEN, f"Nothing listens on {leg.endpoint}: {_killed(kills)}, and it is {kills.owner.says}.")
+                yield _finding(host, leg, kills, joined, PROVEN, f"Nothing listens on {leg.endpoint}: {killed}, and it is {kills.owner.says}.")
             continue
         joined = ends.join(leg, kills.moments)
         if not joined.hits:
@@ -52,18 +54,18 @@ def check(host: Host) -> Iterator[Finding]:
         if joined.hits:
             certainty = (PROVEN if ends.fails_now(leg) else LIKELY) if joined.mostly else POSSIBLE
             again = " It answers now." if leg.answers else ""
-            yield _finding(host, leg, kills, joined, certainty, f"{_killed(kills)} while it served {leg.endpoint}.{again}")
+            yield _finding(host, leg, kills, joined, certainty, f"{killed} while it served {leg.endpoint}.{again}")
         else:
             when = "" if kills.moments else f" at an unknown time since {clock(kills.unit.get('started'))}"
-            says = f"{_killed(kills)}{when}; no failed request of {leg.endpoint} shows it."
+            says = f"{killed}{when}; no failed request of {leg.endpoint} shows it."
             yield dataclasses.replace(_finding(host, leg, kills, joined, PROVEN, says), kind=RISK)
 
 
-def _killed(kills: memory.Kills) -> str:
+def _killed(kills: memory.Kills, where: str) -> str:
     limited = (kills.unit.get("memory") or {}).get("limit")
     of_group = any(event["constraint"] == "group" for event in kills.kernel) or not kills.kernel and limited
     why = f" at its limit of {_mib(limited)}" if of_group and limited else " because the memory of the host ran out" if kills.kernel and not of_group else ""
-    return f"The kernel killed a process of {kills.owner.label} for want of memory{why}"
+    return f"The kernel killed a process of {kills.owner.label}{where} for want of memory{why}"
 
 
 def _finding(host: Host, leg: Leg, kills: memory.Kills, joined: ends.Joined, certainty: str, says: str) -> Finding:

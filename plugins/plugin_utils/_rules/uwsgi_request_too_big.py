@@ -23,6 +23,7 @@ its time, or the buffer is larger now.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
@@ -37,10 +38,13 @@ _SIZES = (8192, 16384, 32768, 65535)
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each route whose requests uWSGI dropped for their size."""
     for leg in host.legs:
-        found = ends.owners_at(host, leg)
-        events = [event for event in ends.events_of(host, found, "request-too-big") if _fits(leg, event)]
-        joined = ends.join(leg, events)
-        if not joined.hits:
+        side = ends.side_of(host, leg)
+        events = [event for event in side.events("request-too-big") if _fits(leg, event)] if side else []
+        joined = ends.join(leg, events) if events else None
+        if joined and not joined.hits and joined.groups:
+            # uWSGI's own log has no times by default: what is in it now may be of any time since it was begun.
+            joined = dataclasses.replace(joined, events=tuple(event for event in events if not event["moments"]))
+        if not joined or not joined.events:
             continue
         limit = max(event["detail"].get("limit") or 0 for event in joined.events)
         size = max(event["detail"].get("size") or 0 for event in joined.events)
@@ -64,7 +68,7 @@ def check(host: Host) -> Iterator[Finding]:
             f"uWSGI drops requests of {leg.endpoint} whose header needs {needed}: its buffer has {limit} ({times(sum(event['count'] for event in joined.events))}).",
             evidence + show_paths(leg, *ends.CUT) + show_probe(leg),
             Fix(remedy="uwsgi_buffer", safety=RISKY, summary=f"Set buffer-size = {enough} in uWSGI{place} and restart it.", diff=""),
-            found[0].look,
+            side.first.look,
             () if certainty == PROVEN else ("gateway-protocol-mismatch", "backend-crashed"),
         )
 

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
-from ansible_collections.webops.bad_gateway.plugins.module_utils import _host, _text
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _host, _processes, _text
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _server_logs, backend_log
 
 NOW = 1_800_000_000.0
@@ -70,21 +70,21 @@ def record(message, unit_name="shop.service", pid="500", at=T, **more):
     return dict(told, **more)
 
 
-def collect(host, found=None, php=None, since=3600.0, target="http://127.0.0.1:3000"):
-    return backend_log.collect(host, _text.Redactor("k"), since, nginx(target), {"tcp": [], "unix": []}, php, found or backends([unit()]))
+def collect(host, found=None, php=None, since=3600.0, target="http://127.0.0.1:3000", running=()):
+    processes = _processes.Processes({process.pid: process for process in running})
+    return backend_log.collect(host, _text.Redactor("k"), processes, since, nginx(target), {"tcp": [], "unix": []}, php, found or backends([unit()]))
 
 
 def told(answer):
     return [(event["kind"], event["owner"], event["by"], event["event"], event["signal"], event["code"], event["count"]) for event in answer.value["events"]]
 
 
-def write(host, path, content, at=None):
+def write(host, path, content, at=NOW):
     place = host.path(path)
     os.makedirs(os.path.dirname(place), exist_ok=True)
     with open(place, "w", encoding="utf-8") as file:
         file.write(content)
-    if at:
-        os.utime(place, (at, at))
+    os.utime(place, (at, at))
     return place
 
 
@@ -231,6 +231,39 @@ def test_a_log_that_was_rotated_within_the_window(host):
     write(host, "/var/log/supervisord.log.1", line.format(stamped("%Y-%m-%d %H:%M:%S")), T)
     write(host, "/var/log/supervisord.log", line.format(stamped("%Y-%m-%d %H:%M:%S", T + 60)))
     assert told(collect(host, backends(programs=[program(logs=[])]))) == [("program", "shop", "supervisor", "exit", None, 1, 2)]
+
+
+DIED = "DAMN ! worker 1 (pid: 144) died, killed by signal 11 :( trying respawn ...\n"
+RESPAWNED = "Respawned uWSGI worker 1 (new pid: 159)\n"
+
+
+def served(at):
+    return "[pid: 1|app: 0|req: 1/1] 127.0.0.1 () {{24 vars in 254 bytes}} [{0}] GET / => generated 3 bytes in 1 msecs\n".format(stamped("%a %b %d %H:%M:%S %Y", at))
+
+
+def worker(pid, started):
+    process = _processes.Process()
+    process.pid, process.started, process.exe, process.argv = pid, started, "/usr/bin/uwsgi-core", ["uwsgi"]
+    return process
+
+
+@pytest.mark.parametrize(("content", "running", "expected"), [
+    (served(T - 900) + DIED + RESPAWNED, [(159, T)], [T]),
+    (served(T) + DIED + RESPAWNED + served(T + 2), [], [T]),
+    (served(T - 900) + DIED + RESPAWNED + served(T + 2), [], []),
+    (DIED + RESPAWNED, [], []),
+    ("Thu Jan  1 00:00:00 2026 - *** HARAKIRI ON WORKER 1 (pid: 9, try: 1) ***\n" + DIED, [], []),
+])
+def test_the_time_of_a_line_that_has_none(host, content, running, expected):
+    write(host, "/var/log/uwsgi.log", content)
+    answer = collect(host, backends([unit(logs=["/var/log/uwsgi.log"])]), running=[worker(*item) for item in running])
+    (event,) = [event for event in answer.value["events"] if event["event"] == "worker-killed"]
+    assert event["moments"] == expected
+
+
+def test_a_log_that_was_last_written_before_the_window_tells_nothing(host):
+    write(host, "/var/log/uwsgi.log", DIED, NOW - 90000)
+    assert told(collect(host, backends([unit(logs=["/var/log/uwsgi.log"])]))) == []
 
 
 def test_hostile_text_leaves_harmless(host):

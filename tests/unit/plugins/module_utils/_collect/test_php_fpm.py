@@ -58,7 +58,7 @@ def test_a_pool_is_told_whole(root):
     answer = collect(root)
     assert answer.value["versions"] == [{
         "version": "8.2", "binary": "/usr/sbin/php-fpm8.2", "configuration": "/etc/php/8.2/fpm/php-fpm.conf",
-        "unit": "php8.2-fpm.service", "running": True, "pid": 70, "error_log": "/var/log/php-fpm.log",
+        "unit": "php8.2-fpm.service", "running": True, "pid": 70, "error_log": "/var/log/php-fpm.log", "process_control_timeout": 0.0,
     }]
     assert answer.value["pools"] == [{
         "name": "www", "version": "8.2", "at": {"file": "/etc/php/8.2/fpm/pool.d/www.conf", "line": 2},
@@ -98,7 +98,7 @@ def test_a_master_with_a_configuration_of_its_own_is_found(root):
     value = collect(root).value
     assert value["versions"][0] == {
         "version": "8.3", "binary": "/opt/php/sbin/php-fpm8.3", "configuration": "/srv/fpm.conf", "unit": "my-fpm.service", "running": True, "pid": 70,
-        "error_log": "/opt/php/var/log/php-fpm.log",
+        "error_log": "/opt/php/var/log/php-fpm.log", "process_control_timeout": 0.0,
     }
     assert value["pools"][0]["unit"] == "my-fpm.service"
 

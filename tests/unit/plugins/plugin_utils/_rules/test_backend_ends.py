@@ -149,6 +149,14 @@ def test_a_remote_backend_is_not_judged_by_this_hosts_events():
     assert "backend-crashed" not in [name for name, _certainty in causes(world.judge())]
 
 
+def test_a_backend_on_another_host_of_the_fleet():
+    world = lost(World().passes("http://10.0.0.9:3000"), T, peer="10.0.0.9:3000").reply("10.0.0.9:3000", {})
+    peer = World("app1", "10.0.0.9").service("shop.service", "0.0.0.0:3000", started=T + 1)
+    finding = only(world.judge(peer.ended("shop.service", "exit", by="systemd", signal=11, at=(T,))))
+    assert (finding.id, finding.certainty) == ("backend-crashed", "likely")
+    assert "systemd unit shop.service on app1" in finding.says
+
+
 def test_a_log_that_could_not_be_read_is_said():
     world = node()
     world.backend_log["sources"].append({"owner": "x", "source": "/var/log/php8.2-fpm.log", "status": "denied", "why": "Permission denied", "truncated": False})
@@ -277,6 +285,22 @@ def test_harakiri():
     assert causes(world.judge()) == [("backend-killed-by-manager", "likely")]
 
 
+def reloaded(**version) -> World:
+    world = lost(php(), T, what="reset-early", peer=SOCKET)
+    world.php["versions"].append({"version": "8.2", "unit": "php8.2-fpm.service", "running": True, "pid": 1, "process_control_timeout": 0.0, **version})
+    return world.ended("php8.2-fpm.service", "reload", at=(T,), source="/var/log/php8.2-fpm.log", what="Reloading in progress")
+
+
+def test_a_reload_of_php_fpm_that_cut_requests():
+    finding = only(reloaded().judge())
+    assert (finding.id, finding.certainty) == ("backend-killed-by-manager", "likely")
+    assert "process_control_timeout" in finding.fix.summary
+
+
+def test_a_reload_that_waits_for_requests():
+    assert causes(reloaded(process_control_timeout=30.0).judge()) == []
+
+
 # --- uwsgi-request-too-big
 
 
@@ -293,6 +317,13 @@ def test_a_buffer_that_was_raised_since():
     world.server(world.units[0]["main_pid"], "uwsgi", told={"buffer_size": 16384.0}).ended("shop.service", "request-too-big", at=(T,), size=5120, limit=4096)
     result = world.judge()
     assert causes(result) == [] and unknowns(result) == [] and len(result.recovered) == 1
+
+
+def test_a_log_without_times_makes_it_possible():
+    world = lost(World().passes(f"uwsgi_pass {NODE}").service("shop.service", NODE, comm="uwsgi", started=T - 9), T, what="reset-early")
+    world.ended("shop.service", "request-too-big", at=(T,), size=5120, limit=4096)
+    world.backend_log["events"][0].update(moments=[], first=None, last=None)
+    assert causes(world.judge()) == [("uwsgi-request-too-big", "possible")]
 
 
 def test_over_http_the_message_has_no_size():

@@ -14,12 +14,13 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, locations, patterns, resolvers, sent, variables
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, locations, passage, patterns, resolvers, sent, variables
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME, TCP, UNIX, Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.locations import Location, Server
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request import Request
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site import STREAM, Site
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.target import Target
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.target import parse as parse_target
@@ -174,7 +175,20 @@ class Route:
         """Return the URI that nginx asks a backend for when a client asks for a path; None when that is not known."""
         if path is None or self.family == STREAM:
             return None
-        return sent.mapped_uri(self.site, self.directive, self.written, path)
+        exact = self._travelled(path) if self.directive == "proxy_pass" and self.modifier != locations.NAMED else None
+        return sent.mapped_uri(self.site, self.directive, self.written, path) if exact is None else exact
+
+    def _travelled(self, path: str) -> str | None:
+        """Return the URI as it is after the rewrites of the server and the location; None where the request ends elsewhere, or that is not known."""
+        server = self.site.server
+        around = passage.Surroundings((server,), next((item.address for item in server.listens if not item.udp), ""), self._site_of)
+        host = (server.usable_name or "localhost").encode()
+        found = passage.go(around, Request(path.encode("utf-8", "surrogateescape"), host, tls=self.site.tls == (True,)), passage.NO_FILES)
+        here = found.end == passage.PASS and found.statement.at == self.at and found.site.location is self.site.location
+        return found.uri.decode("utf-8", "surrogateescape") if here else None
+
+    def _site_of(self, server: Server, location: Location | None, inner: Statement | None) -> Site:
+        return replace(self.site, server=server, location=location, inner=inner)
 
     def host_header(self, endpoint: Endpoint, asked: str = "") -> str:
         """Return the Host that the backend at an endpoint is asked for by a client that asks for a name, by default the server's own."""
@@ -285,7 +299,9 @@ def sockets_of(configuration: Configuration, names: dict) -> frozenset[str]:
 def servers_of(configuration: Configuration, names: dict) -> Iterator[tuple[str, tuple[Server, ...], frozenset[str]]]:
     """Yield "http" or "stream", the servers of such a block, and the addresses on which they speak TLS."""
     for block in _blocks(configuration, {name.lower(): answer for name, answer in names.items()}):
-        switched = {listen.address for server in block.servers for listen in server.listens if any(item.args == ("on",) for item in server.statement.named("ssl"))}
+        switched = {
+            listen.address for server in block.servers for listen in server.listens if any(item.args == ("on",) for item in server.statement.named("ssl"))
+        }
         yield block.statement.name, block.servers, block.tls_addresses | switched
 
 

@@ -76,6 +76,7 @@ def _host(name: str, host: dict, findings: Sequence[Finding]) -> Iterator[Line]:
         return
     causes = [f"{item.id} ({item.certainty})" for item in findings if item.kind == CAUSE]
     ends = ", ".join(dict.fromkeys(_ENDS[entry["end"]] for entry in host["entries"]))
+    ends = ends if any(entry["running"] for entry in host["entries"]) else f"nginx does not run; its configuration {ends}"
     yield from block(BAD if causes else GOOD, "", f"{shown}: {ends}" + (f"; {', '.join(causes)}" if causes else ""), "  ")
     if host["why"]:
         yield from _said(WARNING, "partial", host["why"])

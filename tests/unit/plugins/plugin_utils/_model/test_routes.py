@@ -278,7 +278,7 @@ def test_the_uri_that_is_asked_for(route_in, location, target, path, expected):
         ("rewrite ^/api/(.*)$ /$1 break;", "/api/x", "/x"),
         ("rewrite ^/other/(.*)$ /$1 break;", "/api/x", "/base/x"),
         ("rewrite ^/api/(.*)$ /$1 last;", "/api/x", None),
-        ("rewrite ^/api/(.*)$ /v2/$1?a=b break;", "/api/x", "/v2/x"),
+        ("rewrite ^/api/(.*)$ /v2/$1?a=b break;", "/api/x", "/v2/x?a=b"),
         ("rewrite (?>x) /y break;", "/api/x", None),
         ("rewrite ^/api/ http://elsewhere/ break;", "/api/x", None),
     ],
@@ -287,8 +287,18 @@ def test_rewrites(route_in, rewrite, path, expected):
     assert route_in(f"location /api/ {{ {rewrite} proxy_pass http://127.0.0.1:1/base/; }}").upstream_uri(path) == expected
 
 
-def test_a_rewrite_of_the_server_makes_the_uri_unknown(route_in):
-    assert route_in("rewrite ^/a /b; location / { proxy_pass http://127.0.0.1:1; }").upstream_uri("/a") is None
+@pytest.mark.parametrize(
+    ("server", "location", "expected"),
+    [
+        ("rewrite ^/a /b;", "", "/b"),
+        ("if ($uri ~ ^/a) { rewrite ^ /c; }", "", "/c"),
+        ("", "if ($args = '') { rewrite ^ /d break; }", "/d"),
+        ("set $args x;", "", "/a?x"),
+        ("rewrite ^ /b redirect;", "", None),
+    ],
+)
+def test_rewrites_of_the_server_and_within_if(route_in, server, location, expected):
+    assert route_in(f"{server} location / {{ {location} proxy_pass http://127.0.0.1:1; }}").upstream_uri("/a") == expected
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ they change, nginx goes on to the old ones until it is reloaded (dns-stale-addre
 
 ## How it is recognised
 The host's nameservers were asked for the name: they give it a life of at most 300 s, or several addresses, or are the
-nameserver of Docker (127.0.0.11). It is said once for each name.
+nameserver of Docker (127.0.0.11). It is said once for each nginx.
 
 ## Fix
 Set "resolver" and give the server of an "upstream" block with a "zone" the word "resolve" (since nginx 1.27.3), or pass
@@ -26,38 +26,46 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, resolvers, routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, resolvers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
 
 _SHORT = 300
+_SHOWN = 4
 _DOCKER = "127.0.0.11:53"
 
 
 def check(host: Host) -> Iterator[Finding]:
-    """Yield a piece of advice for each name that nginx resolves once and that does not stay."""
-    told = set()
+    """Yield a piece of advice for each nginx that resolves names once which do not stay."""
+    told: dict[str, dict[str, tuple]] = {instance.id: {} for instance in host.instances}
     for leg in host.legs:
-        name = leg.peer.host_name
-        if not name or leg.peer.run_time or leg.local and name == "localhost" or (leg.instance.id, name) in told:
-            continue
-        told.add((leg.instance.id, name))
-        said = next((one for one in host.name_servers(leg.instance.id).ask_system(name) if one.status == resolvers.OK), None)
-        why = _why(said) if said and not naming.hosts_rows(host, leg.instance, name) else ""
-        if why:
-            yield _of(host, leg.instance, leg.peer, name, said, why)
+        name, mine = leg.peer.host_name, told[leg.instance.id]
+        if name and name != "localhost" and name not in mine and not leg.peer.run_time:
+            said = next((one for one in host.name_servers(leg.instance.id).ask_system(name) if one.status == resolvers.OK), None)
+            why = _why(said) if said and not naming.hosts_rows(host, leg.instance, name) else ""
+            mine[name] = (leg, said, why)
+    for instance in host.instances:
+        found = {name: item for name, item in told[instance.id].items() if item[2]}
+        if found:
+            yield _of(host, instance, found)
 
 
-def _of(host: Host, instance: Instance, peer: routes.Peer, name: str, said: resolvers.Lookup, why: str) -> Finding:
+def _of(host: Host, instance: Instance, found: dict[str, tuple]) -> Finding:
+    name = next(iter(found))
+    leg, _said, why = found[name]
+    others = f" (and {len(found) - 1} more names like it)" if len(found) > 1 else ""
+    evidence = []
+    for each, (other, said, _why) in list(found.items())[:_SHOWN]:
+        evidence += [Evidence(str(other.peer.at), other.peer.written), Evidence(f"DNS query to {said.server}", f"{each}: {said.says}")]
     return on_instance(
         RULE.id,
         instance,
         ADVICE,
         PROVEN,
-        f"nginx resolves {name} at start alone, and {why}: when they change, it goes on to the old ones until it is reloaded.",
-        [Evidence(str(peer.at), peer.written), Evidence(f"DNS query to {said.server}", f"{name}: {said.says}")],
+        f"nginx resolves {name}{others} at start alone, and {why}: when they change, it goes on to the old ones until it is reloaded.",
+        evidence,
         Fix(remedy=None, safety=MANUAL, summary=f"To follow the name, {naming.for_good(host, instance, name)}.", diff=""),
-        at=peer.at,
+        at=leg.peer.at,
     )
 
 

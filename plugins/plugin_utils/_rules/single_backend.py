@@ -8,7 +8,7 @@ A pass goes to one address on another host, and to no group with a second server
 restarted or the network fails, every request on the route gets a 502 or 504; nginx could have gone on to another.
 
 ## How it is recognised
-All that a route can go to is one TCP address that is not the host's own. It is said once for each such address.
+All that a route can go to is one TCP address that is not the host's own. It is said once for each nginx.
 
 ## Fix
 An "upstream" block with a second server, or a "backup" that at least says sorry. Manual.
@@ -24,31 +24,44 @@ from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, times
 
 
+_SHOWN = 4
+
+
 def check(host: Host) -> Iterator[Finding]:
-    """Yield a piece of advice for each backend that has no second one."""
+    """Yield a piece of advice for each nginx with backends that have no second one."""
     alone: dict[tuple[str, Endpoint], list[Leg]] = {}
     for leg in host.legs:
         known = not (leg.peer.run_time or leg.route.open_ended or leg.route.unresolved)
         if leg.endpoint.kind == "tcp" and not leg.local and known and len(leg.peer.endpoints) == 1 and not leg.route.internal and _alone(leg):
             alone.setdefault((leg.instance.id, leg.endpoint), []).append(leg)
-    for (_id, endpoint), legs in alone.items():
-        routes = "a route has" if len(legs) == 1 else f"{len(legs)} routes have"
+    for instance in host.instances:
+        mine = {endpoint: legs for (name, endpoint), legs in alone.items() if name == instance.id}
+        if mine:
+            yield _of(instance, mine)
+
+
+def _of(instance: Instance, alone: dict[Endpoint, list[Leg]]) -> Finding:
+    names = ", ".join(str(endpoint) for endpoint in list(alone)[:_SHOWN]) + (f" and {len(alone) - _SHOWN} more" if len(alone) > _SHOWN else "")
+    evidence = []
+    for legs in list(alone.values())[:_SHOWN]:
         failed = sum(group["count"] for group in legs[0].errors)
-        yield on_instance(
-            RULE.id,
-            legs[0].instance,
-            ADVICE,
-            PROVEN,
-            f"{endpoint} is the only backend that {routes}: when it fails, nginx has no other to go on to.",
-            [show_config(legs[0])] + ([Evidence("error log", f"failures there: {times(failed)}")] if failed else []),
-            Fix(remedy=None, safety=MANUAL, summary=f'Put {endpoint} into an "upstream" block with a second server or a backup.', diff=""),
-            at=legs[0].peer.at,
-        )
+        shown = show_config(legs[0])
+        evidence.append(Evidence(shown.from_, shown.shows + (f"; failures there in the error log: {times(failed)}" if failed else "")))
+    return on_instance(
+        RULE.id,
+        instance,
+        ADVICE,
+        PROVEN,
+        f"Routes have {names} as their only backend: when it fails, nginx has no other to go on to.",
+        evidence,
+        Fix(remedy=None, safety=MANUAL, summary='Put such a backend into an "upstream" block with a second server or a backup.', diff=""),
+        at=next(iter(alone.values()))[0].peer.at,
+    )
 
 
 def _alone(leg: Leg) -> bool:

@@ -393,7 +393,18 @@ class TestAdvice:
     def test_one_backend_of_many_routes_is_said_once(self):
         world = World().site("location / { proxy_pass http://10.0.0.9:3000; }", "location /b { proxy_pass http://10.0.0.9:3000; }")
         (finding,) = advised(world.reply("10.0.0.9:3000", {}), "single-backend")
-        assert "2 routes have" in finding.says
+        assert finding.says.startswith("Routes have 10.0.0.9:3000 as")
+
+    def test_many_are_said_together(self):
+        for number in range(6):
+            world = World() if not number else world
+            world.passes(f"http://10.0.1.{number}:3000", name=f"s{number}").passes(f"http://n{number}.internal:3000", name=f"n{number}")
+            world.resolve(f"n{number}.internal", "10.0.0.9").dns("10.0.0.2", f"n{number}.internal", "10.0.0.9", system=not number)
+        world.answers["resolvers"]["value"][MAIN]["system"]["servers"] = ["10.0.0.2:53"]
+        (finding,) = advised(world, "single-backend")
+        assert "and 3 more" in finding.says
+        (finding,) = advised(world, "dns-cached-at-start")
+        assert "(and 5 more names like it)" in finding.says
 
     @pytest.mark.parametrize(
         "target", ["http://127.0.0.1:3000", "http://10.0.0.5:3000", "http://unix:/run/a.sock", "http://many.internal:3000", "http://$host"]

@@ -571,6 +571,7 @@ def _say(value):
 
 _TABLE = re.compile(r"^\*(\w+)$")
 _POLICY = re.compile(r"^:(\S+) (\S+)")
+_COMMENT = re.compile(r" -m comment --comment (?:\"[^\"\\]*\"|[^\s\"'\\]+)(?= |$)")
 _COUNTED = re.compile(r"^\[(\d+):\d+\] (-A .*)$")
 
 
@@ -593,13 +594,23 @@ def read_iptables(ruleset, version, saved, tables=None):
         counted = _COUNTED.match(line)
         packets, line = (int(counted.group(1)), counted.group(2)) if counted else (None, line)
         if line.startswith("-A "):
-            try:
-                words = shlex.split(line)
-            except ValueError:
-                words = line.split()
+            words = _split(line)
             chain = ruleset.chains.get((family, table, words[1]))
             if chain:
                 chain.rules.append(_iptables_rule(words[2:], line, packets, ruleset, family, table))
+
+
+def _split(line):
+    """Split a line as a shell would, which few of many thousand lines need."""
+    if '"' not in line and "'" not in line and "\\" not in line:
+        return line.split()
+    plain = _COMMENT.sub("", line)
+    if '"' not in plain and "'" not in plain and "\\" not in plain:
+        return plain.split()
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return line.split()
 
 
 def _iptables_rule(words, line, packets, ruleset, family, table):

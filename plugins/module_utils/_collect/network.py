@@ -14,6 +14,7 @@ import errno
 import json
 import os
 import socket
+import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_passes as passes
@@ -28,6 +29,7 @@ MAX_PEERS = 256
 MAX_LINKS = 32
 MAX_RULES = 8 << 20
 SECONDS = 10
+FOLLOW_SECONDS = 2.0
 
 
 def collect(host, nginx, names, own_net=""):
@@ -155,8 +157,13 @@ def _filtered(host, pid, wanted, routes, sender):
         return {}
     ruleset, hidden, truncated = read_rules(host, pid)
     found = {}
+    end = time.monotonic() + FOLLOW_SECONDS
     for address, port in wanted:
         route = routes[address]
+        if time.monotonic() > end:
+            truncated = True
+            hidden.append("the rules are too many to follow them for all {0} peers".format(len(wanted)))
+            break
         if route["status"] == "ok":
             verdict = ruleset.verdict(packets(address, port, route, *sender))
             if verdict:

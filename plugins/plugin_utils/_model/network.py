@@ -39,6 +39,8 @@ _FULL = 0.98
 _NEARLY = 0.8
 # Address resolution gives up after three questions, a second apart (neigh(7): mcast_solicit, retrans_time).
 _RESOLUTION = 0.9
+# A record of the log is of now when it is not older, in seconds.
+_RECENT = 600.0
 _UNANSWERED = ("failed", "incomplete")
 _ANSWERED = ("reachable", "stale", "delay", "probe", "permanent", "noarp")
 _EADDRNOTAVAIL, _ENETUNREACH, _EAGAIN = 99, 101, 11
@@ -93,6 +95,11 @@ class Way:
         table = self.facts.get("conntrack")
         return bool(table) and table["max"] > 0 and table["count"] >= table["max"]
 
+    @property
+    def own_link(self) -> dict:
+        """Return the link that connections go out by, or {}."""
+        return next((link for link in self.facts.get("links") or () if link["name"] == self.route.get("dev")), {})
+
     def down_link(self, address: str) -> dict:
         """Return the link that is down and has an address in the network of a peer, or {}."""
         for link in self.facts.get("links") or ():
@@ -144,9 +151,9 @@ def explain(host: Host, leg: Leg) -> Blocked | None:
     way = way_of(host, leg)
     if leg.connect == "ok":
         # Ports come free by the second: that one connection got through does not mean that all do.
-        return _logged_ports(leg, way)
+        return _logged_ports(leg, way) or _only_nginx(host, leg, way)
     if leg.connect:
-        return _no_route(leg, way) or _no_port(leg, way) or _filtered(leg, way) or _of_peer(host, leg, way) or _nobody(leg, way) or _unseen(leg, way)
+        return _no_route(leg, way) or _no_port(leg, way) or _filtered(leg, way) or _of_peer(host, leg, way) or _nobody(host, leg, way) or _unseen(leg, way)
     if leg.logged(*_CLASSES):
         return _no_route(leg, way) or _logged_ports(leg, way) or _filtered(leg, way) or _logged(leg, way)
     return None
@@ -208,13 +215,13 @@ def _filtered(leg: Leg, way: Way) -> Blocked | None:
         shown = ((f"packet filter, hook {verdict['hook']}", verdict["rule"] + counted),)
         if verdict["certain"]:
             return Blocked(leg, way, FILTER, PROVEN if leg.connect else LIKELY, why, shown, () if leg.connect else (UNREACHABLE,))
-        if leg.connect != "refused" or leg.listeners:
+        if leg.connect != "refused" or leg.local and leg.listeners:
             return Blocked(leg, way, FILTER, LIKELY, why.replace(does, f"may {does[:-1]}", 1), shown, (UNREACHABLE, OVERLOADED))
     if way.connections_full and leg.connect == "timeout":
         table = way.facts["conntrack"]
         why = f"the table of connection tracking is full ({table['count']} of {table['max']}), so that new connections are dropped"
         return Blocked(leg, way, FILTER, PROVEN, why, (("nf_conntrack_count", f"{table['count']} of {table['max']}"),))
-    if leg.connect == "refused" and leg.local and _open_here(leg) and not verdict:
+    if leg.connect == "refused" and leg.local and not verdict and any(not full(item) for item in leg.listeners):
         known = (way.facts.get("filter") or {}).get("status") == evidence.OK and not way.facts["filter"]["hidden"]
         if known:
             return None
@@ -223,8 +230,14 @@ def _filtered(leg: Leg, way: Way) -> Blocked | None:
     return None
 
 
-def _open_here(leg: Leg) -> bool:
-    return any(not full(item) for item in leg.listeners)
+def _only_nginx(host: Host, leg: Leg, way: Way) -> Blocked | None:
+    """A rule may match nginx's own processes alone, by their control group: then a connection of ours gets through."""
+    verdict = way.verdict
+    recent = [group for group in leg.logged("connect-timeout", "connect-unreachable", "connect-refused") if (group.get("last") or 0.0) >= host.now - _RECENT]
+    if not verdict or verdict["certain"] or not recent or "cgroup" not in verdict["rule"]:
+        return None
+    why = f"the packet filter of this host may keep nginx's own processes from {leg.endpoint}: {verdict['rule']}"
+    return Blocked(leg, way, FILTER, LIKELY, why, ((f"packet filter, hook {verdict['hook']}", verdict["rule"]),), (UNREACHABLE,))
 
 
 def full(listener) -> bool:
@@ -264,10 +277,21 @@ def _of_peer(host: Host, leg: Leg, way: Way) -> Blocked | None:
 _WORDS = {"timeout": "not answered", "refused": "refused", "unreachable": "answered with \"unreachable\"", "denied": "denied"}
 
 
-def _nobody(leg: Leg, way: Way) -> Blocked | None:
+def _nobody(host: Host, leg: Leg, way: Way) -> Blocked | None:
     """The link to the peer is down, or nobody answers on it for the address of the peer, or of the router to it."""
-    if leg.local or leg.connect not in ("unreachable", "timeout"):
+    if leg.connect not in ("unreachable", "timeout"):
         return None
+    own = way.own_link
+    if own and not own["up"]:
+        # Routes to addresses of this host stay when lo goes down.
+        why = f"{own['name']}, by which connections to {leg.endpoint.address} go, is down"
+        return Blocked(leg, way, UNREACHABLE, PROVEN, why, ((f"link {own['name']}", "down"),))
+    if leg.local:
+        return None
+    if any(item.endpoint == leg.endpoint for item in leg.listeners):
+        why = f"this host has a socket on {leg.endpoint}, but no link of it has the address {leg.endpoint.address} any more"
+        shown = (("listening sockets", leg.listeners[0].label), ("addresses", ", ".join(sorted(host.addresses)[:8])))
+        return Blocked(leg, way, UNREACHABLE, PROVEN, why, shown)
     down = way.down_link(leg.endpoint.address)
     if down:
         why = f"{down['name']}, which has the address {', '.join(down['addresses'][:2])} in the network of {leg.endpoint.address}, is down"

@@ -43,7 +43,7 @@ def check(host: Host) -> Iterator[Finding]:
         here = bool(found.shown) and found.shown[0][0].startswith(("packet filter", "nf_conntrack"))
         where = "here" if here else f"on {leg.endpoint.address} and on the way"
         evidence = [show_config(leg), *show_probe(leg), *[Evidence(*pair) for pair in found.shown]]
-        if leg.listeners:
+        if leg.local and leg.listeners:
             evidence.append(Evidence("listening sockets", leg.listeners[0].label))
         yield on_leg(
             host,

@@ -41,7 +41,12 @@ def check(host: Host) -> Iterator[Finding]:
         leg, route = found.leg, found.way.route
         address = leg.endpoint.address
         down = found.way.down_link(address)
+        own = found.way.own_link
         what = f"Bring the host {address} back."
+        if own and not own["up"]:
+            what = f"Bring {own['name']} up."
+        elif "no link of it" in found.why:
+            what = f"Give {address} back to a link of this host."
         if route.get("status", "ok") != "ok":
             what = f"Bring {down['name']} up." if down else f"Restore the route to {address}."
         yield on_leg(

@@ -273,3 +273,19 @@ def test_endless_chains_end():
     more = [chain(f"c{number}") for number in range(60)]
     rules = [[{"jump": {"target": "c0"}}]] + [(f"c{number}", [{"jump": {"target": f"c{number + 1}"}}]) for number in range(59)]
     assert ask(nft(*rules, more=more), "127.0.0.1:3000") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("-A OUTPUT -j DROP", ["-A", "OUTPUT", "-j", "DROP"]),
+        ('-A OUTPUT -m comment --comment "a -j ACCEPT" -j DROP', ["-A", "OUTPUT", "-j", "DROP"]),
+        ("-A OUTPUT -m comment --comment plain -j DROP", ["-A", "OUTPUT", "-j", "DROP"]),
+        ('-A OUTPUT -m comment --comment "a \\" b" -j DROP', ["-A", "OUTPUT", "-m", "comment", "--comment", 'a " b', "-j", "DROP"]),
+        ('-A OUTPUT -m string --string "x y" -j DROP', ["-A", "OUTPUT", "-m", "string", "--string", "x y", "-j", "DROP"]),
+        ('-A OUTPUT --x "open', ["-A", "OUTPUT", "--x", '"open']),
+    ],
+)
+def test_words_of_a_line(line, words):
+    found = _filter._split(line)
+    assert found == words or found == ["-A", "OUTPUT", "-m", "comment", "--comment", "plain", "-j", "DROP"]

@@ -276,3 +276,29 @@ def test_a_network_that_was_not_looked_at_is_unknown():
 def test_sockets_of_files_have_no_way():
     host = World().passes("http://unix:/run/x.sock").socket("/run/x.sock")
     assert [item for item in told(host) if item[0] in (FILTER, UNREACHABLE, PORTS)] == []
+
+
+def test_loopback_that_is_down():
+    host = local(connect="timeout").route("127.0.0.1", dev="lo")
+    host.network["links"].append({"name": "lo", "up": False, "carrier": False, "kind": "", "addresses": ["127.0.0.1/8"]})
+    finding = first(host.judge())
+    assert (finding.id, finding.certainty, finding.fix.summary) == (UNREACHABLE, "proven", "Bring lo up.")
+
+
+def test_an_address_that_this_host_lost():
+    host = remote(connect="timeout")
+    host.listen(REMOTE, unit="api.service")
+    finding = first(host.judge())
+    assert (finding.id, finding.certainty) == (UNREACHABLE, "proven")
+    assert "no link of it has the address 10.0.0.7 any more" in finding.says
+    host = remote(connect="timeout")
+    host.listen("0.0.0.0:3000", unit="api.service")
+    assert told(host) == one(FILTER, "possible")
+
+
+def test_a_rule_for_the_control_group_of_nginx():
+    host = local().filters(LOCAL, certain=False).logged(LOCAL, "connect-timeout")
+    host.network["filter"]["value"][LOCAL]["rule"] = "table ip filter, chain OUTPUT: -A OUTPUT -m cgroup --path system.slice/nginx.service -j DROP"
+    assert told(host) == one(FILTER, "likely")
+    host = local().filters(LOCAL, certain=False).logged(LOCAL, "connect-timeout")
+    assert told(host) == []

@@ -176,7 +176,7 @@ def _no_route(leg: Leg, way: Way) -> Blocked | None:
         why = _ROUTES[status].format(address)
         shown = [(f"route lookup for {address}", f"{status}" + (f" (error {way.route['errno']})" if way.route.get("errno") else ""))]
         if down:
-            why += f": {down['name']}, which has the address {', '.join(down['addresses'][:2])}, is down"
+            why += f": {_down(down)}"
             shown.append((f"link {down['name']}", "up, but without a carrier" if down["up"] else "down"))
         return Blocked(leg, way, UNREACHABLE, PROVEN, why, tuple(shown))
     errno = leg.probe.connect.get("errno") if leg.probe else None
@@ -184,6 +184,11 @@ def _no_route(leg: Leg, way: Way) -> Blocked | None:
         # No address of our own to speak from: IPv6 is switched off, or only on other links.
         return Blocked(leg, way, UNREACHABLE, PROVEN, f"this host has no IPv6 address from which {address} could be reached")
     return None
+
+
+def _down(link: dict) -> str:
+    what = "has no carrier: nothing is connected to it" if link["up"] else "is down"
+    return f"the link {link['name']}, which has the address {', '.join(link['addresses'][:2])} in that network, {what}"
 
 
 def _no_port(leg: Leg, way: Way) -> Blocked | None:
@@ -284,7 +289,7 @@ def _nobody(host: Host, leg: Leg, way: Way) -> Blocked | None:
     own = way.own_link
     if own and not own["up"]:
         # Routes to addresses of this host stay when lo goes down.
-        why = f"{own['name']}, by which connections to {leg.endpoint.address} go, is down"
+        why = f"the link {own['name']}, by which connections to {leg.endpoint.address} go, is down"
         return Blocked(leg, way, UNREACHABLE, PROVEN, why, ((f"link {own['name']}", "down"),))
     if leg.local:
         return None
@@ -294,8 +299,7 @@ def _nobody(host: Host, leg: Leg, way: Way) -> Blocked | None:
         return Blocked(leg, way, UNREACHABLE, PROVEN, why, shown)
     down = way.down_link(leg.endpoint.address)
     if down:
-        why = f"{down['name']}, which has the address {', '.join(down['addresses'][:2])} in the network of {leg.endpoint.address}, is down"
-        return Blocked(leg, way, UNREACHABLE, PROVEN, why, ((f"link {down['name']}", "up, but without a carrier" if down["up"] else "down"),))
+        return Blocked(leg, way, UNREACHABLE, PROVEN, _down(down), ((f"link {down['name']}", "up, but without a carrier" if down["up"] else "down"),))
     if not way.neighbour:
         return None
     hop, state = way.neighbour["address"], way.neighbour["state"]
@@ -336,7 +340,7 @@ def _unseen(leg: Leg, way: Way) -> Blocked | None:
 def _logged_ports(leg: Leg, way: Way) -> Blocked | None:
     if not leg.logged("connect-no-port-left"):
         return None
-    if way.ports_used_up:
+    if way.port_range and way.ports_blocked >= min(_FULL * way.port_range, way.port_range - 1):
         return Blocked(leg, way, PORTS, PROVEN, _counted(leg, way))
     if ":" in leg.endpoint.address and not way.ports_running_out:
         return None

@@ -23,11 +23,13 @@ cause. A prohibited route to other addresses is nobody's fault.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import network
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import RUNNING, Owner
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
@@ -35,10 +37,19 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import sh
 _CLASSES = ("connect-unreachable", "connect-denied", "connect-invalid-address", "connect-timeout", "connect-failed")
 
 
+# Units that make networks of their own.
+_NETWORKS = re.compile(r"(?:wg-quick@|openvpn|strongswan|ipsec|tailscaled|zerotier|nebula)")
+
+
+def _idle_networks(host: Host) -> list[Owner]:
+    return [owner for owner in host.owners if owner.kind == "systemd unit" and owner.state != RUNNING and _NETWORKS.match(owner.name)][:2]
+
+
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint to which there is no way."""
     for found in network.blocked(host, RULE.id):
         leg, route = found.leg, found.way.route
+        shown = [Evidence(*pair) for pair in found.shown]
         address = leg.endpoint.address
         down = found.way.down_link(address)
         own = found.way.own_link
@@ -47,15 +58,20 @@ def check(host: Host) -> Iterator[Finding]:
             what = f"Bring {own['name']} up."
         elif "no link of it" in found.why:
             what = f"Give {address} back to a link of this host."
-        if route.get("status", "ok") != "ok":
-            what = f"Bring {down['name']} up." if down else f"Restore the route to {address}."
+        if down and not down["up"]:
+            what = f"Bring {down['name']} up."
+        elif route.get("status", "ok") != "ok":
+            what = f"Restore the route to {address}."
+            for owner in _idle_networks(host):
+                shown.append(Evidence(owner.source, f"{owner.label}: {owner.says}"))
+                what = f"Restore the route to {address}; see whether it is that of {owner.name}, which does not run."
         yield on_leg(
             host,
             RULE.id,
             leg,
             found.certainty,
             f"{found.why[0].upper()}{found.why[1:]}.",
-            [show_config(leg), *[Evidence(*pair) for pair in found.shown], *show_probe(leg), *show_log(leg, *_CLASSES)],
+            [show_config(leg), *shown, *show_probe(leg), *show_log(leg, *_CLASSES)],
             Fix(remedy=None, safety=MANUAL, summary=what, diff=""),
             f"ip route get {address}",
             found.alternatives,

@@ -30,6 +30,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access, limits
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
@@ -45,13 +46,24 @@ def check(host: Host) -> Iterator[Finding]:
     for instance in host.instances:
         if not instance.running or instance.identity.get("uid") is None:
             continue
-        families = {route.family for route in host.routes if route.instance == instance.id}
+        routes = [route for route in host.routes if route.instance == instance.id and route.family != "stream"]
         for folder in folders.get(instance.id) or ():
-            family = folder["directive"].split("_")[0]
-            if family in families or family == "client" and families - {"stream"}:
-                found = _folder(host, instance, folder)
-                if found:
-                    yield found
+            found = _folder(host, instance, folder) if any(_may_use(route, folder["directive"]) for route in routes) else None
+            if found:
+                yield found
+
+
+def _may_use(route: Route, directive: str) -> bool:
+    """Return whether requests of a route, or their responses, can come to lie in the folder of a directive."""
+    if directive == "client_body_temp_path":
+        buffers = route.value("request_buffering")
+        return buffers is None or buffers.flag is not False
+    if directive.split("_")[0] != route.family:
+        return False
+    if directive.endswith("_cache_path"):
+        return True
+    buffers, most = route.value("buffering"), route.value("max_temp_file_size")
+    return (buffers is None or buffers.flag is not False) and (most is None or most.size != 0)
 
 
 def _folder(host: Host, instance: Instance, folder: dict) -> Finding | None:

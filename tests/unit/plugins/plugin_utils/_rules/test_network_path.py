@@ -183,7 +183,7 @@ def test_a_link_that_is_down_is_named():
     host = remote(status="none", connect="unreachable", errno=101)
     host.network["links"].append({"name": "eth1", "up": False, "carrier": False, "kind": "", "addresses": ["10.0.0.1/24"]})
     finding = first(host.judge())
-    assert "eth1, which has the address 10.0.0.1/24, is down" in finding.says and finding.fix.summary == "Bring eth1 up."
+    assert "eth1, which has the address 10.0.0.1/24 in that network, is down" in finding.says and finding.fix.summary == "Bring eth1 up."
 
 
 def test_a_link_that_is_down_beside_another_way_that_does_not_lead_there():
@@ -192,6 +192,20 @@ def test_a_link_that_is_down_beside_another_way_that_does_not_lead_there():
     assert told(host) == one(UNREACHABLE)
     host.reply(REMOTE, {})
     assert told(host) == []
+
+
+def test_a_bridge_without_a_carrier_is_not_brought_up():
+    host = remote(connect="unreachable", seconds=3.0, neighbour="failed")
+    host.network["links"].append({"name": "docker0", "up": True, "carrier": False, "kind": "bridge", "addresses": ["10.0.0.1/24"]})
+    finding = first(host.judge())
+    assert "docker0" in finding.says and "has no carrier" in finding.says and finding.fix.summary == "Bring the host 10.0.0.7 back."
+
+
+def test_a_network_of_its_own_that_does_not_run():
+    host = remote(status="none", connect="unreachable", errno=101).unit("wg-quick@wg0.service", active="inactive", type="oneshot")
+    finding = first(host.judge())
+    assert "wg-quick@wg0.service" in finding.fix.summary
+    assert ("systemctl show wg-quick@wg0.service", "systemd unit wg-quick@wg0.service: inactive (dead), enabled") in [(i.from_, i.shows) for i in finding.evidence]
 
 
 def test_no_address_of_ipv6_to_speak_from():

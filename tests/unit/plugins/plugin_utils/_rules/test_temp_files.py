@@ -67,6 +67,22 @@ def test_folders_of_what_no_route_uses():
     assert told(host) == []
 
 
+@pytest.mark.parametrize(
+    ("directives", "path", "used"),
+    [
+        ("", PROXY, True),
+        ("proxy_buffering off;", PROXY, False),
+        ("proxy_max_temp_file_size 0;", PROXY, False),
+        ("proxy_request_buffering off;", BODY, False),
+        ("proxy_buffering off;", BODY, True),
+    ],
+)
+def test_folders_that_the_route_never_writes_to(directives, path, used):
+    host = World().site(f"location / {{ proxy_pass http://{TCP}; {directives} }}").service("shop.service", TCP)
+    host.temp_path("proxy_temp_path" if path == PROXY else "client_body_temp_path", path, uid=0)
+    assert told(host) == ([(RULE, "risk", "proven")] if used else [])
+
+
 def test_a_worker_that_is_root_may_write_anywhere():
     host = world(uid=1000)
     host.instance["identity"].update(user="root", uid=0, gid=0, groups=[0])

@@ -145,7 +145,7 @@ def show_pressure(host: Host, leg: Leg) -> list[Evidence]:
 
 def show_group(group: dict) -> Evidence:
     """Show one group of error log records."""
-    errno = f" ({group['errno']})" if group.get("errno") else ""
+    errno = f" ({group['errno']})" if group.get("errno") else _tls_reason(group)
     phase = f" while {group['phase']}" if group.get("phase") else ""
     return Evidence("error log", f"{group['message']}{errno}{phase}: {times(group['count'])}, last {clock(group['last'])}")
 
@@ -155,6 +155,15 @@ def show_event(event: dict) -> Evidence:
     source = f"journal of {event['owner']}" if event["source"] == "journal" else event["source"]
     last = f", last {clock(event['last'])}" if event["last"] else ""
     return Evidence(source, f"{quote(event['sample'])} ({times(event['count'])}{last})")
+
+
+def _tls_reason(group: dict) -> str:
+    """Return what TLS said, for a failure of it: " (20: unable to get local issuer certificate)"."""
+    detail = group.get("detail") or {}
+    if not group["class"].startswith("tls-") or not detail.get("reason"):
+        return ""
+    code = str(detail.get("code", ""))
+    return f" ({code}: {quote(str(detail['reason']))})" if code else f" ({quote(str(detail['reason']))})"
 
 
 def times(count: int) -> str:

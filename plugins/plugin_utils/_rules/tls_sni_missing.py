@@ -50,13 +50,13 @@ def check(host: Host) -> Iterator[Finding]:
             continue
         name = taken["name"] if taken else next(iter(found.names), "")
         sends = f"the server name {found.sends}" if found.sends else "no server name"
-        wants = f"with {name}" if taken and name else "without one" if taken else "with a name that it knows"
+        wants = f"takes it with {name}" if taken and name else "takes it without one" if taken else "wants a name that it knows"
         yield on_leg(
             host,
             RULE.id,
             leg,
             certainty,
-            f"nginx sends {sends} in its TLS handshake with {leg.endpoint}, which takes one {wants}.",
+            f"nginx sends {sends} in its TLS handshake with {leg.endpoint}, which {wants}.",
             [
                 show_config(leg),
                 *show_tls(leg, found.prefix, "server_name", "name"),

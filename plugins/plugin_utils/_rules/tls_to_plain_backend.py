@@ -45,7 +45,7 @@ def check(host: Host) -> Iterator[Finding]:
         asked = leg.probe.asked if leg.probe else {}
         plain = leg.probe.spoke(*protocols) if leg.probe else {}
         proven = stream and asked.get("status") == "not-tls" or _is_plain(asked, plain) and not _takes_tls(leg)
-        if not proven and (leg.answers or asked.get("tls") or not leg.logged(*_LOGGED)):
+        if not proven and (leg.answers or asked.get("tls") or _answers_neither(leg, protocols) or not leg.logged(*_LOGGED)):
             continue
         speaks = f" ({leg.route.scheme}://)" if scheme else ""
         fix = f"Write {scheme}:// instead of {leg.route.scheme}:// at {leg.route.at}." if scheme else f"Write proxy_ssl off; for {leg.route.at}."
@@ -65,6 +65,12 @@ def check(host: Host) -> Iterator[Finding]:
 def _takes_tls(leg: Leg) -> bool:
     """Return whether any handshake succeeded."""
     return any(item.get("tls") for item in leg.probe.tries) or bool(leg.probe.spoke("https", "https-sni")) or bool(tls.shaken(leg, status="ok"))
+
+
+def _answers_neither(leg: Leg, protocols: tuple[str, ...]) -> bool:
+    """Return whether a plain request was made too, and did not help: it is another protocol, or none."""
+    tried = [item for item in leg.probe.tries if item["speak"] in protocols] if leg.probe else []
+    return bool(tried) and not any(item["status"] == "ok" for item in tried)
 
 
 def _is_plain(asked: dict, plain: dict) -> bool:

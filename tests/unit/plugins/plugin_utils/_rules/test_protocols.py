@@ -157,6 +157,11 @@ def test_tls_of_a_stream_to_a_plain_port():
     assert "proxy_ssl off;" in result.findings[0].fix.summary
 
 
+def test_what_answers_neither_is_not_called_plain_for_its_log():
+    host = world("https", tried("https", "not-tls"), tried("http", "invalid")).logged(TCP, "tls-wrong-version")
+    assert verdict(host.judge()) == []
+
+
 def test_a_plain_answer_in_the_log_alone():
     host = world("https", tried("https", "closed")).logged(TCP, "tls-plain-response")
     assert verdict(host.judge()) == one("tls-to-plain-backend", "likely")

@@ -290,6 +290,7 @@ def test_the_log_of_a_verification_alone():
     host.probing = False
     said, finding = one(host.judge())
     assert said == (CERTIFICATE, "cause", "likely") and "it expired" in finding.says
+    assert "(10: certificate has expired)" in " ".join(item.shows for item in finding.evidence)
     host = world(*VERIFIED).logged(TCP, "tls-verify", detail={"name": "shop.example"})
     host.probing = False
     assert "not for shop.example" in one(host.judge())[1].says

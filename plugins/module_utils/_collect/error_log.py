@@ -33,7 +33,8 @@ GROUPS = 500
 GROUPS_HELD = 4 * GROUPS
 CONFIGURATION = 100
 NOTICES = 50
-LOGS = 64
+LOGS = 512
+JOURNALS = 4
 UNSEEN = 20
 PATHS = 5
 PIDS = 8
@@ -55,7 +56,7 @@ _QUIET = ("crit", "alert", "emerg")
 # are what the expression engine runs over fastest.
 _USUAL = re.compile(
     rb"[0-9/]{10} [0-9:]{8} (\[(?:error|crit|warn|info)\] [0-9]{1,10})#[0-9]+: \*[0-9]+ ([^,]*), client: [^,]*, (server: [^,]*)"
-    rb", request: \"([A-Z]{1,16}) ([^ ]*) HTTP/[0-9.]+\", (upstream: \"[a-z]*://(?:unix:[^\":]*[\":]|[^\"/]*))"
+    rb"(?:, request: \"([A-Z]{1,16}) ([^ ]*) HTTP/[0-9.]+\")?, (upstream: \"(?:[a-z]+://)?(?:unix:[^\":]*[\":]|[^\"/]*))"
 )
 _MARK = b"upstream"
 # How the records begin that have no mark in them; every other line without it is none of ours. The expression
@@ -113,9 +114,15 @@ def collect(host, logs=(), since=86400.0, unix_paths=(), redactor=None, limit=LI
     begin = host.now() - since
     journal = _Journal(begin, tuple(unix_paths), redactor)
     reading = _Reading(host, begin, limit, journal)
-    unlike = {(log["path"], log.get("pid"), log.get("root", "")): log for log in logs}
-    for log in list(unlike.values())[:LOGS]:
-        reading.log(log)
+    unlike = {}
+    for log in logs:
+        unlike.setdefault((log["path"], log.get("pid"), log.get("root", "")), log)
+    for block in _blocks(list(unlike.values())[:LOGS]):
+        for number, log in enumerate(block):
+            if reading.log(log) and log.get("level") not in _QUIET:
+                for other in block[number + 1:]:
+                    reading.pass_over(other, log)
+                break
     value = journal.value()
     value["logs"] = reading.entries
     value["unseen"] = [
@@ -126,14 +133,19 @@ def collect(host, logs=(), since=86400.0, unix_paths=(), redactor=None, limit=LI
     return evidence.Partial(value, truncated, hidden)
 
 
-def _too_quiet(logs):
-    """Return (path, why) of the logs of blocks none of whose logs takes records of [error]."""
+def _blocks(logs):
+    """Return the logs by the block that they stand in, files first: nginx writes a record to all logs of one block."""
     blocks = {}
     for log in logs:
         blocks.setdefault((log.get("pid"), log.get("block", log["path"])), []).append(log)
+    return [sorted(found, key=lambda log: not log["path"].startswith("/")) for found in blocks.values()]
+
+
+def _too_quiet(logs):
+    """Return (path, why) of the logs of blocks none of whose logs takes records of [error]."""
     return [
         (log["path"], "its level is {0}: what nginx logs as [error] is left out".format(log["level"]))
-        for found in blocks.values() if all(log.get("level") in _QUIET for log in found) for log in found if log["path"] != "/dev/null"
+        for found in _blocks(logs) if all(log.get("level") in _QUIET for log in found) for log in found if log["path"] != "/dev/null"
     ]
 
 
@@ -150,17 +162,25 @@ class _Reading:
         self.entries = []
         self.unseen = []
         self._seen = set()
+        self._journals = 0
 
     def log(self, log):
-        """Read one log wherever it is kept."""
-        sources = log_sources.find(self.host, log)
-        for source in sources:
+        """Read one log wherever it is kept; return whether all of it that belongs to the window was read."""
+        whole, before = False, len(self.entries)
+        for source in log_sources.find(self.host, log):
             if source.key in self._seen:
+                whole = True
                 continue
             self._seen.add(source.key)
             if self._source(log, source) and log["path"].startswith("syslog:"):
                 # What the syslog files hold is what the journal holds.
                 break
+        told = self.entries[before:]
+        return whole or bool(told) and all(entry["status"] == evidence.OK and not entry["truncated"] for entry in told)
+
+    def pass_over(self, log, other):
+        """Say that a log holds what another one held."""
+        self.entries.append(log_files.entry(log["path"], evidence.ABSENT, "not read: it gets the same records as {0}".format(other["path"])))
 
     def _source(self, log, source):
         """Read one source; return whether anything stood in it."""
@@ -185,7 +205,10 @@ class _Reading:
     def _systemd(self, source):
         told = log_files.entry(source.path, evidence.OK, "")
         self.entries.append(told)
+        self._journals += 1
         try:
+            if self._journals > JOURNALS or time.monotonic() > self.journal.deadline:
+                raise evidence.Unanswered(evidence.TIMEOUT, "the journal is asked at most {0} times".format(JOURNALS))
             raw, told["truncated"] = source.read(self.host, self.begin)
         except evidence.Unanswered as error:
             told.update(status=error.status, why=text.harmless(error.why, FIELD_LENGTH))
@@ -383,7 +406,8 @@ class _Journal:
             line = block[start:end] if end >= 0 else block[start:]
             match = usual(line)
             if match is None:
-                slow.append(start)
+                if line[20:28] != b"[debug] ":
+                    slow.append(start)
             elif line[:19] >= begin:
                 key = match.group(1, 2, 3, 4, 6)
                 shape = shapes.get(key)
@@ -391,10 +415,11 @@ class _Journal:
                     shape = self._learn(key, line)
                 if shape is not False:
                     group, pid, method, stamp = shape
-                    if line[:19] == stamp and len(group.paths) >= PATHS:
+                    if line[:19] == stamp and (len(group.paths) >= PATHS or not method):
                         # In the second in which its shape was met last: there is nothing to learn of it but its number.
                         group.count += 1
-                        group.methods[method] += 1
+                        if method:
+                            group.methods[method] += 1
                     else:
                         shape[3] = line[:19]
                         shape[2] = group.add(line[:19], pid, method, match.group(5))

@@ -521,3 +521,31 @@ def test_every_message_of_the_catalogue_is_found_in_a_log(host):
     for group in collect(host).value["groups"]:
         found[group["class"]] = found.get(group["class"], 0) + group["count"]
     assert found == expected
+
+
+def test_sessions_of_the_stream_module_and_debug_records_are_quick(host):
+    session = (
+        '{0} [error] 5#5: *1 connect() failed (111: Connection refused) while connecting to upstream, client: 192.0.2.7, server: 0.0.0.0:1234, '
+        'upstream: "{1}", bytes from/to client:0/0, bytes from/to upstream:0/0\n'
+    )
+    debug = "{0} [debug] 5#5: *1 http upstream request: \"/x?\"\n".format(stamp(60))
+    write(host, (session.format(stamp(60), "127.0.0.1:7") + session.format(stamp(50), "unix:/run/x.sock") + debug * 3) * 20000)
+    start = time.process_time()
+    value = collect(host, limit=1 << 30).value
+    rows = sorted((group["peer"], group["scheme"], group["status"], group["count"], group["methods"], group["paths"]) for group in value["groups"])
+    assert rows == [("127.0.0.1:7", "stream", None, 20000, {}, []), ("unix:/run/x.sock", "stream", None, 20000, {}, [])]
+    assert value["unrecognised"]["count"] == 0 and time.process_time() - start < 2
+
+
+def test_logs_of_one_block_hold_the_same_records(host):
+    write(host, refused())
+    write(host, refused(), "/var/log/nginx/b.log")
+    logs = [{"path": path, "level": "error", "block": "a"} for path in ("syslog:server=192.0.2.9:514", LOG, "/var/log/nginx/b.log")]
+    value = error_log.collect(host, logs).value
+    assert [group["count"] for group in value["groups"]] == [1]
+    assert [entry["status"] for entry in value["logs"]] == ["ok", "absent", "absent"] and "same records" in value["logs"][1]["why"]
+    assert value["unseen"] == []
+    logs[1]["level"] = "crit"
+    assert [group["count"] for group in error_log.collect(host, logs).value["groups"]] == [2]
+    os.unlink(host.path(LOG))
+    assert [group["count"] for group in error_log.collect(host, logs).value["groups"]] == [1]

@@ -358,7 +358,7 @@ _OUT_OF_MEMORY = (12, 105)
 def _connect(record):
     if record.phase == RESOLVING:
         return "resolver-unreachable", None
-    if record.phase == "logging to syslog" or record.resolver:
+    if record.phase == "logging to syslog" or record.resolver or record.errno is None:
         return None
     if record.errno in (20, 40, 36):
         return "connect-no-socket", 502

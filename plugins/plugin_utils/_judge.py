@@ -19,7 +19,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, route_of
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group, times
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_group, times
 
 # Questions to which "there is none on this host" is an answer that rules can work with.
 _NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "paths", "selinux", "apparmor")
@@ -236,6 +236,7 @@ def _gaps(host: Host, findings: list[Finding]) -> list[Unknown]:
     }
     gaps += [Unknown("error log", log["path"], log["status"], log["why"]) for log in _unread_logs(host)]
     gaps += [Unknown("backend log", source["source"], source["status"], source["why"]) for source in _unread_sources(host)]
+    gaps += _unrecognised(host)
     gaps += [Unknown("error log", log["path"], evidence.ABSENT, log["why"]) for log in (host.answer("error_log")["value"] or {}).get("unseen") or ()]
     return gaps + list(targets.values()) + list(dict.fromkeys(gap for leg in host.legs for gap in _gaps_of(host, leg)))
 
@@ -247,6 +248,16 @@ def _names_told(route: Route, told: set[tuple], unfound: set[tuple[str, str]]) -
         return False
     said = (route.server, route.location_label, f"{route.directive} {route.written}") in told
     return said or all((route.instance, peer.host_name) in unfound for peer in open_)
+
+
+def _unrecognised(host: Host) -> list[Unknown]:
+    """Return what the error log holds about upstreams that this version does not understand."""
+    found = (host.answer("error_log")["value"] or {}).get("unrecognised") or {"count": 0, "samples": []}
+    if not found["count"]:
+        return []
+    number = "1 record" if found["count"] == 1 else f"{found['count']} records"
+    such = f", such as {quote(found['samples'][0])}" if found["samples"] else ""
+    return [Unknown("error log", "error log", "not recognised", f"{number} about an upstream that this version does not know{such}")]
 
 
 def _unread_logs(host: Host) -> list[dict]:

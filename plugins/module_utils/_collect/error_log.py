@@ -78,6 +78,10 @@ _ELSEWHERE = re.compile(
 _NAME_MARKS = (b" could not be resolved (", b"\" failed (23:", b"\" failed (24:")
 # A line without a record's beginning that was meant as one of ours.
 _NEAR_LINE = re.compile(rb"\[(?:emerg|alert|crit|error|warn)\] |upstream: \"| (?:to|from|reading) upstream(?:,|\Z)")
+# What stands in a message only when its context could not be read.
+_NEAR_MESSAGE = re.compile(
+    r"upstream: \"| while (?:connecting|SSL handshaking|sending request) to upstream| while reading (?:response header from )?upstream| while proxying ", re.ASCII
+)
 _FASTCGI = b"FastCGI sent in stderr: "
 _FASTCGI_END = re.compile(rb"\" while (?:reading response header from upstream|reading upstream|sending to client), client: ")
 _IN_FILE = re.compile(r" in (?P<file>/\S{1,1000}):(?P<line>[0-9]{1,9})\Z")
@@ -448,9 +452,10 @@ class _Journal:
         record = nginx_log.parse(line)
         meaning = nginx_log.classify(record) if record else None
         if meaning is None:
-            if _is_near(record):
+            if record is None or _is_near(record):
                 # Not remembered: each one counts.
-                self._note_unrecognised(record, line)
+                self._unrecognised += 1
+                self._keep_sample(line)
                 return False
             shape = False
         else:
@@ -609,9 +614,11 @@ class _Journal:
 
 def _is_near(record):
     """Whether a record that no rule knows is of the upstream path all the same, and was meant as a failure."""
-    if record is None or record.level not in ("emerg", "alert", "crit", "error"):
+    if record.level not in ("emerg", "alert", "crit", "error"):
         return False
-    return bool(record.upstream) or record.phase in nginx_log.BEFORE_HEADER or record.message.startswith(("upstream ", "memcached sent"))
+    if record.upstream or record.phase in nginx_log.BEFORE_HEADER or record.message.startswith(("upstream ", "memcached sent")):
+        return True
+    return bool(_NEAR_MESSAGE.search(record.message) or _NEAR_MESSAGE.search(record.ssl))
 
 
 def _begins(block, start):

@@ -80,6 +80,15 @@ def test_a_log_that_shows_nothing_is_said_and_is_no_failure():
     assert (result.status, unknowns(result)) == ("diagnosed", [("error log", "/dev/null", "absent")])
 
 
+def test_records_that_are_not_known_are_said():
+    world = World().passes(f"http://{TCP}").service("shop.service", TCP)
+    world.log["unrecognised"] = {"count": 12, "samples": ["2026/11/22 10:27:08 [error] 5#5: *1 upstream did \x1b[31mthis"]}
+    result = world.judge()
+    (item,) = result.unknown
+    assert (result.status, item.id, item.status) == ("diagnosed", "error log", "not recognised")
+    assert item.why == "12 records about an upstream that this version does not know, such as 2026/11/22 10:27:08 [error] 5#5: *1 upstream did \\x1b[31mthis"
+
+
 def test_a_pending_route_is_no_risk_where_the_log_cannot_be_seen():
     world = World().passes("http://127.0.0.1:3999", mtime=NOW - 60).unit("shop.service", TCP, active="inactive")
     assert not world.judge().of_kind("cause")

@@ -389,6 +389,12 @@ CONNECT = (
     CONNECT.format("2026/11/22 10:27:08").replace("[error]", "[fatal]"),
     CONNECT.format("2026/11/22 10:27:08").replace("5#5: ", ""),
     CONNECT.format("2026/11/22 10:27:08").replace("connect() failed", "conect() failed").replace("2026/11/22 10:27:08", stamp(30)),
+    CONNECT.format("2026/11/22 10027:08"),
+    CONNECT.format(stamp(30)).replace(", client: ", ", clienx: "),
+    CONNECT.format(stamp(30)).replace("connect() failed (111: Connection refused) while connecting", "SSL_do_handshake() failed (SSL: x) while SSL handshaking")
+    .replace(", client: ", "\xffclient: "),
+    CONNECT.format(stamp(30)).replace("[error]", "[alert]").replace("connect() failed (111: Connection refused)", "256 worker_connections are not enough")
+    .replace(", client: ", " client: "),
     '2026-11-22 10:27:08 [error] 5#5: *1 limiting requests, excess: 5.1 by zone "a", client: 192.0.2.7, server: s, request: "GET / HTTP/1.1", host: "h"\n',
 ])
 def test_a_line_that_is_nearly_a_record_is_counted_and_takes_nothing_from_the_one_before(host, line):

@@ -234,6 +234,7 @@ probes:
                 tls: null
                 keep_alive: null
             queue: null
+            behind: false
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -275,7 +275,9 @@ def _gaps_of(host: Host, leg: Leg) -> Iterator[Unknown]:
     if leg.endpoint.kind == "unix" and host.answer("paths")["status"] == evidence.OK and walked["status"] not in (evidence.OK, evidence.ABSENT):
         yield Unknown("socket path", leg.endpoint.path, walked["status"], walked["why"])
     if leg.probe and leg.probe_gave_up:
-        yield Unknown("probe", str(leg.endpoint), evidence.TIMEOUT, f"no answer within {leg.waited:.1f} s; nginx waits longer")
+        behind = "no answer behind an earlier probe of this endpoint that was not answered either"
+        said = behind if leg.waited is None else f"no answer within {leg.waited:.1f} s; nginx waits longer"
+        yield Unknown("probe", str(leg.endpoint), evidence.TIMEOUT, said)
     if leg.probe and leg.probe_was_unlike:
         yield Unknown("probe", str(leg.endpoint), evidence.DENIED, leg.probe.asked["why"])
     loop = loops.of(host, leg) if not leg.probe else None

@@ -185,7 +185,8 @@ def _probe_all(targets, limits, contexts, trust):
 class _Probe:
     """One target: its connection, the try that the pass asks for, and the further ones.
 
-    known is shared by the targets of one endpoint: {(what to try further, server name): the tries}.
+    known is shared by the targets of one endpoint: {(what to try further, server name): the tries}, and "left" where a
+    request of ours was left unanswered.
     They are made once.
     """
 
@@ -208,6 +209,7 @@ class _Probe:
         if began + connect_limit + self.target["wait"] > self.deadline:
             return None
         probe = {"id": self.target["id"], "endpoint": text.harmless(self.target["endpoint"], 4096), "connect": None, "tries": [], "queue": None}
+        probe["behind"] = bool(self.known.get("left"))
         refusal = _refusal(self.target)
         if refusal:
             probe["connect"] = _connection("error", None, 0.0, refusal)
@@ -230,6 +232,9 @@ class _Probe:
         if key not in self.known:
             self.known[key] = self._further(speaks)
         probe["tries"] = [tried] + self.known[key] + self._routed(tried)
+        # What was taken and not answered may keep the only worker busy while the next target of this endpoint is asked.
+        taken = self.queue is None or self.queue["accepted"] is not False
+        self.known["left"] = self.known.get("left") or taken and any(item["status"] == "timeout" for item in probe["tries"])
         if self.contexts and self._encrypted(first, True) and self.target["identify"] and self._explicable(tried, self.known[key]):
             probe["tls"] = self._explanation(tried)
             if probe["tls"]["requested"] and tried["status"] in _WITHOUT_CERTIFICATE:

@@ -91,6 +91,7 @@ class Probe:
 
     otherwise  of keys of routes, the path that was asked for too where path gave a 404
     given      a person named the path
+    behind     an earlier request of ours was taken at this endpoint and not answered yet: this one may have waited for it
     """
 
     endpoint: Endpoint
@@ -99,6 +100,7 @@ class Probe:
     connect: dict
     tries: tuple[dict, ...]
     queue: dict = field(default_factory=dict)
+    behind: bool = False
     tls: dict = field(default_factory=dict)
     otherwise: dict[str, str] = field(default_factory=dict)
     given: bool = False
@@ -233,8 +235,11 @@ class Leg:
 
     @property
     def waited(self) -> float | None:
-        """Return how long the probe waited for the header, in seconds; None when it says nothing of it."""
-        attempt = self.probe.asked if self.probe else {}
+        """Return how long the probe waited for the header, in seconds; None when it says nothing of it.
+
+        Behind a request of our own that was not answered yet, it may have waited for that one.
+        """
+        attempt = self.probe.asked if self.probe and not self.probe.behind else {}
         return attempt.get("seconds") if attempt.get("status") in ("ok", "timeout") else None
 
     @property
@@ -453,6 +458,7 @@ def _probe(target: dict, probe: dict) -> Probe:
         connect=probe["connect"],
         tries=tuple(probe["tries"]),
         queue=probe.get("queue") or {},
+        behind=bool(probe.get("behind")),
         tls=probe.get("tls") or {},
         otherwise=target.get("otherwise") or {},
         given=bool(target.get("given")),

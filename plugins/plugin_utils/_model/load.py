@@ -87,7 +87,7 @@ def _said(host: Host, leg: Leg) -> tuple[dict, ...]:
 
 def _seen(host: Host, leg: Leg) -> tuple[str, float]:
     """Return what the probe met, and how long it waited."""
-    if not leg.probe:
+    if not leg.probe or _only_systemd(host, leg):
         return "", 0.0
     seconds = leg.probe.connect.get("seconds") or 0.0
     if leg.connect == "full" and leg.endpoint.kind == "unix":
@@ -95,9 +95,15 @@ def _seen(host: Host, leg: Leg) -> tuple[str, float]:
     if leg.connect == "timeout":
         waiting = _waiting(host, leg)
         return (NO_ROOM, seconds) if waiting and waiting[0] >= waiting[1] > 0 else ("", 0.0)
-    if leg.probe.asked.get("status") == "timeout" and leg.probe.queue.get("accepted") is False:
+    if leg.probe.asked.get("status") == "timeout" and leg.probe.queue.get("accepted") is False and not leg.probe.behind:
         return NOT_TAKEN, leg.waited or 0.0
     return "", 0.0
+
+
+def _only_systemd(host: Host, leg: Leg) -> bool:
+    """Return whether systemd alone holds the socket: the service behind it does not run, whatever waits."""
+    holders = [process for item in servers.listeners_of(host, leg) for process in item.processes]
+    return bool(holders) and all(process.pid == 1 for process in holders)
 
 
 def _waiting(host: Host, leg: Leg) -> tuple[int, int] | None:

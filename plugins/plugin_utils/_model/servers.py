@@ -13,7 +13,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg, Listener
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg, Listener, Process
 
 # Servers whose workers take one connection each and come back for the next one when it is done.
 _ONE_EACH = ("php-fpm", "uwsgi", "gunicorn", "unicorn")
@@ -147,7 +147,7 @@ def server_of(host: Host, leg: Leg) -> Server | None:
     for item in told:
         if item["pid"] in pids and item["kind"] != "php-fpm":
             return Server(item["kind"], _label(item["kind"], listener), listener, item["running"], told=item["set"])
-    comm = listener.processes[0].comm if listener.processes else ""
+    comm = next((process.comm for process in _holders(listener)), "")
     return Server("php-fpm" if comm.startswith("php-fpm") else comm, _label("", listener), listener, None)
 
 
@@ -162,9 +162,14 @@ def _pool(home: Host, listener: Listener) -> dict:
     return {}
 
 
+def _holders(listener: Listener) -> list[Process]:
+    """Return the processes that hold a socket, the eldest first; systemd keeps those that it passes on, and does not serve."""
+    return sorted((process for process in listener.processes if process.pid != 1), key=lambda process: process.pid)
+
+
 def _label(kind: str, listener: Listener) -> str:
-    first = listener.processes[0] if listener.processes else None
+    first = next(iter(_holders(listener)), None)
     if not first:
         return f"the program on {listener.endpoint}"
     unit = f", {first.unit}" if first.unit else ""
-    return f"{kind or first.comm} (pid {min(process.pid for process in listener.processes)}{unit})"
+    return f"{kind or first.comm} (pid {first.pid}{unit})"

@@ -639,12 +639,14 @@ class World:
         errno: int | None = None,
         seconds: float = 0.001,
         tls: dict | None = None,
+        behind: bool = False,
     ) -> World:
         """Say what a probe of an endpoint gives, instead of what follows from the listeners.
 
-        errno is that of the connection where it is not the usual one; tls is what further handshakes showed.
+        errno is that of the connection where it is not the usual one; tls is what further handshakes showed; behind: one before it was left unanswered.
         """
-        self.replies[endpoint] = {"connect": connect, "tries": list(tries), "queue": queue, "errno": errno, "seconds": seconds, "tls": tls}
+        given = {"connect": connect, "tries": list(tries), "queue": queue, "errno": errno, "seconds": seconds, "tls": tls, "behind": behind}
+        self.replies[endpoint] = given
         return self
 
     def server(self, pid: int, kind: str, running: int = 1, name: str = "", told: dict | None = None) -> World:
@@ -673,7 +675,8 @@ class World:
         errno, why = _ERRNO.get(said["connect"], (None, ""))
         connect = {"status": said["connect"], "errno": said.get("errno") or errno, "seconds": said.get("seconds", 0.001), "why": why}
         tries = [{**_ANSWERED, **({"speak": target["speak"]} if not number else {}), **given} for number, given in enumerate(said["tries"])]
-        probe = {"id": target["id"], "endpoint": target["endpoint"], "connect": connect, "tries": tries, "queue": said.get("queue")}
+        probe = {"id": target["id"], "endpoint": target["endpoint"], "connect": connect, "tries": tries}
+        probe.update(queue=said.get("queue"), behind=said.get("behind", False))
         return {**probe, **({"tls": said["tls"]} if said.get("tls") else {})}
 
     def _natural(self, endpoint: str) -> dict:

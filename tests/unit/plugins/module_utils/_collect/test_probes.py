@@ -916,6 +916,18 @@ def test_a_connection_that_was_taken_and_not_answered(family, tmp_path):
     assert (found["tries"][0]["status"], found["queue"]) == ("timeout", {"accepted": True, "length": 0, "backlog": 16})
 
 
+def test_a_request_of_ours_that_was_left_unanswered_is_told_to_the_next():
+    with serving(lambda connection, came: time.sleep(1)) as (endpoint, _came):
+        targets = [{"id": str(number), "endpoint": endpoint, "wait": 0.3, "identify": False, "path": "/" + str(number)} for number in range(2)]
+        assert [probe["behind"] for probe in probes.collect(None, targets, QUICK).value["probes"]] == [False, True]
+
+
+def test_a_connection_that_nobody_took_keeps_nobody_busy(tmp_path):
+    with queueing(socket.AF_UNIX, str(tmp_path / "x.sock")) as endpoint:
+        targets = [{"id": str(number), "endpoint": endpoint, "wait": 0.3, "identify": False, "path": "/" + str(number)} for number in range(2)]
+        assert [probe["behind"] for probe in probes.collect(None, targets, QUICK).value["probes"]] == [False, False]
+
+
 def test_an_answer_asks_for_no_queue():
     with serving(lambda connection, came: connection.sendall(OK_ANSWER)) as (endpoint, _came):
         assert queue_of(endpoint)["queue"] is None

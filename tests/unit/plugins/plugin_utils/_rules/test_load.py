@@ -128,6 +128,27 @@ def test_a_backend_on_a_host_of_the_fleet():
     assert WORKERS not in str(verdict(world.judge()))
 
 
+@pytest.mark.parametrize("queue", [NOT_TAKEN, TAKEN, None])
+def test_a_probe_behind_our_own_request_proves_nothing(queue):
+    result = http(kind="gunicorn").reply(TCP, SILENCE, queue=queue, behind=True).judge()
+    assert (verdict(result), unknowns(result)) == ([], [("probe", TCP, "timeout")])
+    assert verdict(http(kind="gunicorn").reply(TCP, {"seconds": 2.4}, behind=True).judge()) == []
+
+
+def test_a_socket_that_only_systemd_holds_has_no_busy_program():
+    world = World().site(f"location / {{ proxy_pass http://{TCP}; proxy_read_timeout 2s; }}")
+    world.listen(TCP, comm="systemd", unit="init.scope", pid=1)
+    assert LOAD not in str(verdict(world.reply(TCP, SILENCE, queue=NOT_TAKEN).judge()))
+
+
+def test_a_program_that_got_its_socket_from_systemd_is_told_by_its_own_name():
+    world = http(UNIX, "gunicorn").reply(UNIX, connect="full", queue=FULL)
+    owners = world.listeners["unix"][0]["owners"]
+    owners.insert(0, {**owners[0], "pid": 1, "comm": "systemd", "unit": "init.scope"})
+    (finding,) = [item for item in world.judge().findings if item.kind != ADVICE]
+    assert finding.id == WORKERS and "gunicorn (pid 1500, shop.service)" in finding.says
+
+
 # --- what logs say
 
 

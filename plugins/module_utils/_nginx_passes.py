@@ -10,6 +10,7 @@ This module is private to the collection.
 """
 
 import base64
+import functools
 import re
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_text as nginx_text
@@ -31,6 +32,8 @@ _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 # A pass whose variables have more values than these is not taken apart: of a table of thousands of hosts, the rows that look like addresses are known anyway.
 _MOST_WORDS = 64
 _MOST_STEPS = 8
+# Files up to this many characters, in base64, are kept as they were read.
+_SMALL = 1 << 16
 
 
 def names(instance):
@@ -128,7 +131,15 @@ def statements(instance):
     """Yield (statement, the blocks around it) of all files of one instance of the `nginx` answer."""
     for file in instance["files"]:
         if file["content"]:
-            yield from nginx_text.read(base64.b64decode(file["content"])).walk()
+            yield from (_read_once if len(file["content"]) <= _SMALL else _read)(file["content"]).walk()
+
+
+def _read(content):
+    return nginx_text.read(base64.b64decode(content))
+
+
+# Several questions need the same files one after the other.
+_read_once = functools.lru_cache(maxsize=256)(_read)
 
 
 def _all_words(instance):

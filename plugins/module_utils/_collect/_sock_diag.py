@@ -30,7 +30,7 @@ _ERROR = 2
 _LISTEN = 1 << 10
 _ESTABLISHED, _SYN_SENT = 1, 2
 # INET_DIAG_REQ_BYTECODE and its instructions that compare the remote port.
-_BYTECODE, _REMOTE_FROM, _REMOTE_TO = 1, 4, 5
+_BYTECODE, _JUMP, _REMOTE_FROM, _REMOTE_TO = 1, 1, 4, 5
 _CLONE_NEWNET = 0x40000000
 
 _HEADER = struct.Struct("=IHHII")
@@ -133,16 +133,13 @@ def _takes(listening, family, host):
     return not any(listening) or listening == socket.inet_pton(family, host.partition("%")[0])
 
 
-def connected(port, pid=None):
-    """Return ([(address, "established" or "connecting", inode)], truncated) of the TCP connections to a remote port, address in bytes.
+def connected(ports, pid=None):
+    """Return ([(address, port, "established" or "connecting", inode)], truncated) of the TCP connections to some remote ports, address in bytes.
 
-    pid as for listening(). The kernel picks them, so that a host with many connections costs no more than one with few.
+    pid as for listening(). The kernel picks them, so that a host with many connections answers with few.
     Raises Unanswered or OSError when the kernel refuses.
     """
-    code = b"".join((
-        _INSTRUCTION.pack(_REMOTE_FROM, 8, 20), _INSTRUCTION.pack(0, 0, port),
-        _INSTRUCTION.pack(_REMOTE_TO, 8, 12), _INSTRUCTION.pack(0, 0, port),
-    ))
+    code = _to_ports(ports)
     states = 1 << _ESTABLISHED | 1 << _SYN_SENT
     found, truncated = [], False
     channel = _channel(pid)
@@ -158,6 +155,21 @@ def connected(port, pid=None):
         raise evidence.Unanswered(evidence.TIMEOUT, "sock_diag gave no answer in {0} s".format(TIMEOUT))
     finally:
         channel.close()
+
+
+def _to_ports(ports):
+    """Return the filter that lets through what goes to one of some ports (inet_diag_bc_run() in net/ipv4/inet_diag.c).
+
+    Of each instruction the second number says how far to go on when it is true, the third when it is not;
+    what arrives exactly at the end is let through.
+    """
+    parts = []
+    for place, port in enumerate(ports):
+        rest = len(ports) - place - 1
+        parts += [_INSTRUCTION.pack(_REMOTE_FROM, 8, 20), _INSTRUCTION.pack(0, 0, port), _INSTRUCTION.pack(_REMOTE_TO, 8, 12), _INSTRUCTION.pack(0, 0, port)]
+        if rest:
+            parts.append(_INSTRUCTION.pack(_JUMP, 4, 4 + 20 * rest - 4))
+    return b"".join(parts)
 
 
 def _channel(pid):
@@ -265,7 +277,7 @@ def _inet(message):
 def _remote(message):
     fields = _INET_MESSAGE.unpack_from(message)
     address = fields[7][:4] if fields[0] == socket.AF_INET else fields[7]
-    return address, "connecting" if fields[1] == _SYN_SENT else "established", fields[13]
+    return address, struct.unpack(">H", fields[5])[0], "connecting" if fields[1] == _SYN_SENT else "established", fields[13]
 
 
 def _unix(message):

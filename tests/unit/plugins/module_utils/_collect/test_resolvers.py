@@ -15,6 +15,12 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils._host import Ho
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import resolvers
 
 
+@pytest.fixture(name="elsewhere")
+def _elsewhere(monkeypatch):
+    """nginx is in other namespaces than we are."""
+    monkeypatch.setattr(resolvers, "_is_here", lambda _pid: False)
+
+
 def nginx(*contents):
     return {
         "instances": [
@@ -61,6 +67,7 @@ def test_servers_as_nginx_has_them(word, expected):
     assert resolvers._addresses(word) == expected
 
 
+@pytest.mark.usefixtures("elsewhere")
 def test_what_is_asked(monkeypatch):
     asked = []
     monkeypatch.setattr(_inside, "call", lambda function, args, **more: asked.append(args) or {})
@@ -81,12 +88,29 @@ def test_a_host_that_names_nobody_is_not_asked(monkeypatch):
     assert resolvers.collect(Host(), nginx(b"proxy_pass http://localhost:3000;")).value == {}
 
 
+def test_in_our_own_namespaces_no_child_is_needed(monkeypatch):
+    called = []
+    monkeypatch.setattr(_inside, "call", lambda function, args, **more: called.append(args[1]) or {})
+    monkeypatch.setattr(resolvers, "look", lambda *args: {"servers": {}})
+    assert resolvers.collect(Host(), nginx(b"resolver 127.0.0.53 [::1]:53;")).value["0"]["servers"] == {}
+    assert called == []
+    resolvers.collect(Host(), nginx(b"resolver 127.0.0.53 dns.internal;"))
+    assert called == [["127.0.0.53", "dns.internal"]]
+
+
+@pytest.mark.parametrize(("pid", "here"), [(None, True), (os.getpid(), True), (2 ** 22 + 1, False)])
+def test_where_a_process_is(pid, here):
+    assert resolvers._is_here(pid) is here
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_bounds(monkeypatch):
     monkeypatch.setattr(resolvers, "MAX_NAMES", 1)
     monkeypatch.setattr(_inside, "call", lambda function, args, **more: {})
     assert resolvers.collect(Host(), nginx(b"proxy_pass http://a.internal; proxy_pass http://b.internal;")).truncated
 
 
+@pytest.mark.usefixtures("elsewhere")
 def test_a_place_that_may_not_be_entered(monkeypatch):
     def call(*_args, **_more):
         raise evidence.Unanswered(evidence.DENIED, "not root")
@@ -98,6 +122,7 @@ def test_a_place_that_may_not_be_entered(monkeypatch):
     assert answer.hidden == ("0: not root", "1: not root")
 
 
+@pytest.mark.usefixtures("elsewhere")
 def test_without_root_our_own_namespaces_are_asked_from(monkeypatch):
     def call(function, args, pid=None, **_more):
         if pid is not None:
@@ -112,7 +137,8 @@ def test_without_root_our_own_namespaces_are_asked_from(monkeypatch):
 
 
 @pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-def test_connections_of_workers(family, address):
+@pytest.mark.parametrize("more", [1, 2, 5])
+def test_connections_of_workers(family, address, more):
     with socket.socket(family) as listener:
         listener.bind((address, 0))
         listener.listen(1)
@@ -120,7 +146,8 @@ def test_connections_of_workers(family, address):
         with socket.socket(family) as client:
             client.connect((address, port))
             one = {"workers": [{"pid": os.getpid(), "shutting_down": False}], "files": []}
-            content = "proxy_pass http://a.internal:{0}/x; proxy_pass http://b.internal:{1};".format(port, port % 60000 + 1).encode()
+            others = "".join("proxy_pass http://b{0}.internal:{0};".format(port % 60000 + number) for number in range(1, more))
+            content = "proxy_pass http://a.internal:{0}/x; {1}".format(port, others).encode()
             one["files"] = nginx(content)["instances"][0]["files"]
             assert resolvers._connections(Host(), one) == {
                 "status": "ok", "why": "", "peers": [{"address": address, "port": port, "state": "established", "count": 1}],

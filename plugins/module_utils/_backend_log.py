@@ -20,7 +20,8 @@ import time
 HINT = (
     r"exited|signal|WORKER TIMEOUT|HARAKIRI|DAMN !|EVIL RELOAD|timed out|max_children|seems busy|process\.max|threshold|too slow"
     r"|block size|request size|listen queue|failed to boot|failed to load|Segmentation Fault|was sent SIG|Failed with result|OOM killer|oomd killed"
-    r"|heap out of memory|in progress \.\.\.|Finishing \.\.\.|Terminating|killing|reaped|stopped: |Stopping |Started |Worker exiting|Watchdog timeout|repeated too quickly"
+    r"|heap out of memory|in progress \.\.\.|Finishing \.\.\.|Terminating|killing|reaped|stopped: |Stopping |Started "
+    r"|Worker exiting|Watchdog timeout|repeated too quickly"
 )
 _HINT = re.compile(HINT.encode("ascii"))
 
@@ -47,7 +48,11 @@ def _pattern(event, words, **more):
 # (event, words, fixed values). Groups: pid, signal (number or name), code, owner, and what goes into detail.
 _PATTERNS = (
     # PHP-FPM. A child that ends with code 0 was recycled (pm.max_requests) or asked to; it is not told.
-    _pattern("worker-killed", _PHP + r"\[pool (?P<owner>[^\]]+)\] child (?P<pid>\d+) exited on signal (?P<signal>\d+) \(SIG\w+(?: - core dumped)?\) after (?P<lived>[\d.]+) sec"),
+    _pattern(
+        "worker-killed",
+        _PHP + r"\[pool (?P<owner>[^\]]+)\] child (?P<pid>\d+) exited on signal (?P<signal>\d+)"
+        r" \(SIG\w+(?: - core dumped)?\) after (?P<lived>[\d.]+) seconds",
+    ),
     _pattern("worker-exit", _PHP + r"\[pool (?P<owner>[^\]]+)\] child (?P<pid>\d+) exited with code (?P<code>[1-9]\d*) after (?P<lived>[\d.]+) seconds"),
     _pattern(
         "terminate-timeout",
@@ -60,7 +65,10 @@ _PATTERNS = (
         r" executing too slow \((?P<after>[\d.]+) sec\), logging",
     ),
     _pattern("max-children", _PHP + r"\[pool (?P<owner>[^\]]+)\] server reached (?:pm\.)?max_children setting \((?P<limit>\d+)\), consider"),
-    _pattern("busy", _PHP + r"\[pool (?P<owner>[^\]]+)\] seems busy \(.*spawning (?P<spawning>\d+) children, there are (?P<idle>\d+) idle, and (?P<total>\d+) total"),
+    _pattern(
+        "busy",
+        _PHP + r"\[pool (?P<owner>[^\]]+)\] seems busy \(.*spawning (?P<spawning>\d+) children, there are (?P<idle>\d+) idle, and (?P<total>\d+) total",
+    ),
     _pattern("process-max", _PHP + r"The maximum number of processes has been reached\."),
     _pattern("emergency-restart", _PHP + r"failed processes threshold \((?P<limit>\d+) in (?P<within>\d+) sec\) is reached, initiating reload"),
     _pattern("reload", _PHP + r"(?P<what>Reloading in progress|Finishing|Terminating) \.\.\.$"),
@@ -105,7 +113,11 @@ _MANAGER_PATTERNS = {
     ),
     "pm2": (
         _pattern("exit", _PM2 + r"App \[(?P<owner>.+):(?P<number>\d+)\] exited with code \[(?P<code>\d+)\] via signal \[(?P<signal>SIG\w+)\]$"),
-        _pattern("exit", _PM2 + r"App \[(?P<owner>.+)\] with id \[(?P<number>\d+)\] and pid \[(?P<pid>\d+)\], exited with code \[(?P<code>\d+)\] via signal \[(?P<signal>SIG\w+)\]$"),
+        _pattern(
+            "exit",
+            _PM2 + r"App \[(?P<owner>.+)\] with id \[(?P<number>\d+)\] and pid \[(?P<pid>\d+)\], exited with code \[(?P<code>\d+)\]"
+            r" via signal \[(?P<signal>SIG\w+)\]$",
+        ),
         _pattern("stopped", _PM2 + r"Stopping app:(?P<owner>.+) id:(?P<number>\d+)$"),
     ),
 }

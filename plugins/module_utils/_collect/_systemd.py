@@ -44,6 +44,8 @@ _PROPERTY = re.compile("^(" + "|".join(_PROPERTIES) + ")=(.*)$", re.DOTALL)
 _CODES = {"1": "exited", "2": "killed", "3": "dumped", "4": "trapped", "5": "stopped", "6": "continued"}
 # "infinity" is printed as the largest number by old versions.
 _NO_LIMIT = 1 << 62
+# Of version 2, then 1: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
+_MEMORY_FILES = (("/sys/fs/cgroup", "memory.events", "memory.peak"), ("/sys/fs/cgroup/memory", "memory.oom_control", "memory.max_usage_in_bytes"))
 _ARGV = re.compile(r"argv\[\]=(.*?) ; ignore_errors=", re.DOTALL)
 
 _OWN_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/run/systemd/transient", "/run/systemd/generator.late")
@@ -282,7 +284,7 @@ def _memory(host, record):
     found = {"limit": next((limit for limit in limits if limit is not None and limit < _NO_LIMIT), None), "peak": None, "oom_kills": None}
     if not group.startswith("/") or "/../" in group + "/":
         return found
-    for events, peak, folder in (("memory.events", "memory.peak", "/sys/fs/cgroup"), ("memory.oom_control", "memory.max_usage_in_bytes", "/sys/fs/cgroup/memory")):
+    for folder, events, peak in _MEMORY_FILES:
         try:
             lines = host.text("{0}{1}/{2}".format(folder, group, events), 4096).split("\n")
         except (evidence.Unanswered, OSError):

@@ -57,7 +57,10 @@ _CORES = "/var/lib/systemd/coredump"
 _CORE = re.compile(r"core\.(?P<comm>.{1,64})\.(?P<uid>\d{1,10})\.[0-9a-f]{32}\.(?P<pid>\d{1,10})\.(?P<time>\d{10,17})(?:\.\w+)?$")
 _KERNEL_HINT = r"oom-kill:|Killed process|: segfault at |^traps: |general protection|invalid opcode|SYN flooding|nf_conntrack: .*table full"
 _KERNEL = (
-    ("oom-constraint", re.compile(r"oom-kill:constraint=(?P<constraint>\w+),.*?task_memcg=(?P<group>[^,]*),task=(?P<comm>.{1,16}),pid=(?P<pid>\d+),uid=(?P<uid>\d+)")),
+    (
+        "oom-constraint",
+        re.compile(r"oom-kill:constraint=(?P<constraint>\w+),.*?task_memcg=(?P<group>[^,]*),task=(?P<comm>.{1,16}),pid=(?P<pid>\d+),uid=\d+"),
+    ),
     (
         "oom-kill",
         re.compile(
@@ -67,7 +70,7 @@ _KERNEL = (
     ),
     ("oom-kill", re.compile(r"Killed process (?P<pid>\d+) \((?P<comm>.{1,16})\)(?:.*?anon-rss:(?P<anon>\d+)kB)?")),
     ("segfault", re.compile(r"^(?P<comm>.{1,16})\[(?P<pid>\d+)\]: segfault at ")),
-    ("segfault", re.compile(r"^traps: (?P<comm>.{1,16})\[(?P<pid>\d+)\] (?P<what>general protection|trap invalid opcode|trap divide error|trap int3|trap stack segment)")),
+    ("segfault", re.compile(r"^traps: (?P<comm>.{1,16})\[(?P<pid>\d+)\] (?:general protection|trap (?:invalid opcode|divide error|int3|stack segment))")),
     ("syn-flood", re.compile(r"request_sock_TCP: Possible SYN flooding on port (?:\S+:)?(?P<port>\d+)\.")),
     ("conntrack-full", re.compile(r"nf_conntrack: (?:nf_conntrack: )?table full, dropping packet")),
 )
@@ -76,7 +79,8 @@ _KERNEL = (
 def collect(host, redactor, processes, since, nginx, listeners, php_fpm, backends):
     """Return the `backend_log` value of docs/architecture.md as a Partial.
 
-    processes are those of _processes.scan(); nginx, listeners, php_fpm and backends are the values of these questions, or None; since is the length of the window in seconds.
+    processes are those of _processes.scan(); nginx, listeners, php_fpm and backends are the values of these questions, or None;
+    since is the length of the window in seconds.
     """
     begin = host.now() - since
     events, hidden = _Events(redactor, begin), []
@@ -87,7 +91,7 @@ def collect(host, redactor, processes, since, nginx, listeners, php_fpm, backend
         sources.append(_read(host, events, log, begin, processes))
     kernel = evidence.ask("/dev/kmsg, journalctl -k", _kernel, host, begin)
     cores = evidence.ask(_CORES, _core_dumps, host, begin)
-    hidden += ["{0}: {1}".format(source["source"], source["why"]) for source in sources if source["status"] not in (evidence.OK, evidence.ABSENT)]
+    hidden += ["{0}: {1}".format(source["source"], source["why"]) for source in sources if source["why"] and source["status"] != evidence.ABSENT]
     value = {"since": begin, "sources": sources, "events": events.value(), "kernel": kernel, "cores": cores, "core_pattern": _core_pattern(host)}
     return evidence.Partial(value, events.overflowed or any(source["truncated"] for source in sources), hidden)
 
@@ -185,7 +189,8 @@ class _Events:
             if len(self._groups) >= GROUPS:
                 self.overflowed = True
                 return
-            group = self._groups[key] = {"detail": dict(values), "count": 0, "first": None, "last": None, "moments": [], "pids": [], "sample": line, "words": []}
+            group = {"detail": dict(values), "count": 0, "first": None, "last": None, "moments": [], "pids": [], "sample": line, "words": []}
+            self._groups[key] = group
         group["count"] += 1
         for name, value in measured.items():
             group["detail"][name] = max(value, group["detail"].get(name, value))
@@ -249,7 +254,7 @@ def _journal(host, events, units, versions, begin):
     except evidence.Unanswered as error:
         return [_source("", "journal", error.status, error.why)]
     if os.geteuid() != 0:
-        source["truncated"] = True
+        source["why"] = "without root only a part of it may be read"
     known, stopping = set(units), set()
     for record in records:
         name = next((record[key] for key in ("UNIT", "_SYSTEMD_UNIT") if record.get(key) in known), None)
@@ -291,9 +296,8 @@ def _records(host, matches, begin, hint):
     """Return (records, truncated) of journalctl, newest last. Where it knows no --grep, or is slow with it, the last lines of all."""
     argv = ["journalctl", "--no-pager", "--quiet", "--output=json", "--since=@{0}".format(int(begin))]
     try:
-        output = host.run(
-            argv + ["--output-fields=" + _FIELDS, "--case-sensitive=yes", "--grep=" + hint, "-n", str(JOURNAL_RECORDS)] + matches, JOURNAL_SECONDS, JOURNAL_BYTES
-        )
+        chosen = ["--output-fields=" + _FIELDS, "--case-sensitive=yes", "--grep=" + hint, "-n", str(JOURNAL_RECORDS)]
+        output = host.run(argv + chosen + matches, JOURNAL_SECONDS, JOURNAL_BYTES)
         # Nothing found is 1 in some versions.
         if output.rc == 0 or output.rc == 1 and not output.err:
             records = _parsed(output.out)
@@ -304,9 +308,9 @@ def _records(host, matches, begin, hint):
     output = host.run(argv + ["-n", str(JOURNAL_TAIL)] + matches, JOURNAL_SECONDS, JOURNAL_BYTES)
     if output.rc != 0:
         raise evidence.Unanswered(evidence.ERROR, "journalctl: " + (text.harmless(text.decode(output.err).strip(), 300) or "failed"))
-    lines = output.out.count(b"\n")
-    wanted = re.compile(hint.encode("ascii"))
-    return _parsed(b"\n".join(line for line in output.out.split(b"\n") if wanted.search(line) or b'"MESSAGE":[' in line)), lines >= JOURNAL_TAIL or output.truncated
+    lines, wanted = output.out.split(b"\n"), re.compile(hint.encode("ascii"))
+    kept = [line for line in lines if wanted.search(line) or b'"MESSAGE":[' in line]
+    return _parsed(b"\n".join(kept)), len(lines) > JOURNAL_TAIL or output.truncated
 
 
 def _parsed(raw):
@@ -423,7 +427,10 @@ def _owner(kind, owner, values):
 
 
 def _tail(host, path, user):
-    """Return (last bytes from a whole line on, size, time of the last write) of a log. One that its user may have put there must be that user's, and have one name."""
+    """Return (last bytes from a whole line on, size, time of the last write) of a log.
+
+    One that its user may have put there must be that user's, and have one name.
+    """
     file, info = log_files.open_log(host, path)
     with file:
         if user is not None:

@@ -26,7 +26,10 @@ _REFUSED = re.compile(
     r"(?i)ECONNREFUSED|ENOENT|connection refused|actively refused|can(?:'|no)t connect|could not connect|failed to connect"
     r"|unable to connect|no such file or directory|\(111\)|\[Errno 111\]|Error 111"
 )
-_TCP = re.compile(r"(?<![\w.])(?P<address>127(?:\.\d{1,3}){3}|\d{1,3}(?:\.\d{1,3}){3}|\[?::1\]?|localhost)[\"']?(?:[:,]\s?(?:port\s)?|\s\(.{0,60}\),? port |\s)[\"']?(?P<port>\d{2,5})\b")
+_TCP = re.compile(
+    r"(?<![\w.])(?P<address>\d{1,3}(?:\.\d{1,3}){3}|\[?::1\]?|localhost)[\"']?"
+    r"(?:[:,]\s?(?:port\s)?|\s\(.{0,60}\),? port |\s)[\"']?(?P<port>\d{2,5})\b"
+)
 _UNIX = re.compile(r"(?P<path>/[\w.@+/-]{1,100}\.(?:sock|socket|s\.PGSQL\.\d+)|/[\w.@+/-]{1,100}/\.s\.PGSQL\.\d+)")
 # A unit that ended long before what it needed came up did not lose a race at boot.
 _RACE = 900.0
@@ -105,8 +108,8 @@ def backends_too_early(host: Host) -> list[BackendTooEarly]:
         if not leg.local or not absence.absent(leg):
             continue
         explained = absence.explain(host, leg)
-        owner = explained.owner if explained and explained.cause in (absence.NOT_RUNNING, absence.START_FAILING) and explained.certainty == absence.PROVEN else None
-        early = _too_early(host, leg, owner) if owner and explained.seen_on is host else None
+        down = explained and explained.cause in (absence.NOT_RUNNING, absence.START_FAILING) and explained.certainty == absence.PROVEN
+        early = _too_early(host, leg, explained.owner) if down and explained.owner and explained.seen_on is host else None
         if early:
             found.append(early)
     return found

@@ -45,22 +45,33 @@ def check(host: Host) -> Iterator[Finding]:
         if not joined.hits:
             joined = ends.join_away(leg, crashes)
         if joined.hits:
-            yield _finding(host, leg, side, joined)
+            yield _finding(host, leg, side, joined, crashes)
 
 
-def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined) -> Finding:
+def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, crashes: list[dict]) -> Finding:
     now = ends.fails_now(leg)
+    pids = {pid for event in joined.events for pid in event["pids"]}
+    # uWSGI tells the signal in a line of its own, which may have no time.
+    told = [event for event in crashes if event["signal"] and pids & set(event["pids"])]
     worst = max(joined.events, key=lambda event: (event["by"] != "log", event["count"]))
+    worst = told[0] if told and not worst["signal"] else worst
     certainty = (PROVEN if now else LIKELY) if joined.mostly else POSSIBLE
     killed = worst["signal"] == ends.KILL
     if killed and certainty == PROVEN:
         # Whoever sends SIGKILL is not the program itself.
         certainty = LIKELY
-    alternatives = ("backend-oom-killed",) if killed else ("backend-closes-early",)
+    kernel = (side.home.answer("backend_log")["value"] or {}).get("kernel") or {}
+    unread = killed and kernel.get("status") != "ok"
+    # A kernel log that was read has no such kill.
+    alternatives = ("backend-oom-killed",) if unread else ("backend-closes-early",)
     evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2]), *(show_event(event) for event in joined.events[:4])]
     evidence += show_paths(leg, *ends.CUT)
     evidence += [Evidence(f"last words of {event['owner']}", quote(line)) for event in joined.events[:2] for line in event["words"]]
     evidence += _cores(side.home, joined) + show_probe(leg)
+    if unread:
+        limit = next((limit for owner in side.owners for limit in ((ends.unit_of(side.home, owner).get("memory") or {}).get("limit"),) if limit), None)
+        allowed = f"; its unit may use {limit / (1 << 20):.0f} MiB of memory" if limit else ""
+        evidence.append(Evidence("kernel log", f"not read ({quote(kernel.get('why') or '')}): a kill for want of memory is not ruled out{allowed}"))
     count = sum(event["count"] for event in joined.events)
     again = "The route's own probe is cut off too." if now else "It answers now." if leg.answers else ""
     return on_leg(

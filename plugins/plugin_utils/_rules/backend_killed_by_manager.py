@@ -36,7 +36,13 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import cl
 _LATE = 3.0
 _EARLY = 0.2
 _NAMES = {"gunicorn": "gunicorn's --timeout", "uwsgi": "uWSGI's harakiri", "php-fpm": "PHP-FPM's request_terminate_timeout"}
-_EVENTS = {"harakiri": "uWSGI's harakiri", "terminate-timeout": "PHP-FPM's request_terminate_timeout", "memory-reload": "uWSGI's evil-reload", "worker-timeout": "its master"}
+_EVENTS = {
+    "harakiri": _NAMES["uwsgi"],
+    "terminate-timeout": _NAMES["php-fpm"],
+    "memory-reload": "uWSGI's evil-reload",
+    "worker-timeout": "its master",
+}
+_ALIGN = "as long as the slowest request needs, a little below what nginx waits; what lasts is a faster request."
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,8 @@ def _waits_for_requests(side: ends.Side) -> bool:
 def _cut_by_reload(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined) -> Finding:
     """PHP-FPM's master ends its children at once when it reloads, unless process_control_timeout lets them finish (fpm_process_ctl.c)."""
     evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2]), *show_paths(leg, *ends.CUT)]
-    evidence += [show_event(event) for event in joined.events[:3]] + [Evidence("php-fpm.conf", "process_control_timeout is not set: 0, requests are not waited for")]
+    evidence += [show_event(event) for event in joined.events[:3]]
+    evidence.append(Evidence("php-fpm.conf", "process_control_timeout is 0, its default: running requests are not waited for"))
     return on_leg(
         host,
         RULE.id,
@@ -113,15 +120,18 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, limit: 
     of_memory = bool(joined.events) and all(event["event"] == "memory-reload" for event in joined.events)
     if limit and not of_memory:
         how = f"{limit.name} ends the worker after {limit.seconds:g} s ({limit.source})"
-        summary = f"Set {limit.name} as long as the slowest request needs, a little below what nginx waits; what lasts is a faster request."
+        summary = f"Set {limit.name} {_ALIGN}"
     else:
         how = f"{who} ended the worker" + (" for its memory" if of_memory else "")
-        summary = "Let the worker be ended between requests." if of_memory else "Set that timeout as long as the slowest request needs, a little below what nginx waits; what lasts is a faster request."
-    last = f", {times(sum(event['count'] for event in joined.events))} by its log, last {clock(max(event['last'] for event in joined.events))}" if joined.hits else ""
+        summary = "Use reload-on-rss, which ends a worker between requests." if of_memory else f"Set that timeout {_ALIGN}"
+    last = ""
+    if joined.hits:
+        last = f", {times(sum(event['count'] for event in joined.events))} by its log, last {clock(max(event['last'] for event in joined.events))}"
     evidence = [show_config(leg)]
     evidence += [Evidence(quote(limit.source), f"{limit.name}: {limit.seconds:g} s")] if limit else []
     evidence += [Evidence(str(timeout.at or "nginx default"), f"{timeout.name} {' '.join(timeout.args)} is in force")] if waits else []
-    evidence += show_probe(leg) + [show_group(group) for group in joined.groups[:2]] + show_paths(leg, *ends.CUT) + [show_event(event) for event in joined.events[:3]]
+    evidence += show_probe(leg) + [show_group(group) for group in joined.groups[:2]] + show_paths(leg, *ends.CUT)
+    evidence += [show_event(event) for event in joined.events[:3]]
     scripts = sorted({str(event["detail"]["script"]) for event in joined.events if event["detail"].get("script")})
     evidence += [Evidence("scripts that were ended", quote(", ".join(scripts[:3])))] if scripts else []
     return on_leg(

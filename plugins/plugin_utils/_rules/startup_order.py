@@ -9,9 +9,9 @@ does not start at all; a backend whose database is not up yet may end. Minutes l
 down.
 
 ## How it is recognised
-nginx: it is down and meant to run, its last [emerg] record (error log, or journal of its unit) names a host that was not found, the files were not changed since, the configuration
-test passes now and the name resolves. A backend: its unit has failed, its last words name an address or a socket of this host that refused it, and
-there a process listens now that was started after the backend had ended. Both are proven.
+nginx: it is down and meant to run, its last [emerg] record (error log, or journal of its unit) names a host that was not found, the files were
+not changed since, and the configuration test, which looks every name up, passes now. A backend: its unit has failed, its last words name an address or a
+socket of this host that refused it, and there a process listens now that was started after the backend had ended. Both are proven.
 
 ## Fix
 Start it; and, so that the next boot goes well, order it after what it needs, or let it be started again until that is there. Risky: the order of a

@@ -54,6 +54,7 @@ def check(host: Host) -> Iterator[Finding]:
             # It was raised since.
             continue
         certainty = (PROVEN if ends.fails_now(leg) else LIKELY) if joined.mostly else POSSIBLE
+        count = sum(event["count"] for event in joined.events)
         needed = f"{size} bytes" if size else "more"
         enough = next((number for number in _SIZES if number > max(size, limit) * 1.3), _SIZES[-1])
         evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2]), *(show_event(event) for event in joined.events[:3])]
@@ -65,7 +66,7 @@ def check(host: Host) -> Iterator[Finding]:
             RULE.id,
             leg,
             certainty,
-            f"uWSGI drops requests of {leg.endpoint} whose header needs {needed}: its buffer has {limit} ({times(sum(event['count'] for event in joined.events))}).",
+            f"uWSGI drops requests of {leg.endpoint} whose header needs {needed}: its buffer has {limit} bytes ({times(count)}).",
             evidence + show_paths(leg, *ends.CUT) + show_probe(leg),
             Fix(remedy="uwsgi_buffer", safety=RISKY, summary=f"Set buffer-size = {enough} in uWSGI{place} and restart it.", diff=""),
             side.first.look,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import HostResult
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import NOW, World, unknowns, verdict
 
@@ -54,7 +55,16 @@ def test_a_crash_that_the_probe_meets_too_is_proven():
 def test_a_kill_from_outside_is_never_proven_to_be_a_crash():
     world = lost(node(), T).ended("shop.service", "exit", by="systemd", signal=9, at=(T,))
     finding = only(world.reply(NODE, {"status": "closed", "seconds": 0.1}).judge())
+    assert (finding.id, finding.certainty, finding.alternatives) == ("backend-crashed", "likely", ("backend-closes-early",))
+
+
+def test_a_kill_whose_reason_the_kernel_does_not_tell():
+    world = lost(node(), T).ended("shop.service", "exit", by="systemd", signal=9, at=(T,))
+    world.units[0]["memory"]["limit"] = 150 << 20
+    world.backend_log["kernel"] = evidence.no_answer("/dev/kmsg", evidence.DENIED, "/dev/kmsg: Operation not permitted")
+    finding = only(world.judge())
     assert (finding.id, finding.certainty, finding.alternatives) == ("backend-crashed", "likely", ("backend-oom-killed",))
+    assert any("150 MiB" in item.shows for item in finding.evidence)
 
 
 def test_one_crash_among_many_lost_requests_is_only_possible():

@@ -26,8 +26,7 @@ _NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "paths", "selinux", "apparmor
 # Logs are read from their end: what was found stands, whatever older records were not read.
 _NEWEST_SUFFICE = ("error_log", "backend_log")
 # Which of two causes on one leg stands: what keeps nginx from the backend before what the backend then does.
-_FIRST = tuple(
-    """nginx-not-running config-invalid reload-pending file-descriptors-exhausted worker-connections-exhausted proxy-loop
+_FIRST = tuple("""nginx-not-running config-invalid reload-pending file-descriptors-exhausted worker-connections-exhausted proxy-loop
     dns-host-not-found dns-resolver-missing dns-resolver-failing dns-stale-address
     backend-oom-killed startup-order tunnel-down backend-start-failing backend-not-running
     socket-directory-permission socket-permission apparmor-denied ephemeral-ports-exhausted firewall-blocked network-unreachable
@@ -35,12 +34,20 @@ _FIRST = tuple(
     tls-version-mismatch tls-sni-missing tls-certificate-untrusted websocket-headers-missing
     response-header-invalid response-header-too-big uwsgi-request-too-big
     backend-killed-by-manager backend-crashed backend-workers-exhausted keepalive-race backend-closes-early backend-overloaded
-    upstream-timeout proxy-temp-permission no-live-upstreams proxy-pass-uri-mismatch""".split()
-)
+    upstream-timeout proxy-temp-permission no-live-upstreams proxy-pass-uri-mismatch""".split())
 # What a backend that is a gateway itself answers when its own backend fails. A 500 is the application's own.
 _HANDED_ON = (502, 503, 504)
 # Failures that end when the backend is back.
-_PASSING = ("connect-refused", "connect-queue-full", "connect-no-socket", "connect-denied", "connect-timeout", "connect-unreachable", "no-live-upstreams", "name-not-resolved")
+_PASSING = (
+    "connect-refused",
+    "connect-queue-full",
+    "connect-no-socket",
+    "connect-denied",
+    "connect-timeout",
+    "connect-unreachable",
+    "no-live-upstreams",
+    "name-not-resolved",
+)
 
 
 def judge(bundle: dict, only: tuple[str, ...] = (), skip: tuple[str, ...] = (), peer_at=None) -> HostResult:
@@ -281,7 +288,13 @@ def _gaps_of(host: Host, leg: Leg) -> Iterator[Unknown]:
     if leg.probe and leg.probe_was_unlike:
         yield Unknown("probe", str(leg.endpoint), evidence.DENIED, leg.probe.asked["why"])
     loop = loops.of(host, leg) if not leg.probe else None
-    if not leg.probe and not (loop and loop.sure) and host.answer("probes")["status"] == evidence.OK and leg.route.family != "stream" and leg.endpoint.kind in ("tcp", "unix"):
+    if (
+        not leg.probe
+        and not (loop and loop.sure)
+        and host.answer("probes")["status"] == evidence.OK
+        and leg.route.family != "stream"
+        and leg.endpoint.kind in ("tcp", "unix")
+    ):
         yield Unknown("probe", str(leg.endpoint), "truncated", "it was not probed, because of a limit or because only root may connect as nginx does")
 
 

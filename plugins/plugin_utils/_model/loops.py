@@ -153,9 +153,7 @@ def _handler(way: _Way, host: Host, instance: Instance, listener: Listener, endp
     return None
 
 
-def _handler_in(
-    way: _Way, servers: tuple[locations.Server, ...], own: list[routes.Route], listen: str, asked: _Request
-) -> routes.Route | None:
+def _handler_in(way: _Way, servers: tuple[locations.Server, ...], own: list[routes.Route], listen: str, asked: _Request) -> routes.Route | None:
     try:
         server = locations.find_server(servers, listen, asked.name)
         found = locations.find_location(server, asked.path) if server else None

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, routes, sent
 
 # How locations for WebSocket are called: of ws, Socket.IO, SockJS, Action Cable, SignalR, Phoenix, STOMP, Reverb.
-_CALLED = re.compile(r"(?:^|[/_.-])(?:wss?|websockets?|sockets?|socket\.io|sockjs|cable|signalr|hubs?|stomp|realtime|reverb|live|hmr)(?:$|[/_.?-])", re.IGNORECASE)
+_CALLED = re.compile(
+    r"(?:^|[/_.-])(?:wss?|websockets?|sockets?|socket\.io|sockjs|cable|signalr|hubs?|stomp|realtime|reverb|live|hmr)(?:$|[/_.?-])", re.IGNORECASE
+)
 _CLIENT = {"http_upgrade": "websocket", "http_connection": "Upgrade"}
 _HEADER = "proxy_set_header"
 _REDACTED = "redacted:"

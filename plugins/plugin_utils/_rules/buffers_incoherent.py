@@ -56,13 +56,14 @@ def _partly(leg: Leg) -> Finding | None:
     else:
         return None
     family = leg.route.family
+    one = _written(size)
     count = 8 if not several or not several.at or not several.args[0].isdecimal() else max(int(several.args[0]), 4)
     return advise(
         RULE.id,
         leg,
         f"{raised} ({raised.at}) gives the response header no more room: it must fit into {header.name}, which is {header.size} bytes, the default.",
         [Evidence(str(raised.at), str(raised)), Evidence("nginx default", str(header))],
-        f"Add {family}_buffer_size {_written(size)}; {family}_buffers {count} {_written(size)}; {family}_busy_buffers_size {_written(2 * size)}; at that level.",
+        f"Add {family}_buffer_size {one}; {family}_buffers {count} {one}; {family}_busy_buffers_size {_written(2 * size)}; at that level.",
         at=raised.at,
     )
 
@@ -79,7 +80,7 @@ def _undone(leg: Leg) -> Finding | None:
     return advise(
         RULE.id,
         leg,
-        f"{inner[0]} ({inner[0].at}) undoes {outer[0]} ({outer[0].at}) for {leg.route.location_label or leg.route.server}: the response header has less room there.",
+        f"{inner[0]} ({inner[0].at}) undoes {outer[0]} ({outer[0].at}): the response header has less room in {leg.route.location_label}.",
         [Evidence(str(outer[0].at), str(outer[0])), Evidence(str(inner[0].at), str(inner[0]))],
         f"Take {inner[0].name} away at {inner[0].at}, or raise it to that of the outer level.",
         at=inner[0].at,

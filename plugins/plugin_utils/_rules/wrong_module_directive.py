@@ -86,10 +86,11 @@ def _own_name(leg: Leg, statement: Statement) -> str:
 
 def _advice(leg: Leg, family: str, idle: list[Statement]) -> Finding:
     names = ", ".join(dict.fromkeys(item.name for item in idle))
+    one = len(idle) == 1
     return advise(
         RULE.id,
         leg,
-        f"{names} at {idle[0].at} {'has' if len(idle) == 1 else 'have'} no effect on {leg.route.directive}: only {family}_pass reads {'it' if len(idle) == 1 else 'them'}.",
+        f"{names} at {idle[0].at} {'has' if one else 'have'} no effect on {leg.route.directive}: only {family}_pass reads {'it' if one else 'them'}.",
         [Evidence(str(item.at), " ".join((item.name, *item.args))) for item in idle[:_MOST_SHOWN]]
         + [Evidence(str(leg.route.at), f"{leg.route.directive} {leg.route.written}")],
         " ".join(dict.fromkeys(_instead(leg, item) for item in idle[:_MOST_SHOWN])),

@@ -161,7 +161,9 @@ def test_what_the_other_path_gives(code):
 
 
 def test_two_locations_share_one_probe_and_each_has_its_own_path():
-    host = world(f"location /a/ {{ proxy_pass http://{TCP}/; }}", f"location /b/ {{ proxy_pass http://{TCP}/; }}", tries=(MISSING, {**THERE, "code": 404}, THERE))
+    host = world(
+        f"location /a/ {{ proxy_pass http://{TCP}/; }}", f"location /b/ {{ proxy_pass http://{TCP}/; }}", tries=(MISSING, {**THERE, "code": 404}, THERE)
+    )
     assert [target["otherwise"] for target in asked(host)] == [["/a/", "/b/"]]
     result = host.judge()
     assert [(finding.id, finding.route["location"]) for finding in result.findings if finding.kind == "cause"] == [("proxy-pass-uri-mismatch", "/b/")]

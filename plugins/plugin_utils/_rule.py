@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, RISK, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, fallback
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
@@ -109,8 +109,11 @@ def strikes(host: Host, leg: Leg, failure: str) -> bool:
     It does not yet when nginx is down, when the route stands in a file that the workers have not read
     and the log shows no failure on its endpoint, or when nginx goes on to another peer that answers. On
     which failures it goes on, *_next_upstream says: ERROR, TIMEOUT or INVALID_HEADER; on ANSWER, never.
+    It does not either where only copies of requests go there, or another location gives its answer instead.
     """
-    if not leg.instance.running:
+    if not leg.instance.running or fallback.only_copies(leg.route):
+        return False
+    if failure != ANSWER and fallback.taken_over(host, leg, 504 if failure == TIMEOUT else 502):
         return False
     log = host.answer("error_log")
     if leg.pending and not leg.errors and log["status"] == "ok" and not log["value"].get("unseen"):

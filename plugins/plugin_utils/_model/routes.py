@@ -29,6 +29,10 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place im
 
 _CACHED = 128
 _GROUP_PORT = 80
+# Patterns of "rewrite" that every path matches, and what may follow the prefix of a location in one.
+_EVERY_PATH = re.compile(r"\^?(?:/?\(?\.\*\)?\$?|/)?")
+_REST = re.compile(r"(?:/?\(?\.\*\)?\$?)?")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/_-]+")
 _CAPTURE_OF_PATH = re.compile(r"\((?:\?P?<\w+>)?\\?/")
 
 
@@ -398,13 +402,13 @@ def _passes(block: _Block, server: Server) -> Iterator[tuple[Site, Statement]]:
         if statement:
             yield block.site(server, None, None), statement
         return
-    if not _returns(server.statement):
+    if not _answered(server.statement, None):
         for location in server.locations:
             yield from _passes_in(block, server, location)
 
 
 def _passes_in(block: _Block, server: Server, location: Location) -> Iterator[tuple[Site, Statement]]:
-    if not _returns(location.statement):
+    if not _answered(location.statement, location):
         for inner in (None, *location.statement.named("if", "limit_except")):
             statement = _last(inner or location.statement, locations.PASSES)
             if statement:
@@ -419,10 +423,17 @@ def _last(block: Statement, names: tuple[str, ...]) -> Statement | None:
     return found[-1] if found else None
 
 
-def _returns(block: Statement) -> bool:
-    """Return whether a "return" answers every request before a pass can."""
+def _answered(block: Statement, location: Location | None) -> bool:
+    """Return whether a "return" answers every request of a server or a location before a pass can, or a "rewrite" leads every one away."""
     first = next(block.named("return", "rewrite", "break", "if"), None)
-    return first is not None and first.name == "return"
+    if first is None or first.name != "rewrite" or len(first.args) < 2:
+        return first is not None and first.name == "return"
+    pattern, to, *flag = first.args
+    prefix = location.path if location and not location.is_regex and _PLAIN_PATH.fullmatch(location.path) else ""
+    if not _EVERY_PATH.fullmatch(pattern) and not (prefix and pattern.startswith("^" + prefix) and _REST.fullmatch(pattern[len(prefix) + 1 :])):
+        return False
+    elsewhere = flag == ["last"] and location is not None and to.startswith("/") and not to.startswith(location.path)
+    return elsewhere or flag in (["redirect"], ["permanent"]) or to.startswith(("http://", "https://", "$scheme"))
 
 
 def _route(block: _Block, site: Site, statement: Statement, key: str) -> Route:

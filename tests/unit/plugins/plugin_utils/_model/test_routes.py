@@ -277,10 +277,10 @@ def test_the_uri_that_is_asked_for(route_in, location, target, path, expected):
     [
         ("rewrite ^/api/(.*)$ /$1 break;", "/api/x", "/x"),
         ("rewrite ^/other/(.*)$ /$1 break;", "/api/x", "/base/x"),
-        ("rewrite ^/api/(.*)$ /$1 last;", "/api/x", None),
+        ("rewrite ^/api/(.+)$ /$1 last;", "/api/x", None),
         ("rewrite ^/api/(.*)$ /v2/$1?a=b break;", "/api/x", "/v2/x?a=b"),
         ("rewrite (?>x) /y break;", "/api/x", None),
-        ("rewrite ^/api/ http://elsewhere/ break;", "/api/x", None),
+        ("rewrite ^/api/x http://elsewhere/ break;", "/api/x", None),
     ],
 )
 def test_rewrites(route_in, rewrite, path, expected):
@@ -294,7 +294,7 @@ def test_rewrites(route_in, rewrite, path, expected):
         ("if ($uri ~ ^/a) { rewrite ^ /c; }", "", "/c"),
         ("", "if ($args = '') { rewrite ^ /d break; }", "/d"),
         ("set $args x;", "", "/a?x"),
-        ("rewrite ^ /b redirect;", "", None),
+        ("rewrite ^/a /b redirect;", "", None),
     ],
 )
 def test_rewrites_of_the_server_and_within_if(route_in, server, location, expected):

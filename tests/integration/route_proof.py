@@ -12,18 +12,21 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import pathlib
 import random
 import re
 import socket
+import ssl
 import subprocess
 import time
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import locations, passage, routes
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request import BadRequest, Request, host_of, line_of
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request import BadRequest, Request, host_of, line_of, tls_name
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx import config
 
-ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+IPV6 = pathlib.Path("/proc/net/if_inet6").exists() and "0" * 31 + "1 " in pathlib.Path("/proc/net/if_inet6").read_text()
+ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3") + (("[::1]",) if IPV6 else ())
 SEGMENTS = ("a", "b", "ab", "x.php", "A", "static", "a b", "é", "a+b", "a&b")
 PLAIN_SEGMENTS = ("a", "b", "ab", "x.php", "A", "static")
 # As a client writes them.
@@ -180,6 +183,15 @@ class Ask:
     host: str | None
     version: str
     client: str
+    tls: bool = False
+
+    @property
+    def sni(self) -> str | None:
+        """Return the name that it sends in the TLS handshake: that of its Host, as clients do."""
+        with contextlib.suppress(BadRequest, locations.Unknown):
+            name = tls_name(host_of(self.host.encode())) if self.tls and self.host is not None else None
+            return name.decode() if name else None
+        return None
 
     @property
     def raw(self) -> bytes:
@@ -194,7 +206,7 @@ class Ask:
         """Return it as the model takes it."""
         host = None if self.host is None else self.host.encode()
         headers = {"connection": b"keep-alive", "content-length": b"0"} | ({"x-client": self.client.encode()} if self.client else {})
-        return Request(self.target.encode(), host, self.method, self.version, headers=headers)
+        return Request(self.target.encode(), host, self.method, self.version, self.tls, headers)
 
     def __str__(self) -> str:
         return f"{self.address}:{self.port} Host {self.host!r} {self.method} {self.target} HTTP/{self.version} X-Client {self.client!r}"
@@ -218,6 +230,7 @@ class Generator:
         self.ports, self.echo = ports, echo
         self.count = 0
         self.reach: dict[int, list[str]] = {}
+        self.tls: dict[int, bool] = {}
         self.paths: dict[int, list[str]] = {}
 
     def chance(self, share: float) -> bool:
@@ -241,18 +254,20 @@ class Generator:
     def servers(self, port: int) -> str:
         self.paths[port] = []
         wild = self.chance(0.3)
+        tls = self.chance(0.2)
+        self.tls[port] = tls
         listens: dict[str, bool] = {}
         found = []
         for _index in range(self.random.choice((1, 2, 3, 4, 5))):
-            every = [*ADDRESSES, *(["*"] if wild else [])]
+            every = [*ADDRESSES, *(["*", *(["[::]"] if IPV6 else [])] if wild else [])]
             chosen = self.random.sample(every, self.random.randint(1, 2))
             words = []
             for address in chosen:
                 default = not listens.get(address) and self.chance(0.2)
                 listens[address] = listens.get(address, False) or default
-                words.append(f"listen {address}:{port}{' default_server' if default else ''};")
+                words.append(f"listen {address}:{port}{' ssl' if tls else ''}{' default_server' if default else ''};")
             found.append(self.server(port, " ".join(words)))
-        self.reach[port] = list(ADDRESSES) if wild and "*" in listens else [address for address in ADDRESSES if address in listens]
+        self.reach[port] = [item.strip("[]") for item in ADDRESSES if item in listens or ("[::]" if item.startswith("[") else "*") in listens]
         return "\n".join(found)
 
     def server(self, port: int, listens: str) -> str:
@@ -378,7 +393,12 @@ class Generator:
         elif self.chance(0.01):
             host = None
         method = "POST" if self.chance(0.1) else "GET"
-        return Ask(self.random.choice(self.reach[port]), port, method, target, host, version, "yes" if self.chance(0.2) else "")
+        return Ask(self.random.choice(self.reach[port]), port, method, target, host, version, "yes" if self.chance(0.2) else "", self.tls[port])
+
+
+CLIENT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+CLIENT.check_hostname = False
+CLIENT.verify_mode = ssl.CERT_NONE
 
 
 def free_ports(count: int) -> list[int]:
@@ -394,10 +414,14 @@ def free_ports(count: int) -> list[int]:
 
 def whole(folder, text: str, echo: int) -> str:
     """Return a main file around what stands in http{}."""
+    certificate = folder / "certificate.pem"
+    if not certificate.exists():
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x", "-days", "2"]
+        subprocess.run([*command, "-keyout", folder / "key.pem", "-out", certificate], check=True, capture_output=True)
     paths = "".join(f"{name}_temp_path {folder}/{name}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     return (
         f"daemon off; master_process off; error_log {folder}/error.log crit; pid {folder}/pid;\nevents {{ worker_connections 900; }}\n"
-        f"http {{ access_log off; server_names_hash_bucket_size 128; variables_hash_bucket_size 128; absolute_redirect off; root {folder}/nothing; "
+        f"http {{ access_log off; ssl_certificate {certificate}; ssl_certificate_key {folder}/key.pem; server_names_hash_bucket_size 128; variables_hash_bucket_size 128; absolute_redirect off; root {folder}/nothing; "
         f"uninitialized_variable_warn off; proxy_headers_hash_bucket_size 128; keepalive_requests 100000; {paths}\n{text}\n"
         # What it sets and captures makes the variables known everywhere.
         f'server {{ listen 127.0.0.1:{echo}; merge_slashes on; set $s1 x; set $s2 x; if ($uri ~ "^(?<who>!)(?<first>!)") {{ break; }}\n'
@@ -425,22 +449,25 @@ class Nginx:
     def ask(self, asks: list[Ask]) -> list[Answer]:
         """Return the answers to requests; those for one socket go over one connection, one after another."""
         found: list[Answer | None] = [None] * len(asks)
-        by_socket: dict[tuple[str, int], list[int]] = {}
+        by_socket: dict[tuple[str, int, bool, str | None], list[int]] = {}
         for index, ask in enumerate(asks):
-            by_socket.setdefault((ask.address, ask.port), []).append(index)
-        for place, indexes in by_socket.items():
+            by_socket.setdefault((ask.address, ask.port, ask.tls, ask.sni), []).append(index)
+        for (address, port, tls, sni), indexes in by_socket.items():
             waiting = indexes
             while waiting:
-                answers = self._batch(place, [asks[index].raw for index in waiting[:32]])
+                opened = self._connect((address, port))
+                opened = CLIENT.wrap_socket(opened, server_hostname=sni) if tls else opened
+                answers = self._batch(opened, [asks[index].raw for index in waiting[:32]])
                 for index, answer in zip(waiting, answers):
                     found[index] = answer
                 assert answers, f"no answer to {asks[waiting[0]]}"
                 waiting = waiting[len(answers) :]
         return found
 
-    def _batch(self, place: tuple[str, int], raws: list[bytes]) -> list[Answer]:
+    @staticmethod
+    def _batch(opened: socket.socket, raws: list[bytes]) -> list[Answer]:
         """Send requests at once; return the answers until the connection ends."""
-        connection = _Connection(self._connect(place))
+        connection = _Connection(opened)
         try:
             connection.socket.sendall(b"".join(raws))
             answers = []
@@ -502,7 +529,7 @@ class _Connection:
     def _more(self) -> bool:
         try:
             data = self.socket.recv(65536)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLError):
             return False
         self._buffer += data
         return bool(data)

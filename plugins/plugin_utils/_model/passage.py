@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, locations, patterns, sent, target, variables
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.locations import Chosen, Location, Unknown
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request import BadRequest, Request, escape, host_of, line_of, unescape_redirect
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request import BadRequest, Request, escape, host_of, line_of, tls_name, unescape_redirect
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site import Site
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
@@ -46,6 +46,8 @@ _INTERNAL_ERROR, _NOT_FOUND = 500, 404
 _PROGRAMS = ("rewrite_by_lua", "rewrite_by_lua_block", "rewrite_by_lua_file", "access_by_lua", "access_by_lua_block", "access_by_lua_file")
 _HANDLERS = ("stub_status", "empty_gif", "flv", "mp4", "js_content", "perl", "echo", "api", "content_by_lua", "content_by_lua_block", "content_by_lua_file")
 _CALCULATED = ("js_set", "perl_set", "set_by_lua", "set_by_lua_block", "set_by_lua_file", "geoip_country", "split_clients", "geo", "auth_request_set")
+# What a host puts in the place of a secret.
+_MARK = re.compile(r"redacted:[0-9a-f]{8}")
 _NAMED_CAPTURE = re.compile(r"\(\?(?:P?<|')([A-Za-z_]\w*)[>']", re.ASCII)
 _BUILT_IN = frozenset(
     """uri document_uri request_uri args query_string is_args host http_host scheme https server_name server_port request_method
@@ -247,9 +249,10 @@ class _Traveller:
         if not group:
             raise Unknown("no server has this address")
         first = locations.default_of(group, self.around.listen).server
-        if self.request.tls and self.request.host is not None:
+        name = tls_name(host_of(self.request.host)) if self.request.tls and self.request.host is not None else None
+        if name:
             # The name of the TLS handshake chooses before the request line is read.
-            first = locations.choose_server(group, self.around.listen, _text(host_of(self.request.host))).server
+            first = locations.choose_server(group, self.around.listen, _text(name)).server
         self.uri, self.args = line.uri(first.merges_slashes), line.args
         self.valid_unparsed = line.as_it_came
         named = None if line.host is None else host_of(line.host)
@@ -309,6 +312,18 @@ class _Traveller:
         found = [statement for statement in block.named(*locations.PASSES, *_HANDLERS) if statement.name not in locations.PASSES or len(statement.args) == 1]
         self.handler = found[-1] if found else self.handler
 
+    def _take_if(self, statement: Statement) -> None:
+        """Take over an "if" that holds: one without a pass has that of the location, not that of an "if" before it."""
+        before = self.handler
+        self.inner, self.handler = statement, None
+        self._take_handler(statement)
+        if self.handler is not None or before is None:
+            return
+        if self.location:
+            self._take_handler(self.location.statement)
+        if self.handler is None or self.handler.name != before.name:
+            raise Unknown(f"what answers is set by another if than that at {statement.at}")
+
     def _foreign(self) -> None:
         site = self._site()
         for name in _PROGRAMS:
@@ -345,8 +360,7 @@ class _Traveller:
                     if not server:
                         if depth:
                             raise Unknown(f"an if stands in another at {statement.at}")
-                        self.inner = statement
-                        self._take_handler(statement)
+                        self._take_if(statement)
                     if self._run(statement.block, server, depth + 1):
                         return True
             elif statement.name == "break" and not statement.args:
@@ -462,6 +476,8 @@ class _Traveller:
         if len(args) == 1:
             return value not in (b"", b"0")
         how, wanted = args[1], args[2]
+        if value and _MARK.search(args[2]):
+            raise Unknown(f"a secret that stays on the host decides at {statement.at}")
         if how in ("=", "!="):
             return (value == self._value(wanted, self.quote)) == (how == "=")
         if how in ("~", "~*", "!~", "!~*"):
@@ -565,6 +581,8 @@ class _Traveller:
             key = row.name[1:] if row.name.startswith("\\") else row.name
             if not row.name.startswith("~") and row.name != "default" and _text(key.encode("utf-8", "surrogateescape").lower()) == lower:
                 return row.args[-1]
+        if source and any(_MARK.search(row.name) for row in rows):
+            raise Unknown("a secret that stays on the host decides in a map")
         for row in rows:
             if row.name.startswith("~") and source:
                 pattern, caseless = (row.name[2:], True) if row.name.startswith("~*") else (row.name[1:], False)

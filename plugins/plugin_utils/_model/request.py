@@ -24,6 +24,9 @@ _CONTROL = re.compile(rb"[\x00-\x20\x7f]")
 _PLAIN_HOST = re.compile(rb"(?:\[[0-9A-Za-z:._~!$&'()*+,;=-]*\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::(?P<port>[0-9]*))?", re.DOTALL)
 
 
+_SERVER_NAME = re.compile(rb"(?=[^:]*[a-z_-])[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+
+
 class BadRequest(Exception):
     """nginx answers 400 before any configuration of a location counts."""
 
@@ -113,6 +116,11 @@ def host_of(written: bytes) -> bytes:
     if not host:
         raise BadRequest("the host is empty")
     return host.lower()
+
+
+def tls_name(host: bytes) -> bytes | None:
+    """Return the name that a client sends in the TLS handshake for a host of host_of(): itself, None for an address (RFC 6066)."""
+    return host if _SERVER_NAME.fullmatch(host) else None
 
 
 # What is not escaped: the rest of the printable characters of ASCII are.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import asked, locations, passage, routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import asked, locations, passage, request, routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request import Request
 
 
@@ -85,12 +85,13 @@ def test_where_no_backend_is_asked(go, text, end, status, uri):
         ("location / { rewrite_by_lua_file /x.lua; proxy_pass http://b; }", "rewrite_by_lua_file"),
         ("location / { if ($uri) { if ($uri) { set $x 1; } } proxy_pass http://b; }", "stands in another"),
         ("location / { if ($uri > 1) { return 403; } proxy_pass http://b; }", "not understood"),
+        ('location / { if ($arg_key = "redacted:0123abcd") { return 403; } proxy_pass http://b; }', "a secret that stays on the host"),
         ("js_set $x f; location / { proxy_pass http://$x; }", "only a request tells $x"),
         ("location / { set $host x; proxy_pass http://b; }", "$host is set"),
     ],
 )
 def test_what_is_unknown_is_said(go, text, why):
-    going = go(text)
+    going = go(text, "/a?key=1")
     assert going.end == passage.UNKNOWN and why in going.why, going
 
 
@@ -181,3 +182,22 @@ def test_the_listen_of_an_address(load):
     ways = (("10.0.0.5", 80), ("10.0.0.6", 80), ("::1", 80), ("::2", 80), ("10.0.0.5", 81), ("::2", 81))
     found = [locations.listen_for(block.servers, address, port) for address, port in ways]
     assert found == ["10.0.0.5:80", "*:80", "[::1]:80", "", "[::]:81", "[::]:81"]
+
+
+@pytest.mark.parametrize(("host", "name"), [(b"shop.example", b"shop.example"), (b"a", b"a"), (b"10.0.0.5", None), (b"[::1]", None), (b"1.example", b"1.example")])
+def test_the_name_of_a_handshake(host, name):
+    assert request.tls_name(host) == name
+
+
+def test_a_secret_that_stays_on_the_host(go):
+    outside = 'map $arg_key $who { default nobody; "redacted:0123abcd" admin; other other; }'
+    text = "location / { proxy_pass http://b/$who; }"
+    assert go(text, "/a", outside=outside).uri == b"/nobody"
+    assert go(text, "/a?key=other", outside=outside).uri == b"/other"
+    assert go(text, "/a?key=x", outside=outside).end == passage.UNKNOWN
+
+
+def test_an_if_without_a_pass_has_that_of_the_location(go):
+    text = "location / { if ($uri) { proxy_pass http://one; } if ($host) { set $x 1; } proxy_pass http://two/v1/; }"
+    assert (go(text).goal.host, go(text).uri) == ("two", b"/v1/a")
+    assert go(text.replace("proxy_pass http://two/v1/;", "")).end == passage.UNKNOWN

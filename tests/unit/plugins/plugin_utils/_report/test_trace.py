@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _judge, _targets, _url
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import columns, terminal, trace_document, trace_terminal
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import World
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import MAIN, World
 
 TCP = "127.0.0.1:3000"
 URL = "http://shop.example/cart/a.json"
@@ -262,3 +262,13 @@ def test_many_hosts_and_many_candidates_stay_short():
     assert len(trace["hosts"]["web1"]["entries"][0]["location_candidates"]) == 61
     bundles = [_bundle.new(f"web{index}", _bundle.UNREACHABLE, "x") for index in range(60)]
     assert "... and 10 more hosts in trace.json" in shown(told(bundles)[1])
+
+
+def test_a_stream_server():
+    host = World().service("shop.service", TCP)
+    text = "user www-data; events {} stream { upstream app { server 127.0.0.1:3000; } server { listen 443; proxy_timeout 5s; proxy_pass app; } }\n"
+    host.file(MAIN, text)
+    trace, lines = traced(host, url="https://shop.example/")
+    (entry,) = trace["hosts"]["web1"]["entries"]
+    assert (entry["end"], entry["pass"]["directive"], [peer["endpoint"] for peer in entry["peers"]]) == ("stream", "proxy_pass", [TCP])
+    assert "web1: hands the connection on" in shown(lines) and "proxy_timeout 5s" in shown(lines)

@@ -421,8 +421,9 @@ def whole(folder, text: str, echo: int) -> str:
     paths = "".join(f"{name}_temp_path {folder}/{name}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     return (
         f"daemon off; master_process off; error_log {folder}/error.log crit; pid {folder}/pid;\nevents {{ worker_connections 900; }}\n"
-        f"http {{ access_log off; ssl_certificate {certificate}; ssl_certificate_key {folder}/key.pem; server_names_hash_bucket_size 128; variables_hash_bucket_size 128; absolute_redirect off; root {folder}/nothing; "
-        f"uninitialized_variable_warn off; proxy_headers_hash_bucket_size 128; keepalive_requests 100000; {paths}\n{text}\n"
+        f"http {{ access_log off; ssl_certificate {certificate}; ssl_certificate_key {folder}/key.pem;\n"
+        "server_names_hash_bucket_size 128; variables_hash_bucket_size 128; proxy_headers_hash_bucket_size 128;\n"
+        f"absolute_redirect off; root {folder}/nothing; uninitialized_variable_warn off; keepalive_requests 100000; {paths}\n{text}\n"
         # What it sets and captures makes the variables known everywhere.
         f'server {{ listen 127.0.0.1:{echo}; merge_slashes on; set $s1 x; set $s2 x; if ($uri ~ "^(?<who>!)(?<first>!)") {{ break; }}\n'
         'return 200 "$http_x_id|$request_uri|$request_method|$http_host|$http_x_level"; }\n}\n'

@@ -22,9 +22,10 @@ from dataclasses import dataclass, field
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, locations, patterns, sent, target, variables
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.locations import Chosen, Location, Unknown
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request import BadRequest, Request, escape, host_of, line_of, tls_name, unescape_redirect
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request import BadRequest, Request, escape, host_of, line_of, tls_name
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request import unescape_redirect
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site import Site
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Configuration, Statement
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
 
 # How a passage ends.
@@ -147,11 +148,11 @@ def go(around: Surroundings, request: Request, granted: str = PLAIN) -> Passage:
     return _Traveller(around, request, granted).go()
 
 
-@functools.lru_cache(maxsize=256)
-def _declared(block: Statement) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the variables that "set" or a capture makes anywhere in a block, and those that a program or a list of addresses makes."""
+@functools.lru_cache(maxsize=128)
+def _declared(configuration: Configuration, kind: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the variables that "set" or a capture makes anywhere in http{}, and those that a program or a list of addresses makes."""
     made, calculated = set(), set()
-    waiting = [block]
+    waiting = list(configuration.blocks(kind))
     while waiting:
         for statement in waiting.pop().block or ():
             for word in (statement.name, *statement.args):
@@ -519,7 +520,7 @@ class _Traveller:
         site = self._site()
         if name in site.definitions.maps:
             return self._map(name, site.definitions.maps[name], depth)
-        made, calculated = _declared(site.block)
+        made, calculated = _declared(site.configuration, site.block.name)
         if name in made and name not in calculated:
             return b""
         if self.granted == PLAIN and name.startswith(("http_", "cookie_")):

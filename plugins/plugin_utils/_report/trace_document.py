@@ -20,6 +20,7 @@ from typing import Any
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _url
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import DIAGNOSED, FAILED, PARTIAL, UNEXPLAINED, Finding, HostResult
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import asked, directives, passage, routes, target
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import document
@@ -149,11 +150,21 @@ def _host(url: _url.Url, host: Host | None, result: HostResult) -> dict:
         "status": _status(result, endpoints),
         "why": result.why,
         "listens": list(asked.ports(host)) if host else [],
+        "hint": _hint(host, url) if host and not entries else "",
         "foreign_address": bool(host and url.address and host.addresses and url.address not in host.addresses),
         "entries": [_entry(host, entry) for entry in entries],
         "unexplained": [f"{item.needs}: {item.why}" for item in result.unknown if item.id == UNEXPLAINED and item.needs in endpoints],
     }
     return {**document.safe(told), "findings": [document.finding_of(item) for item in _findings_of(host, result, url)]}
+
+
+def _hint(host: Host, url: _url.Url) -> str:
+    """Return what else to trace where a host takes no TLS but plain HTTP: something in front of it may end TLS."""
+    plain = [Endpoint.parse(listen) for listen in asked.ports(host) if not listen.endswith((" udp", " (TLS)"))]
+    port = next((endpoint.port for endpoint in plain if endpoint.kind == "tcp"), 0)
+    if not url.tls or not port:
+        return ""
+    return f"where something in front of this host ends TLS, it asks for http://{url.host}{'' if port == 80 else f':{port}'}{url.target}: trace that"
 
 
 def _status(result: HostResult, endpoints: set[str]) -> str:

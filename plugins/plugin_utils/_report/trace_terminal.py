@@ -72,6 +72,8 @@ def _host(name: str, host: dict, findings: Sequence[Finding]) -> Iterator[Line]:
     if not host["entries"]:
         yield from block(WARNING, "", f"{shown}: no nginx of this host takes it", "  ")
         yield from _said(QUIET, "listens", columns.listed(host["listens"], _PORTS) or "no nginx listens anywhere")
+        if host["hint"]:
+            yield from _said(PLAIN, "hint", host["hint"])
         yield from _judged(host, findings)
         return
     causes = [f"{item.id} ({item.certainty})" for item in findings if item.kind == CAUSE]

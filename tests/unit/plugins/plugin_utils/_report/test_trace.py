@@ -150,7 +150,11 @@ def test_parameters_of_fastcgi():
         ),
         (("location / { if ($http_x) { return 403; } proxy_pass http://127.0.0.1:3000; }",), URL, ["$http_x: taken as not sent (assumed)"]),
         (("location / { proxy_pass http://127.0.0.1:3000; }",), "https://shop.example:80/", ["refuses it", "a TLS handshake fails"]),
-        (("location / { proxy_pass http://127.0.0.1:3000; }",), "https://shop.example/", ["no nginx of this host takes it", "listens   *:80"]),
+        (
+            ("location / { proxy_pass http://127.0.0.1:3000; }",),
+            "https://shop.example/",
+            ["no nginx of this host takes it", "listens *:80", "asks for http://shop.example/: trace that"],
+        ),
         (("location / { proxy_pass http://127.0.0.1:3000; }",), "http://192.0.2.1/", ["none of this host's"]),
         (("location / { proxy_pass http://$remote_addr:3000; }",), URL, ["only a request tells $remote_addr"]),
         (

@@ -133,13 +133,17 @@ def show_pressure(host: Host, leg: Leg) -> list[Evidence]:
     home = servers.home_of(host, leg)
     value = (home.answer("pressure")["value"] or {}) if home else {}
     shown = []
+    used = load.saturation(host, leg)
+    if used:
+        seconds = value.get("seconds") or 0.0
+        shown.append(Evidence("/proc/PID/stat", f"the program on {leg.endpoint} used {used:.1f} cores in {seconds:.1f} s before it was asked"))
     for resource, shares in sorted((value.get("stalled") or {}).items()):
         share = max((shares.get("some") or [0.0])[:2])
         if share >= _PRESSED:
             shown.append(Evidence(f"/proc/pressure/{resource}", f"something waits for {resource} in {share:.0f} % of the time"))
-    load, cores = value.get("load") or [], value.get("cores") or 0
-    if load and cores and load[0] >= 2 * cores:
-        shown.append(Evidence("/proc/loadavg", f"a load of {load[0]:g} on {cores} core{'' if cores == 1 else 's'}"))
+    average, cores = value.get("load") or [], value.get("cores") or 0
+    if average and cores and average[0] >= 2 * cores:
+        shown.append(Evidence("/proc/loadavg", f"a load of {average[0]:g} on {cores} core{'' if cores == 1 else 's'}"))
     return shown
 
 

@@ -5,7 +5,7 @@
 
 Sources: Documentation/accounting/psi.rst, proc(5), net/ipv4/proc.c (a drop is counted where a SYN or the
 end of a handshake meets a full accept queue). The counters are read twice, at the begin and the end of the
-visit: since boot they tell little, a rise while we look tells much.
+visit: since boot they tell little, a rise while we look tells much. The processor time of application servers too.
 
 This module is private to the collection.
 """
@@ -14,20 +14,26 @@ import os
 import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backends
 
 KEY = "pressure"
 ASKED = "/proc/pressure, /proc/loadavg, /proc/net/netstat"
 
 _RESOURCES = ("cpu", "memory", "io")
+MAX_SERVERS = 300
+# What uses less of a core is not worth telling; over a shorter time, ticks of 10 ms tell nothing.
+_BUSY = 0.5
+_LEAST_SECONDS = 0.2
 _COUNTERS = ("ListenOverflows", "ListenDrops")
 
 
 class Counters:
-    """The counters of the network namespaces of this code and of some processes, at one moment."""
+    """The counters of the network namespaces of this code and of some processes, and the times of servers, at one moment."""
 
     def __init__(self, host, processes, pids):
         self.read = time.monotonic()
         self.by_net = {}
+        self.ticks = {}
         self.hidden = []
         places = {processes.net: "self"}
         for pid in pids:
@@ -40,12 +46,20 @@ class Counters:
                 self.by_net[net] = parse_netstat(host.text(path))
             except (evidence.Unanswered, OSError) as error:
                 self.hidden.append(getattr(error, "why", "{0}: {1}".format(path, error)))
+        servers = [process.pid for process in processes if backends.kind_of(process)]
+        for pid in servers[:MAX_SERVERS]:
+            try:
+                fields = host.read("/proc/{0}/stat".format(pid), 4096)[0].rpartition(b") ")[2].split()
+                self.ticks[pid] = int(fields[11]) + int(fields[12])
+            except (evidence.Unanswered, OSError, IndexError, ValueError):
+                # It ended meanwhile.
+                continue
 
 
 def collect(host, before, after):
     """Return the `pressure` value of docs/architecture.md as a Partial; before and after are Counters."""
     hidden = before.hidden + [why for why in after.hidden if why not in before.hidden]
-    value = {"cores": _cores(), "load": [], "somaxconn": None, "stalled": {}, "drops": [], "seconds": round(after.read - before.read, 3)}
+    value = {"cores": _cores(), "load": [], "somaxconn": None, "stalled": {}, "drops": [], "busy": [], "seconds": round(after.read - before.read, 3)}
     try:
         value["load"] = [float(word) for word in host.text("/proc/loadavg").split()[:3]]
     except (evidence.Unanswered, OSError, ValueError) as error:
@@ -66,6 +80,11 @@ def collect(host, before, after):
             if name in now:
                 risen = max(now[name] - then[name], 0) if name in then else None
                 value["drops"].append({"net": net, "counter": name, "total": now[name], "risen": risen})
+    seconds, rate = after.read - before.read, float(os.sysconf("SC_CLK_TCK"))
+    for pid in sorted(after.ticks) if seconds >= _LEAST_SECONDS else ():
+        share = (after.ticks[pid] - before.ticks[pid]) / rate / seconds if pid in before.ticks else 0.0
+        if share >= _BUSY:
+            value["busy"].append({"pid": pid, "share": round(share, 2)})
     return evidence.Partial(value, False, hidden)
 
 

@@ -18,12 +18,14 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import e
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.servers import Server
 
-QUEUE_FULL, NO_ROOM, NOT_TAKEN, LOGGED, SAID = "queue full", "no room", "not taken", "logged", "said"
+QUEUE_FULL, NO_ROOM, NOT_TAKEN, BUSY, LOGGED, SAID = "queue full", "no room", "not taken", "busy", "logged", "said"
 # What a backend that does not take connections leaves in the log of nginx.
 _CLASSES = ("connect-queue-full", "connect-timeout", "read-timeout")
 # How a server's own log says that it has no free worker. PHP-FPM says it once until one is free again.
 _WORDS = ("max-children", "process-max", "queue-full")
 _EPISODE = 60.0
+# Of one core, or of as many as a program has processes.
+_SATURATED = 0.9
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Struggle:
     """A leg whose backend does not take connections.
 
     how        QUEUE_FULL: refused with 11; NO_ROOM: a TCP queue is full, the connection is ignored; NOT_TAKEN: connected, and
-               no process accepted it; LOGGED: the log had 11, now it answers; SAID: requests timed out after the
+               no process accepted it; BUSY: accepted, and the program used all the processor time that it can before it was asked;
+               LOGGED: the log had 11, now it answers; SAID: requests timed out after the
                backend's own log said that it had no free worker
     live       it was seen by the probe, not only in the log
     failing    requests fail of it; otherwise nginx waits longer than the probe did, and the log has no failure
@@ -97,7 +100,21 @@ def _seen(host: Host, leg: Leg) -> tuple[str, float]:
         return (NO_ROOM, seconds) if waiting and waiting[0] >= waiting[1] > 0 else ("", 0.0)
     if leg.probe.asked.get("status") == "timeout" and leg.probe.queue.get("accepted") is False and not leg.probe.behind:
         return NOT_TAKEN, leg.waited or 0.0
+    if leg.probe.asked.get("status") == "timeout" and not leg.probe.behind and saturation(host, leg):
+        return BUSY, leg.waited or 0.0
     return "", 0.0
+
+
+def saturation(host: Host, leg: Leg) -> float:
+    """Return how many cores the program at an endpoint used during the visit, where that is all it can use; else 0.0."""
+    home, server = servers.home_of(host, leg), servers.server_of(host, leg)
+    value = (home.answer("pressure")["value"] or {}) if home else {}
+    if not server or server.one_each:
+        # A worker that computes is busy with a request; whether all are, the queue tells.
+        return 0.0
+    pids = {process.pid for item in servers.listeners_of(host, leg) for process in item.processes}
+    shares = [item["share"] for item in value.get("busy") or () if item["pid"] in pids]
+    return sum(shares) if shares and sum(shares) >= _SATURATED * min(len(pids), value.get("cores") or 1) else 0.0
 
 
 def _only_systemd(host: Host, leg: Leg) -> bool:

@@ -10,7 +10,8 @@ socket; when that is full, a Unix socket refuses (11, a 502) and a TCP port igno
 
 ## How it is recognised
 A probe was refused with 11; or it met a full TCP queue; or its connection was made and no process accepted it for longer
-than nginx waits, as the kernel itself tells (sock_diag): proven. Records with 11 from a program that still runs; or time-outs while
+than nginx waits, as the kernel itself tells (sock_diag); or it was accepted and not answered by a program that had used a whole
+core (each of its processes, or every core) for all of the first visit: proven. Records with 11 from a program that still runs; or time-outs while
 connecting to a local port, while full queues drop connections during the visit or the kernel logged that this port's
 queue overflowed ("SYN flooding"): likely. Such time-outs on a host whose queues dropped connections since boot: possible.
 What presses the host (/proc/pressure, load) is shown.
@@ -20,8 +21,8 @@ More instances behind the group, and less load: a rate limit, a cache, work take
 the program does: one that hangs needs no second instance but a repair.
 
 ## When it stays silent
-The connection of the probe was accepted. Time-outs while connecting to another host that is not in the fleet: a packet
-filter shows itself so too. Workers that serve one request each are backend-workers-exhausted.
+The connection of the probe was accepted, by a program that had processor time left: upstream-timeout. Time-outs while
+connecting to another host that is not in the fleet: a packet filter shows itself so too. Workers that serve one request each are backend-workers-exhausted.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, load, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.load import LOGGED, NO_ROOM, QUEUE_FULL, Struggle
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.load import BUSY, LOGGED, NO_ROOM, QUEUE_FULL, Struggle
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, MANUAL, TIMEOUT, Rule, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_log, show_pressure, show_probe, show_waiting
 
@@ -103,7 +104,11 @@ def _says(found: Struggle) -> str:
     if found.how == LOGGED:
         return f"The queue of {leg.endpoint} was full: {label} did not take its connections, connect() failed with 11 and clients got a 502."
     if found.how == NO_ROOM:
-        return f"{label} does not take its connections and the queue of {leg.endpoint} has no room{waits}: a new one is ignored until nginx gives up with a 504."
+        full = f"{label} does not take its connections and the queue of {leg.endpoint} has no room{waits}"
+        return f"{full}: a new one is ignored until nginx gives up with a 504."
+    if found.how == BUSY:
+        used = f"{label} used all the processor time that it can before it was asked"
+        return f"{used}, and did not answer on {leg.endpoint} in {found.seconds:.1f} s; the client gets a 504 when nginx gives up."
     return f"{label} did not take a connection to {leg.endpoint} in {found.seconds:.1f} s{waits}; the client gets a 504 when nginx gives up."
 
 

@@ -79,8 +79,10 @@ def _says(found: Struggle) -> str:
         return f"{server.label} had no free worker by its own log, and requests to {leg.endpoint} timed out after that; clients got a 504."
     waits = f"; {found.waiting[0]} connections wait there, backlog {found.waiting[1]}" if found.waiting else ""
     if found.how == NO_ROOM:
-        return f"No worker of {server.label} is free and the queue of {leg.endpoint} has no room{waits}: a new connection is ignored until nginx gives up with a 504."
-    return f"No worker of {server.label} is free: none took a connection to {leg.endpoint} in {found.seconds:.1f} s{waits}; the client gets a 504 when nginx gives up."
+        full = f"No worker of {server.label} is free and the queue of {leg.endpoint} has no room{waits}"
+        return f"{full}: a new connection is ignored until nginx gives up with a 504."
+    none = f"No worker of {server.label} is free: none took a connection to {leg.endpoint} in {found.seconds:.1f} s{waits}"
+    return f"{none}; the client gets a 504 when nginx gives up."
 
 
 RULE = Rule(

@@ -91,9 +91,11 @@ def _finding(host: Host, leg: Leg, kept: Keeping, idle: Setting | None, certaint
         evidence.append(Evidence(idle.place, f"{leg.endpoint} closes a connection after {idle.value:g} s without a request"))
     evidence += show_probe(leg) + show_log(leg, *_CLASSES) + show_paths(leg, *_CLASSES)
     if idle:
-        says = f"{leg.endpoint} closes idle connections after {idle.value:g} s ({idle.place}), nginx keeps them for {limit:g} s: a request that is sent as one closes fails."
+        closes = f"{leg.endpoint} closes idle connections after {idle.value:g} s ({idle.place}), nginx keeps them for {limit:g} s"
+        says = f"{closes}: a request that is sent as one closes fails."
     else:
-        says = f"Requests to {leg.endpoint} that nginx may not repeat met a closed connection; nginx keeps idle connections for {limit:g} s, perhaps longer than the backend."
+        met = f"Requests to {leg.endpoint} that nginx may not repeat met a closed connection"
+        says = f"{met}; nginx keeps idle connections for {limit:g} s, perhaps longer than the backend."
     return on_leg(
         host, RULE.id, leg, certainty, says, evidence, _fix(kept, group.name, idle), "", () if certainty == PROVEN else _OTHERS,
         at=kept.timeout.at or kept.written.at or group.at, failure=ANSWER,
@@ -102,10 +104,11 @@ def _finding(host: Host, leg: Leg, kept: Keeping, idle: Setting | None, certaint
 
 def _fix(kept: Keeping, name: str, idle: Setting | None) -> Fix:
     if idle and idle.value > 1:
-        below = max(1, math.ceil(idle.value * 0.8) if idle.value < 5 else math.floor(idle.value) - 1)
-        below = below if below < idle.value else 1
-        return Fix(remedy="keepalive_timeout", safety=RISKY, summary=f"In upstream {name}: keepalive_timeout {below}s; or let the backend keep them for longer.", diff="")
-    summary = f"Let the backend keep idle connections for longer than the {kept.timeout.seconds:g} s of nginx, or keepalive_timeout in upstream {name} below its time."
+        below = max(1, math.ceil(idle.value) - 1)
+        summary = f"In upstream {name}: keepalive_timeout {below}s; or let the backend keep them for longer."
+    else:
+        longer = f"Let the backend keep idle connections for longer than the {kept.timeout.seconds:g} s of nginx"
+        summary = f"{longer}, or set keepalive_timeout in upstream {name} below its time."
     return Fix(remedy="keepalive_timeout", safety=RISKY, summary=summary, diff="")
 
 

@@ -166,6 +166,7 @@ class World:
                     "somaxconn": 4096,
                     "stalled": {name: {"some": [0.0, 0.0, 0.0], "full": [0.0, 0.0, 0.0]} for name in ("cpu", "memory", "io")},
                     "drops": [{"net": NET, "counter": name, "total": 0, "risen": 0} for name in ("ListenOverflows", "ListenDrops")],
+                    "busy": [],
                     "seconds": 0.5,
                 },
             ),

@@ -51,6 +51,21 @@ def test_what_is_told(root):
     assert (found.truncated, found.hidden) == (False, ())
 
 
+def test_the_processor_time_of_servers(root, monkeypatch):
+    add_process(root, 60, [b"/usr/bin/node", b"app.js"], exe=b"/usr/bin/node")
+    add_process(root, 61, [b"/usr/bin/node", b"idle.js"], exe=b"/usr/bin/node")
+    clock = iter((100.0, 101.0))
+    monkeypatch.setattr(pressure.time, "monotonic", lambda: next(clock))
+
+    def work(root):
+        stat = root / "proc" / "60" / "stat"
+        words = stat.read_text().split()
+        words[13], words[14] = "60", "35"
+        stat.write_text(" ".join(words))
+
+    assert collect(root, work).value["busy"] == [{"pid": 60, "share": 0.95}]
+
+
 def test_what_is_not_there_is_said(root):
     for name in ("cpu", "memory", "io"):
         (root / "proc" / "pressure" / name).unlink()

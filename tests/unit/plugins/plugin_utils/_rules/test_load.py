@@ -190,6 +190,32 @@ def test_pressure_is_shown():
     assert not [item for item in shows if "memory" in item]
 
 
+@pytest.mark.parametrize(
+    ("kind", "shares", "processes", "cause"),
+    [
+        ("node", [0.98], 1, LOAD),
+        ("node", [0.7], 1, SLOW),
+        ("node", [], 1, SLOW),
+        ("node", [0.98], 2, SLOW),
+        ("node", [0.98, 0.95], 2, LOAD),
+        ("node", [3.9], 8, LOAD),
+        ("gunicorn", [0.98], 1, SLOW),
+    ],
+)
+def test_a_program_that_has_no_processor_time_left(kind, shares, processes, cause):
+    world = http(kind=kind).reply(TCP, SILENCE, queue=TAKEN)
+    owners = world.listeners["tcp"][0]["owners"]
+    owners += [{**owners[0], "pid": 1501 + number} for number in range(processes - 1)]
+    world.answers["pressure"]["value"]["busy"] = [{"pid": 1500 + number, "share": share} for number, share in enumerate(shares)]
+    assert told(world.judge()) == [(cause, "cause", "proven")]
+
+
+def test_a_busy_program_that_answers_in_time_is_no_fault():
+    world = http().reply(TCP, {"seconds": 1.5})
+    world.answers["pressure"]["value"]["busy"] = [{"pid": 1500, "share": 1.0}]
+    assert verdict(world.judge()) == []
+
+
 # --- timeouts of other phases
 
 
@@ -234,7 +260,10 @@ def test_an_end_at_that_moment_is_a_crash():
     assert told(world.judge()) == [("backend-crashed", "cause", "likely")]
 
 
-def keeping(upstream="keepalive 16;", location='proxy_http_version 1.1; proxy_set_header Connection "";', keep=None, version="1.22.1", kind="node", settings=None):
+NEEDED = 'proxy_http_version 1.1; proxy_set_header Connection "";'
+
+
+def keeping(upstream="keepalive 16;", location=NEEDED, keep=None, version="1.22.1", kind="node", settings=None):
     group = f"upstream shop {{ server {TCP}; {upstream} }}"
     world = World().site(f"location / {{ proxy_pass http://shop; {location} }}", outside=(group,)).service("shop.service", TCP, comm=kind, pid=1500)
     world.instance["build"]["value"]["version"] = version

@@ -101,6 +101,11 @@ def test_a_queue_in_which_some_wait_is_no_fault():
     assert (verdict(result), unknowns(result), advice(result) & {"no-rate-limit", "no-response-cache"}) == ([], [], set())
 
 
+def test_a_long_poll_is_no_fault():
+    result = http(directives="").reply(TCP, {**SILENCE, "seconds": 10.0}, queue=TAKEN).judge()
+    assert (verdict(result), unknowns(result)) == ([], [("probe", TCP, "timeout")])
+
+
 def test_the_next_peer_takes_over():
     group = (f"upstream shop {{ server {UNIX}; server {OTHER}; }}",)
     world = World().site("location / { proxy_pass http://shop; }", outside=group).service("a.service", UNIX).service("b.service", OTHER)

@@ -52,7 +52,10 @@ _PEM = re.compile(r"-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE|X509 CRL)-----\s[
 # What this host's OpenSSL says when it does not even ask: nothing that the backend refused.
 _OURS = ("NO_PROTOCOLS_AVAILABLE", "NO_CIPHERS_AVAILABLE", "NO_CIPHER_MATCH", "LIBRARY_HAS_NO_CIPHERS")
 _HANDSHAKE_RECORD, _CERTIFICATE_MESSAGE, _REQUEST_MESSAGE = 22, 11, 13
-_DEFAULTS = {"protocols": list(VERSIONS), "ciphers": "DEFAULT", "verify": False, "depth": 1, "name": "", "trusted": "", "crl": "", "client_certificate": False, "unlike": ""}
+_DEFAULTS = {
+    "protocols": list(VERSIONS), "ciphers": "DEFAULT", "verify": False, "depth": 1, "name": "", "trusted": "", "crl": "", "client_certificate": False,
+    "unlike": "",
+}
 
 
 def settings(given):
@@ -278,12 +281,8 @@ class Explanation:
         again = self._shake(self._name, versions, ciphers)
         if tried["status"] == "untrusted":
             self._names(versions, ciphers, verify=True)
-        elif again:
-            return self.value
-        elif tried["code"] == 70:
-            self._versions() or self._names(VERSIONS, "DEFAULT")
-        else:
-            self._names(versions, ciphers) or self._versions() or self._names(VERSIONS, "DEFAULT")
+        elif not again and not (tried["code"] != 70 and self._names(versions, ciphers)) and not self._versions():
+            self._names(VERSIONS, "DEFAULT")
         return self.value
 
     def _names(self, versions, ciphers, verify=False):

@@ -197,6 +197,12 @@ class Instance:
         changed = max((file.get("mtime") or 0.0 for file in self.raw.get("files") or ()), default=0.0)
         return moment >= self.loaded or moment > changed
 
+    def in_force_for(self, group: dict) -> bool:
+        """Return the same for the last record of a log group. The log tells whole seconds: in that of the load, the worker tells which side it was."""
+        last = group.get("last") or 0.0
+        same_second = int(last) == int(self.loaded)
+        return self.in_force_at(last) or same_second and bool({worker["pid"] for worker in self.workers} & set(group.get("pids") or ()))
+
     @property
     def meant_to_run(self) -> bool:
         """Return whether its unit says that it should run."""
@@ -280,7 +286,7 @@ class Leg:
 
     def logged(self, *classes: str) -> list[dict]:
         """Return the log groups of these classes that were met under the configuration that runs, the most frequent first."""
-        found = [group for group in self.errors if group["class"] in classes and self.instance.in_force_at(group.get("last") or 0.0)]
+        found = [group for group in self.errors if group["class"] in classes and self.instance.in_force_for(group)]
         return sorted(found, key=lambda group: -group["count"])
 
 

@@ -84,18 +84,23 @@ def wanted(leg: Leg) -> str:
 
 def spoken(probe: Probe) -> Spoken | None:
     """Return what an endpoint speaks where it is known."""
+    # What comes in TLS is not told by its first bytes here, and a server of uwsgi or SCGI may begin its answers as one of HTTP does.
+    in_http = [attempt for attempt in probe.tries if not attempt.get("tls") and attempt["speak"] not in _LIKE_HTTP and _begins_as_http(attempt)]
     for attempt in probe.tries:
-        if attempt["speak"] in _BY_TRY and _understood(attempt):
+        # One that answers in HTTP whatever it is asked does not speak uwsgi or SCGI, though nginx might take its answer for one of these.
+        if attempt["speak"] in _BY_TRY and _understood(attempt) and not (in_http and attempt["speak"] in _LIKE_HTTP and _begins_as_http(attempt)):
             return Spoken(_BY_TRY[attempt["speak"]], attempt)
-    for attempt in probe.tries:
-        # What comes in TLS is not told by its first bytes here, and a server of uwsgi or SCGI may begin its answers as one of HTTP does.
-        if not attempt.get("tls") and attempt["speak"] not in _LIKE_HTTP and (attempt.get("start") or "").startswith("HTTP/"):
-            return Spoken(HTTP, attempt, by_bytes=True)
+    if in_http:
+        return Spoken(HTTP, in_http[0], by_bytes=True)
     for attempt in probe.tries:
         for pattern, protocol in _GREETINGS:
             if not attempt.get("tls") and pattern.match(attempt.get("start") or ""):
                 return Spoken(protocol, attempt, by_bytes=True)
     return None
+
+
+def _begins_as_http(attempt: dict) -> bool:
+    return (attempt.get("start") or "").startswith("HTTP/")
 
 
 def _understood(attempt: dict) -> bool:

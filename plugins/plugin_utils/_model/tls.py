@@ -118,9 +118,10 @@ def _names(route: Route, endpoint: Endpoint, name: str) -> tuple[str, ...]:
     candidates = [name, route.host_header(endpoint) if route.family != STREAM else "", *route.names]
     candidates += [peer.written for peer in route.peers if peer.by_name and endpoint in peer.endpoints]
     parsed = (Endpoint.parse(candidate) for candidate in candidates if candidate)
-    # A group of one word is not what a certificate is for, unless nginx is told so.
-    known = [item.name for item in parsed if item.kind == NAME and _SERVER_NAME.fullmatch(item.name) and (item.name != (route.group or "").lower() or "." in item.name)]
-    return tuple(dict.fromkeys(known))[:_MOST_NAMES]
+    known = [item.name for item in parsed if item.kind == NAME and _SERVER_NAME.fullmatch(item.name)]
+    # A group of one word is not what a certificate is for.
+    group = (route.group or "").lower()
+    return tuple(dict.fromkeys(name for name in known if name != group or "." in name))[:_MOST_NAMES]
 
 
 def as_target(route: Route, endpoint: Endpoint) -> dict | None:

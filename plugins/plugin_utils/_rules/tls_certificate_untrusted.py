@@ -180,12 +180,13 @@ def _logged(host: Host, leg: Leg, found: tls.Settings) -> Finding:
     group = leg.logged(_LOGGED)[0]
     detail = group.get("detail") or {}
     code = int(detail["code"]) if str(detail.get("code", "")).isdigit() else _NAME if detail.get("name") else 0
+    why = _why(host.now, leg, found, code, [], str(detail.get("reason", "")), str(detail.get("name", "")))
     return on_leg(
         host,
         RULE.id,
         leg,
         LIKELY,
-        f"nginx verifies the certificate of {leg.endpoint} and refused it: {_why(host.now, leg, found, code, [], str(detail.get('reason', '')), str(detail.get('name', '')))}.",
+        f"nginx verifies the certificate of {leg.endpoint} and refused it: {why}.",
         [show_config(leg), *show_probe(leg), *show_log(leg, _LOGGED), *_in_force(leg, found)],
         _fix(leg, found, code, []),
         _command(leg),

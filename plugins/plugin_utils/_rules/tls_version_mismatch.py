@@ -136,11 +136,13 @@ def _named(taken: list[dict], found: tls.Settings) -> list[Evidence]:
 
 def _fix(leg: Leg, found: tls.Settings, versions: tuple[str, ...], taken: list[dict]) -> Fix:
     if not versions:
-        return Fix(remedy=None, safety=MANUAL, summary=f"Compare {found.prefix}_ssl_protocols and {found.prefix}_ssl_ciphers with what the backend takes.", diff="")
+        summary = f"Compare {found.prefix}_ssl_protocols and {found.prefix}_ssl_ciphers with what the backend takes."
+        return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
     if all(version in _OLD for version in versions):
         return Fix(remedy=None, safety=MANUAL, summary=f"Update the backend: it takes {' '.join(versions)} alone, which is not safe any more.", diff="")
     if _too_weak(found, versions, taken):
-        summary = f"Give the backend keys and parameters of today's length; {found.prefix}_ssl_ciphers DEFAULT:@SECLEVEL=0 takes the weak ones, which is not safe."
+        weak = f"{found.prefix}_ssl_ciphers DEFAULT:@SECLEVEL=0"
+        summary = f"Give the backend keys and parameters of today's length; {weak} takes the weak ones, which is not safe."
         return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
     if _about_ciphers(found, versions):
         where = found.ciphers.at or leg.route.at

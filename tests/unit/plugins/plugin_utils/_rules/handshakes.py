@@ -12,7 +12,9 @@ EVERY = (*OLD, "TLSv1.3")
 DAY = 86400
 
 
-def shaken(name: str, status: str = "ok", versions=OLD, version: str = "TLSv1.2", ciphers: str = "DEFAULT", leaf: str = "aa", verified: bool = False, code=None) -> dict:
+def shaken(
+    name: str, status: str = "ok", versions=OLD, version: str = "TLSv1.2", ciphers: str = "DEFAULT", leaf: str = "aa", verified: bool = False, code=None
+) -> dict:
     """Return one further handshake; the versions are those of an nginx before 1.23.4."""
     good = status == "ok"
     return {
@@ -33,7 +35,9 @@ def explained(*handshakes: dict, chain=(), requested: bool = False, changed: flo
     return {"handshakes": list(handshakes), "chain": list(chain), "requested": requested, "trust": {"changed": changed, "why": ""}}
 
 
-def issued(subject: str = "CN=shop.example", issuer: str = "CN=Some CA", names=("shop.example",), begins: float = NOW - DAY, ends: float = NOW + 90 * DAY) -> dict:
+def issued(
+    subject: str = "CN=shop.example", issuer: str = "CN=Some CA", names=("shop.example",), begins: float = NOW - DAY, ends: float = NOW + 90 * DAY
+) -> dict:
     """Return a certificate."""
     return {
         "subject": subject,

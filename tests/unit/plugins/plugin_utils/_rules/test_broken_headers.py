@@ -40,6 +40,13 @@ def test_a_broken_status_line():
     assert "hands the bytes on" in result.findings[0].says
 
 
+def test_a_server_that_says_the_same_whatever_it_is_asked_does_not_speak_scgi():
+    broken = {**NO_HTTP, "start": "HTTP/1.1 OK\\x0d\\x0a"}
+    others = {"speak": "https", "status": "not-tls", "code": None, "start": broken["start"]}, {"speak": "scgi", "start": broken["start"]}
+    result = world().reply(TCP, broken, *others).judge()
+    assert verdict(result) == [(RULE, "cause", "proven", TCP, SHOP)]
+
+
 def test_what_is_not_http_at_all_is_something_else():
     result = world().reply(TCP, {**NO_HTTP, "start": "SSH-2.0-OpenSSH_9.2"}).judge()
     assert [item[0] for item in verdict(result)] == ["gateway-protocol-mismatch"]

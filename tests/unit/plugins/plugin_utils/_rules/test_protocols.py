@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rules.handshakes import explained, shaken
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, NOW, World, unknowns, verdict
 
 SHOP = "/etc/nginx/sites-enabled/shop:3"
@@ -168,8 +169,8 @@ def test_a_plain_answer_in_the_log_alone():
 
 
 def test_a_tls_server_that_answers_plain_requests_with_a_redirect_is_no_plain_one():
-    tls = {"handshakes": [{"name": "x", "versions": ["TLSv1.3"], "ciphers": "DEFAULT", "verified": False, "status": "ok", "code": None, "why": "", "version": "TLSv1.3", "leaf": ""}]}
-    host = World().passes(f"https://{TCP}").service("shop.service", TCP).reply(TCP, tried("https", "closed"), tried("http", code=301), tls=tls)
+    taken = explained(shaken("shop.example"))
+    host = World().passes(f"https://{TCP}").service("shop.service", TCP).reply(TCP, tried("https", "closed"), tried("http", code=301), tls=taken)
     assert "tls-to-plain-backend" not in [item[0] for item in verdict(host.judge())]
 
 

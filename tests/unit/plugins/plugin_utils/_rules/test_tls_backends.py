@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _targets
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rules.handshakes import DAY, EVERY, OLD, explained, failed, issued, passed, shaken
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, NOW, SITES, World, unknowns, verdict
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, NOW, SITES, WORKERS, World, unknowns, verdict
 
 TCP = "127.0.0.1:3000"
 PASS = f"{SITES}shop:4"
@@ -85,7 +85,8 @@ def test_no_name_helps():
 
 
 def test_names_of_the_host_itself_do_not_go_into_a_configuration():
-    host = world(*VERIFIED).reply(TCP, failed("untrusted", 62, why="x"), tls=explained(shaken(""), chain=[issued(names=["a; proxy_ssl_verify off", "*.b.example"])]))
+    chain = [issued(names=["a; proxy_ssl_verify off", "*.b.example"])]
+    host = world(*VERIFIED).reply(TCP, failed("untrusted", 62, why="x"), tls=explained(shaken(""), chain=chain))
     assert "ssl_verify off" not in one(host.judge())[1].fix.summary
     host = world().reply(TCP, failed(code=112), tls=explained(shaken("", "tls-alert", code=112), shaken("a; proxy_ssl_verify off")))
     assert verdict(host.judge()) == []
@@ -137,7 +138,8 @@ def test_an_alert_of_one_meaning_alone(code, rule):
 
 def test_names_that_are_none_are_not_tried():
     for name in ("_", "-", "1", ".shop.example"):
-        host = World().file(f"{SITES}shop", f"server {{ listen 80; server_name {name};\nlocation / {{ proxy_pass https://{TCP}; proxy_set_header Host $http_host; }} }}")
+        location = f"location / {{ proxy_pass https://{TCP}; proxy_set_header Host $http_host; }}"
+        host = World().file(f"{SITES}shop", f"server {{ listen 80; server_name {name};\n{location} }}")
         (batch,) = _targets.batches(host.service("shop.service", TCP).bundle(), "", "GET", 10.0)
         assert [item for item in batch["targets"][0]["tls"]["names"] if not item.startswith("shop")] == []
 
@@ -241,7 +243,7 @@ def test_an_alert_in_the_log_of_what_works_now_is_over():
     ("code", "why", "chain", "says", "fix"),
     [
         (18, "self-signed certificate", [issued("CN=me", "CN=me")], "signed by itself (CN=me)", "Make sure that CN=me"),
-        (20, "unable to get local issuer certificate", [issued()], "issued by CN=Some CA, which /etc/ssl/own-ca.pem does not hold", "Make sure that CN=Some CA"),
+        (20, "unable to get local issuer", [issued()], "issued by CN=Some CA, which /etc/ssl/own-ca.pem does not hold", "Make sure that CN=Some CA"),
         (10, "certificate has expired", [issued(ends=NOW - DAY)], "it expired on 2023-11-13", "Renew"),
         (10, "certificate has expired", [issued(), issued("CN=Mid", ends=NOW - DAY)], "the certificate CN=Mid of its chain expired", "Renew"),
         (9, "certificate is not yet valid", [issued(begins=NOW + DAY)], "it is not valid before 2023-11-15", "clock"),
@@ -259,7 +261,9 @@ def test_what_is_wrong_with_a_certificate(code, why, chain, says, fix):
     assert fix in finding.fix.summary and "verify off" not in finding.fix.summary
 
 
-@pytest.mark.parametrize(("chain", "says"), [([issued(ends=NOW - DAY)], "expired"), ([issued(begins=NOW + DAY)], "not valid"), ([issued()], "issued by"), ([], "issuer")])
+@pytest.mark.parametrize(
+    ("chain", "says"), [([issued(ends=NOW - DAY)], "expired"), ([issued(begins=NOW + DAY)], "not valid"), ([issued()], "issued by"), ([], "issuer")]
+)
 def test_a_python_that_does_not_tell_the_number(chain, says):
     said, finding = one(world(*VERIFIED).reply(TCP, failed("untrusted", None, why="certificate verify failed"), tls=explained(shaken(""), chain=chain)).judge())
     assert said == (CERTIFICATE, "cause", "proven") and says in finding.says
@@ -326,6 +330,20 @@ def test_a_session_that_was_made_without_the_verification():
     said, finding = one(shared().judge())
     assert said == (CERTIFICATE, "cause", "likely")
     assert "a TLS session of location /open/" in finding.says and "proxy_ssl_session_reuse off" in finding.fix.summary
+
+
+def test_a_record_of_the_second_in_which_nginx_was_loaded_is_of_the_worker_that_made_it():
+    for pids, told in ((WORKERS, True), ((77,), False)):
+        host = shared(started=LOADED - 9000)
+        host.site(*host_lines(), mtime=LOADED + 0.2)
+        for worker in host.instance["workers"]:
+            worker["started"] = LOADED + 0.9
+        host.log["groups"][0].update(last=LOADED, pids=list(pids))
+        assert bool(verdict(host.judge())) is told
+
+
+def host_lines() -> list[str]:
+    return ["location / {", f"proxy_pass https://{TCP};", *VERIFIED, "}", "location /open/ {", f"proxy_pass https://{TCP};", "}"]
 
 
 def test_a_session_that_may_be_of_a_backend_that_is_gone():

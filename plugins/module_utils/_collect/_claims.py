@@ -35,6 +35,8 @@ _PORT_OPTIONS = frozenset(("--port", "-p", "-P", "-port", "--http-port", "--http
 _HOST_OPTIONS = frozenset(("--host", "-H", "-h", "--hostname", "--bind", "-b", "--address", "-a", "--ip", "--server.address", "-Dserver.address", "--addr"))
 _FILE_OPTIONS = frozenset(("--config", "-c", "-C", "--ini", "--yaml", "--yml", "--json", "--emperor"))
 _FILE_SUFFIXES = (".py", ".js", ".mjs", ".cjs", ".ts", ".ini", ".yml", ".yaml", ".toml", ".rb", ".ru", ".conf", ".json", ".sh")
+# Where administrators put scripts whose names have no suffix.
+_SCRIPT_FOLDERS = ("/usr/local/bin/", "/usr/local/sbin/", "/opt/", "/srv/", "/root/", "/home/")
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "ash"))
 _CONTAINERS = frozenset(("docker", "podman", "nerdctl"))
 _TUNNELS = frozenset(("ssh", "autossh"))
@@ -79,6 +81,8 @@ _ASSIGNED_ENDPOINT = re.compile(
 _SOCKET_PATH = re.compile(r"(?<![\w.$}/-])(?:unix:/{0,2}(?=/))?(?P<path>/[\w.@+/-]{1,100}\.sock)\b")
 # stunnel(8): the near end of a service.
 _ACCEPT = re.compile(r"^\s*accept\s*=\s*(?P<endpoint>\S+)")
+# A line of a script that opens a tunnel.
+_FORWARDS = re.compile(r"\b(?:auto)?ssh\s.*\s-[A-Za-z]*L|\bkubectl\s.*port-forward")
 _SHELL_OPTION = re.compile(r"(?:^|\s)(?:--bind|--port|--listen|--http-socket|--socket|-b|-p)[ =](?P<endpoint>[^\s\"';&|]+)")
 
 
@@ -88,9 +92,11 @@ class Claims:
     def __init__(self):
         self.items = []
 
-    def add(self, endpoint, source):
-        """Add an endpoint ("" is none) with the place where it is written."""
+    def add(self, endpoint, source, tunnel=""):
+        """Add an endpoint ("" is none) with the place where it is written; tunnel names the program whose near end it is."""
         claim = {"endpoint": text.harmless(endpoint, 256), "from": text.harmless(source, 300)}
+        if tunnel:
+            claim["tunnel"] = tunnel
         if endpoint and claim not in self.items and len(self.items) < MAX_CLAIMS:
             self.items.append(claim)
 
@@ -177,7 +183,7 @@ def from_argv(claims, argv, source, folder=""):
         return
     options = list(_options(argv))
     if program in _TUNNELS:
-        _add_tunnel(claims, options, source)
+        _add_tunnel(claims, options, source, program)
     elif program in _CONTAINERS:
         _add_published(claims, options, source)
     elif program == "socat":
@@ -245,7 +251,7 @@ def _add_list(claims, value, source, folder, short):
             claims.add(endpoint_of(part, folder), source)
 
 
-def _add_tunnel(claims, options, source):
+def _add_tunnel(claims, options, source, program):
     """Add the near ends of -L [bind_address:]port:host:hostport, and of -D (ssh(1))."""
     for name, value in options:
         if name not in ("-L", "-D"):
@@ -253,9 +259,9 @@ def _add_tunnel(claims, options, source):
         near = re.match(r"^(?:(?P<address>\[[^\]]+\]|[^:/\[]*):)?(?P<port>\d+)" + (":" if name == "-L" else "$"), value)
         if near:
             address = near.group("address")
-            claims.add(_tcp("127.0.0.1" if address is None else address, near.group("port")), source)
+            claims.add(_tcp("127.0.0.1" if address is None else address, near.group("port")), source, program)
         elif value.startswith("/"):
-            claims.add(_socket_path(value.partition(":")[0], ""), source)
+            claims.add(_socket_path(value.partition(":")[0], ""), source, program)
 
 
 def _add_published(claims, options, source):
@@ -275,14 +281,14 @@ def _add_forward(claims, argv, options, source):
     for word in argv[argv.index("port-forward") + 1:]:
         near = re.match(r"^(\d+)(?::\d+)?$", word)
         if near:
-            claims.add(_tcp(address.partition(",")[0], near.group(1)), source)
+            claims.add(_tcp(address.partition(",")[0], near.group(1)), source, "kubectl port-forward")
 
 
 def _add_socat(claims, argv, source):
     for word in argv[1:]:
         near = re.match(r"(?i)^(?:(?:TCP[46]?-L(?:ISTEN)?):(?P<port>\d+)|UNIX-L(?:ISTEN)?:(?P<path>/[^,]+))", word)
         if near:
-            claims.add(_tcp("", near.group("port")) if near.group("port") else _socket_path(near.group("path"), ""), source)
+            claims.add(_tcp("", near.group("port")) if near.group("port") else _socket_path(near.group("path"), ""), source, "socat")
 
 
 def from_files(claims, host, argv, folder=""):
@@ -298,6 +304,9 @@ def files_of(host, argv, folder=""):
     if program in _SHELLS and "-c" in argv:
         return [path for inner in _shell_commands(argv) for path in files_of(host, inner, folder)]
     found = [_absolute(word, folder) for word in argv if word.endswith(_FILE_SUFFIXES) and not word.startswith("-")]
+    script = next((word for word in argv[1:] if not word.startswith("-")), "") if program in _SHELLS else program and argv[0]
+    if script.startswith(_SCRIPT_FOLDERS):
+        found.append(script)
     for name, value in _options(argv):
         if name in _FILE_OPTIONS or value.endswith(_FILE_SUFFIXES):
             found += _configuration(host, _absolute(value.replace("file:", "", 1), folder))
@@ -350,6 +359,8 @@ def from_file(claims, host, path, folder=""):
     magic = {"%n": os.path.splitext(os.path.basename(path))[0], "%d": os.path.dirname(path) + "/", "%p": path}
     for number, line in enumerate(raw.split(b"\n"), 1):
         line = text.decode(line[:MAX_LINE])
+        if _FORWARDS.search(line) and not _COMMENT.match(line):
+            from_argv(claims, split(line), "{0}:{1}".format(path, number), folder)
         if _COMMENT.match(line) or not _HINT.search(line) and "stunnel" not in path:
             continue
         if path.endswith(".ini"):
@@ -358,7 +369,7 @@ def from_file(claims, host, path, folder=""):
         source = "{0}:{1}".format(path, number)
         accepts = _ACCEPT.match(line) if "stunnel" in path else None
         if accepts:
-            claims.add(endpoint_of(accepts.group("endpoint")), source)
+            claims.add(endpoint_of(accepts.group("endpoint")), source, "stunnel")
         for endpoint in endpoints_in(line, folder, path.endswith((".ini", ".sh", ".py", ".rb", ".yml", ".yaml", ".toml", ".conf"))):
             claims.add(endpoint, source)
 

@@ -140,7 +140,7 @@ def _find(host: Host, leg: Leg) -> Absence | None:
     if not found and host.listening_at(leg.endpoint, ""):
         return None
     found = found or _moved(host, leg) or _running_claimant(host, leg) or _elsewhere(host, leg) or _unclaimed(host, leg)
-    if found.owner and found.owner.tunnel and found.cause in (NOT_RUNNING, START_FAILING):
+    if found.owner and found.owner.tunnel_at(leg.endpoint) and found.cause in (NOT_RUNNING, START_FAILING):
         found = replace(found, cause=TUNNEL_DOWN)
     return replace(found, seen_on=host)
 

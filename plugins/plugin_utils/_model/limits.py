@@ -21,6 +21,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place im
 # What one proxied request takes at once: the client's connection and the backend's.
 PER_REQUEST = 2
 _DEFAULT_CONNECTIONS = 512
+# A record has whole seconds, and the start of a process parts of one.
+_STAMP = 1.0
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def logged(host: Host, instance: Instance, *classes: str) -> list[dict]:
 
 def fresh(instance: Instance, groups: list[dict]) -> list[dict]:
     """Return the log groups that the workers which run now can have written."""
-    return [group for group in groups if (group.get("last") or 0.0) >= instance.loaded]
+    return [group for group in groups if (group.get("last") or 0.0) + _STAMP >= instance.loaded]
 
 
 def raise_to(limits: Limits) -> tuple[int, int]:

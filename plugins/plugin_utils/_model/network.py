@@ -176,7 +176,7 @@ def _no_route(leg: Leg, way: Way) -> Blocked | None:
         why = _ROUTES[status].format(address)
         shown = [(f"route lookup for {address}", f"{status}" + (f" (error {way.route['errno']})" if way.route.get("errno") else ""))]
         if down:
-            why += f": {_down(down)}"
+            why += f": {_down(down, address)}"
             shown.append((f"link {down['name']}", "up, but without a carrier" if down["up"] else "down"))
         return Blocked(leg, way, UNREACHABLE, PROVEN, why, tuple(shown))
     errno = leg.probe.connect.get("errno") if leg.probe else None
@@ -186,16 +186,21 @@ def _no_route(leg: Leg, way: Way) -> Blocked | None:
     return None
 
 
-def _down(link: dict) -> str:
+def _down(link: dict, address: str) -> str:
+    own = next(item for item in link["addresses"] if _in_network(address, item))
     what = "has no carrier: nothing is connected to it" if link["up"] else "is down"
-    return f"the link {link['name']}, which has the address {', '.join(link['addresses'][:2])} in that network, {what}"
+    return f"the link {link['name']}, which has the address {own} in that network, {what}"
 
 
 def _no_port(leg: Leg, way: Way) -> Blocked | None:
     errno = leg.probe.connect.get("errno") if leg.probe else None
     if leg.connect != "error" or errno not in (_EADDRNOTAVAIL, _EAGAIN):
         return None
-    if not way.port_range:
+    ports = way.facts.get("ports")
+    if ports and not way.port_range:
+        why = f"no local port is left for connections: all of {ports['first']} to {ports['last']} are reserved"
+        return Blocked(leg, way, PORTS, PROVEN, why)
+    if not ports:
         return Blocked(leg, way, PORTS, LIKELY, f"no local port towards {leg.endpoint} could be had", alternatives=(UNREACHABLE,))
     if way.ports_used_up:
         return Blocked(leg, way, PORTS, PROVEN, _counted(leg, way))
@@ -299,7 +304,8 @@ def _nobody(host: Host, leg: Leg, way: Way) -> Blocked | None:
         return Blocked(leg, way, UNREACHABLE, PROVEN, why, shown)
     down = way.down_link(leg.endpoint.address)
     if down:
-        return Blocked(leg, way, UNREACHABLE, PROVEN, _down(down), ((f"link {down['name']}", "up, but without a carrier" if down["up"] else "down"),))
+        shown = ((f"link {down['name']}", "up, but without a carrier" if down["up"] else "down"),)
+        return Blocked(leg, way, UNREACHABLE, PROVEN, _down(down, leg.endpoint.address), shown)
     if not way.neighbour:
         return None
     hop, state = way.neighbour["address"], way.neighbour["state"]

@@ -63,6 +63,7 @@ class Claim:
 
     endpoint: Endpoint
     source: str
+    tunnel: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,11 @@ class Owner:
     def label(self) -> str:
         """Return the owner as a person calls it: "systemd unit shop.service"."""
         return f"{self.kind} {self.name}"
+
+    def tunnel_at(self, endpoint: Endpoint) -> str:
+        """Return the program that makes an endpoint the near end of a tunnel, or ""."""
+        claim = self.claim_on(endpoint)
+        return (claim.tunnel or self.tunnel) if claim else self.tunnel
 
     def claim_on(self, endpoint: Endpoint) -> Claim | None:
         """Return the claim that covers an endpoint, or None."""
@@ -132,7 +138,7 @@ def _loopback(address: str) -> bool:
 
 
 def _claims(item: dict) -> tuple[Claim, ...]:
-    return tuple(Claim(_local(Endpoint.parse(claim["endpoint"])), claim["from"]) for claim in item.get("claims") or ())
+    return tuple(Claim(_local(Endpoint.parse(claim["endpoint"])), claim["from"], claim.get("tunnel") or "") for claim in item.get("claims") or ())
 
 
 def _local(endpoint: Endpoint) -> Endpoint:

@@ -11,7 +11,7 @@ request gets a 500 before it reaches the backend, and the response is cut short 
 ## How it is recognised
 The way to each temporary and cache folder is walked as nginx sees it, and its permissions are computed for the
 worker's ids. A denied, missing, read-only or full folder is proven by its state. It is a cause where the error log
-says that it failed, otherwise a risk.
+says that it failed, otherwise a risk. "No space left" in the log alone is likely: the file that did not fit is gone.
 
 ## Fix
 Give the folder back to the worker's user: nginx does so itself at a start or reload. Safe: it restores what nginx
@@ -26,7 +26,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access, limits
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
@@ -67,12 +67,15 @@ def _may_use(route: Route, directive: str) -> bool:
 
 
 def _folder(host: Host, instance: Instance, folder: dict) -> Finding | None:
-    problem = _problem(instance, folder)
+    path = folder["path"]
+    groups = [group for group in limits.logged(host, instance, *_CLASSES) if f'"{path.rstrip("/")}/' in (group.get("sample") or "")]
+    problem, certainty = _problem(instance, folder), PROVEN
+    if not problem and any(group["class"] == "disk-full" for group in groups):
+        # The file that did not fit is gone, and with it the want of space.
+        problem, certainty = _too_large(folder), LIKELY
     if not problem:
         return None
     what, shown, fix = problem
-    path = folder["path"]
-    groups = [group for group in limits.logged(host, instance, *_CLASSES) if f'"{path.rstrip("/")}/' in (group.get("sample") or "")]
     user = instance.identity.get("user") or instance.identity["uid"]
     if folder["directive"] == "client_body_temp_path":
         effect = "a request with a body larger than client_body_buffer_size gets a 500"
@@ -84,13 +87,22 @@ def _folder(host: Host, instance: Instance, folder: dict) -> Finding | None:
         RULE.id,
         instance,
         CAUSE if groups else RISK,
-        PROVEN,
+        certainty,
         f"nginx's worker ({user}) cannot write to {path}: {what}; {effect}.",
         evidence + [show_group(group) for group in groups[:2]],
         fix,
         f"namei -l {shlex.quote(path)}" if folder["walk"]["status"] == "ok" and "stat" in shown.from_ else f"df -h {shlex.quote(path)}",
         at=at,
     )
+
+
+def _too_large(folder: dict) -> tuple[str, Evidence, Fix] | None:
+    space = folder["space"]
+    if not space:
+        return None
+    left = f"{space['bytes'] >> 10} KiB"
+    fix = Fix(remedy=None, safety=MANUAL, summary="Give its file system more room, or the folder another file system.", diff="")
+    return f"a file did not fit on its file system, which has {left} left now", Evidence(f"statvfs {folder['path']}", f"{left} free"), fix
 
 
 def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | None:

@@ -47,15 +47,16 @@ def check(host: Host) -> Iterator[Finding]:
 
 def _absent(host: Host, found: absence.Absence) -> Finding:
     leg, owner = found.leg, found.owner
+    tunnel = owner.tunnel_at(leg.endpoint)
     evidence = show_absence(host, found)
     command, fix = owner.start or owner.look, Fix(remedy="start_backend", safety=RISKY, summary=f"Start it: {owner.start}", diff="")
     if owner.state in (RUNNING, FAILING):
         command = owner.look
-        summary = f"See why {owner.tunnel} does not hold the port open, then restart it"
+        summary = f"See why {tunnel} does not hold the port open, then restart it"
         fix = Fix(remedy=None, safety=MANUAL, summary=f"{summary}; with ssh: {_KEEPALIVE}.", diff="")
         evidence += [Evidence(f"log of {owner.label}", quote(line)) for line in owner.lines[-2:]]
     does = "runs, but does not listen there" if owner.state == RUNNING else "fails" if owner.state == FAILING else "is stopped"
-    says = f"{leg.endpoint} is the near end of a tunnel ({owner.tunnel}), and {owner.label} {does}: it is {owner.says}."
+    says = f"{leg.endpoint} is the near end of a tunnel ({tunnel}), and {owner.label} {does}: it is {owner.says}."
     return on_leg(host, RULE.id, leg, found.certainty, says, evidence, fix, command, found.alternatives)
 
 

@@ -58,6 +58,7 @@ _CLASSES = {
     "descriptors-exhausted": ("socket() failed", 24, "connecting to upstream", 500),
     "connections-exhausted": ("worker_connections are not enough", None, "connecting to upstream", 500),
     "connections-low": ("worker_connections are not enough, reusing connections", None, "", None),
+    "disk-full": ("write() failed", 28, "", 500),
     "temp-file-denied": ("open() failed", 13, "", 500),
     "no-resolver": ("no resolver defined to resolve", None, "", 502),
     "name-not-resolved": ("could not be resolved", None, "", 502),

@@ -233,3 +233,12 @@ def test_the_near_end_of_stunnel(tmp_path):
     claims = _claims.Claims()
     _claims.from_files(claims, Host(str(tmp_path)), ["/usr/bin/stunnel4", "/etc/stunnel/office.conf"], "/")
     assert endpoints(claims) == ["127.0.0.1:8080"]
+
+
+def test_a_script_that_opens_a_tunnel(tmp_path):
+    (tmp_path / "usr/local/bin").mkdir(parents=True)
+    (tmp_path / "usr/local/bin/office").write_text("#!/bin/sh\n# ssh -L 1:b:2 c\nexec ssh -N -L 127.0.0.1:8080:127.0.0.1:80 office.example\n")
+    for argv in (["/bin/sh", "/usr/local/bin/office"], ["/usr/local/bin/office", "start"]):
+        claims = _claims.Claims()
+        _claims.from_files(claims, Host(str(tmp_path)), argv, "/")
+        assert claims.items == [{"endpoint": "127.0.0.1:8080", "from": "/usr/local/bin/office:3", "tunnel": "ssh"}]

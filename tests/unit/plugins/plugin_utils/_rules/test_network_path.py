@@ -275,6 +275,13 @@ def test_reserved_ports_are_not_in_the_range():
     assert told(host) == one(PORTS)
 
 
+def test_a_range_that_is_reserved_as_a_whole():
+    host = remote(connect="error", errno=99)
+    host.network["ports"] = {"first": 40000, "last": 40010, "reserved": 11}
+    finding = first(host.judge())
+    assert (finding.id, finding.certainty) == (PORTS, "proven") and "40000 to 40010 are reserved" in finding.says
+
+
 def test_records_from_before_the_configuration_changed_say_nothing():
     host = World().passes(f"http://{REMOTE}", mtime=LOADED - 5).route("10.0.0.7").reply(REMOTE, {})
     host.logged(REMOTE, "connect-no-port-left", last=LOADED - 60)

@@ -56,6 +56,13 @@ def test_a_folder_that_the_worker_may_write_to(step):
     assert told(world(log="temp-file-denied", **step)) == []
 
 
+def test_a_file_that_did_not_fit_and_is_gone():
+    finding = first(world(log="disk-full", space={"bytes": 131072}).judge())
+    assert (finding.id, finding.kind, finding.certainty, finding.fix.safety) == (RULE, "cause", "likely", "manual")
+    assert "128 KiB left now" in finding.says
+    assert told(world(space={"bytes": 131072})) == []
+
+
 def test_a_response_is_cut_and_keeps_its_status():
     finding = first(world("proxy_temp_path", PROXY, uid=0).judge())
     assert "cut short, with the status of the backend" in finding.says

@@ -56,6 +56,13 @@ def test_what_is_no_tunnel(command):
     assert told(down(command=command)) == [("backend-not-running", "cause", "proven")]
 
 
+def test_a_script_that_opens_the_tunnel():
+    host = down(command=["/bin/sh", "/usr/local/bin/office"])
+    host.units[0]["claims"][0]["tunnel"] = "ssh"
+    finding = first(host.judge())
+    assert (finding.id, finding.certainty) == ("tunnel-down", "proven") and "(ssh)" in finding.says
+
+
 def test_a_tunnel_that_fails():
     finding = first(down(active="failed", result="exit-code", status=255, code="exited", journal=["ssh: connect to host office.example: refused"]).judge())
     assert (finding.id, finding.certainty, finding.fix.safety) == ("tunnel-down", "proven", "manual")

@@ -19,9 +19,9 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _log_fil
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
 MAX_DESCRIPTORS = 2048
-JOURNAL_RECORDS = 12000
+JOURNAL_RECORDS = 8000
 JOURNAL_SECONDS = 10
-JOURNAL_LIMIT = 24 << 20
+JOURNAL_LIMIT = 16 << 20
 SYSLOG_FILES = ("/var/log/syslog", "/var/log/messages", "/var/log/daemon.log", "/var/log/local7.log")
 
 _STREAMS = {

@@ -48,6 +48,7 @@ FIELD_LENGTH = 300
 SHAPES = 4000
 SECONDS = 60.0
 RECORD_LINES = 64
+NEAR_END = 1 << 13
 SLACK = log_files.SLACK
 
 _QUIET = ("crit", "alert", "emerg")
@@ -74,13 +75,14 @@ _ELSEWHERE = re.compile(
     rb"|(?:emerg|alert|notice)\] |crit\] [^*\n]*(?:\*[0-9]+ )?open\(\) \"[^\"\n]*\" failed)"
     rb"|nginx: \[)"
 )
-# What stands behind a name in its record: one that could not be resolved, a file for which no descriptor was left.
-_NAME_MARKS = (b" could not be resolved (", b"\" failed (23:", b"\" failed (24:")
+# The names that could not be resolved stand first in their records.
+_NAME_MARK = b" could not be resolved ("
 # A line without a record's beginning that was meant as one of ours.
 _NEAR_LINE = re.compile(rb"\[(?:emerg|alert|crit|error|warn)\] |upstream: \"| (?:to|from|reading) upstream(?:,|\Z)")
 # What stands in a message only when its context could not be read.
 _NEAR_MESSAGE = re.compile(
-    r"upstream: \"| while (?:connecting|SSL handshaking|sending request) to upstream| while reading (?:response header from )?upstream| while proxying ", re.ASCII
+    r"upstream: \"| while (?:connecting|SSL handshaking|sending request) to upstream| while reading (?:response header from )?upstream| while proxying ",
+    re.ASCII
 )
 _FASTCGI = b"FastCGI sent in stderr: "
 _FASTCGI_END = re.compile(rb"\" while (?:reading response header from upstream|reading upstream|sending to client), client: ")
@@ -441,11 +443,10 @@ class _Journal:
             yield 0
         for match in _ELSEWHERE.finditer(block):
             yield match.start() + 1
-        for mark in _NAME_MARKS:
-            at = block.find(mark)
-            while at >= 0:
-                yield block.rfind(b"\n", 0, at) + 1
-                at = block.find(mark, at + 1)
+        at = block.find(_NAME_MARK)
+        while at >= 0:
+            yield block.rfind(b"\n", 0, at) + 1
+            at = block.find(_NAME_MARK, at + 1)
 
     def _learn(self, key, line):
         """Take apart the first record of a shape; return [group, pid, method, its last stamp], or False for none of ours."""
@@ -651,8 +652,8 @@ def _span(block):
 
     usual is the middle one of those at its begin: a client can forge one old stamp, but not most of them.
     """
-    head = sorted(line[:19] for line in block.split(b"\n", RECORD_LINES)[:RECORD_LINES] if nginx_log.RECORD_START.match(line))
-    tail = [line[:19] for line in block.rsplit(b"\n", RECORD_LINES)[-RECORD_LINES:] if nginx_log.RECORD_START.match(line)]
+    head = sorted(line[:19] for line in block[:NEAR_END].split(b"\n") if nginx_log.RECORD_START.match(line))
+    tail = [line[:19] for line in block[-NEAR_END:].split(b"\n")[len(block) > NEAR_END:] if nginx_log.RECORD_START.match(line)]
     if not head or not tail:
         return None, None, None
     return _time(head[0]), _time(head[(len(head) - 1) // 2]), _time(max(head[-1:] + tail))

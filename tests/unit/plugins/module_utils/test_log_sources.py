@@ -201,7 +201,8 @@ RECORD = b"2026/11/22 10:27:08 [error] 5#5: *1 connect() failed"
 
 
 @pytest.mark.parametrize("before", [
-    b"Nov 22 10:27:08 web1 nginx: ", b"Nov  2 10:27:08 web1 nginx[12]: ", b"<187>Nov 22 10:27:08 web1 nginx: ", b"2026-11-22T10:27:08.123456+00:00 web1 nginx: ",
+    b"Nov 22 10:27:08 web1 nginx: ", b"Nov  2 10:27:08 web1 nginx[12]: ", b"<187>Nov 22 10:27:08 web1 nginx: ",
+    b"2026-11-22T10:27:08.123456+00:00 web1 nginx: ",
     b"2026-11-22T10:27:08.123456789Z stderr F ", b"web1 nginx: ", b"web-1  | ", b"",
 ])
 def test_frames_are_taken_off(before):

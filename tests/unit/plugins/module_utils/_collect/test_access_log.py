@@ -86,7 +86,8 @@ def test_who_made_it(host, tail, made_by, upstream, upstream_status, tries):
 @pytest.mark.parametrize("length, made_by", [("157", "backend"), ("0", ""), ("", "")])
 def test_json(host, length, made_by):
     line = json.dumps({
-        "at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(NOW - 60)), "host": "shop.example", "request": "GET /a HTTP/1.1", "status": 502, "took": "0.100",
+        "at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(NOW - 60)), "host": "shop.example",
+        "request": "GET /a HTTP/1.1", "status": 502, "took": "0.100",
         "upstream": "127.0.0.1:3000", "upstream_status": "502", "bytes": length, "agent": 'a "quoted" \\ one',
     }, separators=(",", ":")) + "\n"
     write(host, line)
@@ -169,7 +170,8 @@ def test_hostile_text(host, words):
 
 
 @pytest.mark.parametrize("word", [
-    "99/Foo/0000:99:99:99 +9999", "00/Jan/0000:00:00:00 +0000", "31/Feb/2026:29:61:61 -9900", "0000-00-00T00:00:00+00:00", "9999-99-99T99:99:99-99:99", "1.2.3", ".",
+    "99/Foo/0000:99:99:99 +9999", "00/Jan/0000:00:00:00 +0000", "31/Feb/2026:29:61:61 -9900", "0000-00-00T00:00:00+00:00", "9999-99-99T99:99:99-99:99",
+    "1.2.3", ".",
 ])
 def test_times_that_are_none(word):
     moment = access_log._time(word)

@@ -520,7 +520,8 @@ def test_every_message_of_the_catalogue_is_found_in_a_log(host):
             "stream": ', client: 192.0.2.7, server: 0.0.0.0:1234, upstream: "127.0.0.1:7", bytes from/to client:0/0, bytes from/to upstream:0/0',
             "none": ", resolver: 127.0.0.1:53" if phase == "resolving" else "",
         }[kind]
-        lines.append("{0} [{1}] 5#5: {2}{3}{4}{5}\n".format(stamp(60), level, "" if kind == "none" else "*1 ", message, " while " + phase if phase else "", context))
+        words = message + (" while " + phase if phase else "") + context
+        lines.append("{0} [{1}] 5#5: {2}{3}\n".format(stamp(60), level, "" if kind == "none" else "*1 ", words))
         expected[name] = expected.get(name, 0) + 1
     write(host, "".join(lines))
     found = {}

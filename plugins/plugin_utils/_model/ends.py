@@ -11,6 +11,7 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import bisect
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -95,11 +96,19 @@ def side_of(host: Host, leg: Leg) -> Side | None:
     if not home:
         return None
     listeners = servers.listeners_of(host, leg)
-    found = _owners_at(home, leg.endpoint, listeners)
+    known, key = _known(home), (leg.endpoint, listeners)
+    if key not in known:
+        known[key] = _owners_at(home, leg.endpoint, listeners)
+    found = known[key]
     return Side(home, found, listeners) if found else None
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=8)
+def _known(_home: Host) -> dict[tuple, tuple[owners.Owner, ...]]:
+    """Return what was found out of a host's endpoints. Of few hosts at a time: a fleet is judged one by one."""
+    return {}
+
+
 def _owners_at(home: Host, endpoint: Endpoint, listeners: tuple[Listener, ...]) -> tuple[owners.Owner, ...]:
     holders = [owner for owner in (home.owner_of(item) for item in listeners) if owner]
     found = holders + [owner for owner in home.owners if owner.claim_on(endpoint) and (not holders or owner.state != owners.STOPPED)]
@@ -148,6 +157,8 @@ def join(leg: Leg, events: Iterable[dict], classes: tuple[str, ...] = CUT, after
     """Return the lost requests of a leg with the events that coincide with one; after is how long after an event one may be lost by it."""
     groups = tuple(group for group in leg.errors if group["class"] in classes)
     lost = sorted({moment for group in groups for moment in _moments(group)})
+    if not lost:
+        return Joined(groups, (), 0, 0)
     events = [event for event in events if event["moments"]]
     ends = sorted(moment for event in events for moment in event["moments"])
     hits = sum(1 for moment in lost if _any_within(ends, moment - after, moment + SLACK))
@@ -169,7 +180,9 @@ def _near(moments: Iterable[float], others: list[float], slack: float) -> int:
 
 
 def _any_within(moments: list[float], first: float, last: float) -> bool:
-    return any(first <= moment <= last for moment in moments)
+    """Return whether one of some moments, in their order, is within two."""
+    at = bisect.bisect_left(moments, first)
+    return at < len(moments) and moments[at] <= last
 
 
 def fails_now(leg: Leg) -> bool:

@@ -67,7 +67,7 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, crashes
     evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2]), *(show_event(event) for event in joined.events[:4])]
     evidence += show_paths(leg, *ends.CUT)
     evidence += [Evidence(f"last words of {event['owner']}", quote(line)) for event in joined.events[:2] for line in event["words"]]
-    evidence += _cores(side.home, joined) + show_probe(leg)
+    evidence += _cores(side, joined) + show_probe(leg)
     if unread:
         limit = next((limit for owner in side.owners for limit in ((ends.unit_of(side.home, owner).get("memory") or {}).get("limit"),) if limit), None)
         allowed = f"; its unit may use {limit / (1 << 20):.0f} MiB of memory" if limit else ""
@@ -104,14 +104,20 @@ def _how(event: dict) -> str:
     return f"ended with code {event['code']}" if event["code"] else "ended"
 
 
-def _cores(host: Host, joined: ends.Joined) -> list[Evidence]:
+def _cores(side: ends.Side, joined: ends.Joined) -> list[Evidence]:
     """Show the core dumps and the kernel's segfault lines of these moments."""
     moments = [moment for event in joined.events for moment in event["moments"]]
     pids = {pid for event in joined.events for pid in event["pids"]}
-    cores = ((host.answer("backend_log")["value"] or {}).get("cores") or {}).get("value") or ()
-    fitting = [core for core in cores if core["pid"] in pids or not pids and any(abs(core["time"] - moment) <= ends.SLACK for moment in moments)]
-    shown = [Evidence("core dump", quote(core["name"])) for core in fitting[-2:]]
-    return shown + [Evidence("kernel log", quote(event["sample"])) for event in ends.kernel_events(host, "segfault") if event["pid"] in pids][:2]
+    names = {process.comm for item in side.listeners for process in item.processes}
+
+    def fits(item: dict) -> bool:
+        # The pid of a main process is not told; its name and the moment are.
+        at_that_time = bool(item["time"]) and any(abs(item["time"] - moment) <= ends.SLACK for moment in moments)
+        return item["pid"] in pids or not pids and at_that_time and item["comm"] in names
+
+    cores = ((side.home.answer("backend_log")["value"] or {}).get("cores") or {}).get("value") or ()
+    shown = [Evidence("core dump", quote(core["name"])) for core in cores if fits(core)][-2:]
+    return shown + [Evidence("kernel log", quote(event["sample"])) for event in ends.kernel_events(side.home, "segfault") if fits(event)][-2:]
 
 
 RULE = Rule(

@@ -52,6 +52,17 @@ def test_a_crash_that_the_probe_meets_too_is_proven():
     assert causes(result) == [("backend-crashed", "proven")]
 
 
+def test_the_core_dump_and_the_kernels_word_are_shown():
+    world = lost(node(), T).ended("shop.service", "exit", by="systemd", signal=11, at=(T,))
+    cores = [{"name": "core." + comm, "comm": comm, "pid": 9, "time": T} for comm in ("node", "other")]
+    world.backend_log["cores"] = evidence.answer("cores", cores)
+    line = {"event": "segfault", "time": T, "pid": 9, "comm": "node", "unit": "", "constraint": "", "memory": None, "port": None}
+    world.backend_log["kernel"]["value"]["events"].append({**line, "sample": "node[9]: segfault at 0"})
+    shown = {(item.from_, item.shows) for item in only(world.judge()).evidence}
+    assert {("core dump", "core.node"), ("kernel log", "node[9]: segfault at 0")} <= shown
+    assert ("core dump", "core.other") not in shown
+
+
 def test_a_kill_from_outside_is_never_proven_to_be_a_crash():
     world = lost(node(), T).ended("shop.service", "exit", by="systemd", signal=9, at=(T,))
     finding = only(world.reply(NODE, {"status": "closed", "seconds": 0.1}).judge())

@@ -145,3 +145,8 @@ def test_nginx_that_is_down_has_no_loop():
 def test_many_peers_that_are_itself_are_judged_in_no_time():
     peers = " ".join(f"server 127.0.0.{number}:80;" for number in range(1, 12))
     assert loops(world(f"upstream shop {{ {peers} }} " + SERVER % "location / { proxy_pass http://shop/x/; }")) != []
+
+
+def test_connections_that_a_loop_takes_are_no_cause_of_their_own():
+    host = World().passes("http://127.0.0.1:80").listen_of_nginx(HTTP).logged("127.0.0.1:80", "connections-exhausted", detail={"limit": 768})
+    assert [item[0] for item in verdict(host.judge())] == ["proxy-loop"]

@@ -65,7 +65,7 @@ _FURTHER = {
     "https": ("https-sni", "http", "fastcgi-ping", "uwsgi-ping", "uwsgi", "http2-tls"),
     "https-sni": ("https", "http", "fastcgi-ping", "uwsgi-ping", "uwsgi", "http2-tls"),
     "fastcgi": ("http", "fastcgi-ping", "https", "scgi", "uwsgi-ping", "uwsgi", "memcached"),
-    "fastcgi-ping": ("http", "https", "scgi", "uwsgi-ping", "uwsgi", "memcached"),
+    "fastcgi-ping": ("fastcgi", "http", "https", "scgi", "uwsgi-ping", "uwsgi", "memcached"),
     "uwsgi": ("http", "https", "fastcgi-ping", "scgi", "uwsgi-ping", "memcached"),
     "scgi": ("http", "https", "fastcgi-ping", "uwsgi-ping", "uwsgi", "memcached"),
     "http2": ("http", "http2-tls", "https", "fastcgi-ping", "scgi", "uwsgi"),
@@ -231,7 +231,7 @@ class _Probe:
         key = speaks, self._server_name()
         if key not in self.known:
             self.known[key] = self._further(speaks)
-        probe["tries"] = [tried] + self.known[key] + self._routed(tried)
+        probe["tries"] = _own_first([tried] + self.known[key]) + self._routed(tried)
         # What was taken and not answered may keep the only worker busy while the next target of this endpoint is asked.
         taken = self.queue is None or self.queue["accepted"] is not False
         self.known["left"] = self.known.get("left") or taken and any(item["status"] == "timeout" for item in probe["tries"])
@@ -707,6 +707,13 @@ def _further_speaks(first, tried, raw, asked):
     if _understood(tried):
         return ()
     return tuple(_hinted_first(list(_FURTHER[first]), raw, [asked]))
+
+
+def _own_first(tries):
+    """Return tries with the one first that answers the pass: not every FastCGI server takes the question for its limits (uWSGI does not)."""
+    if tries[0]["speak"] == "fastcgi-ping" and tries[-1]["speak"] == "fastcgi" and _understood(tries[-1]):
+        return tries[-1:] + tries[:-1]
+    return tries
 
 
 def _understood(tried):

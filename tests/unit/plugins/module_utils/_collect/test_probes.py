@@ -868,6 +868,18 @@ def test_uwsgi(folder):
     assert spoken(mixed)[-1] in (("uwsgi", "ok"), ("uwsgi-ping", "ok"))
 
 
+@needs_root
+def test_fastcgi_of_uwsgi(folder):
+    """It does not take the question for its limits."""
+    port = free_port()
+    (folder / "app.py").write_text(APPLICATION)
+    endpoint = "127.0.0.1:{0}".format(port)
+    argv = [program("uwsgi", "uwsgi-core uwsgi-plugin-python3"), "--plugin", "python3", "--fastcgi-socket", endpoint, "--wsgi-file", "app.py", "--die-on-term"]
+    with running(argv + ["--uid", "65534", "--gid", "65534"], port, folder):
+        found = probe(endpoint, speak="fastcgi", wait=0.5)
+    assert spoken(found) == [("fastcgi", "ok"), ("fastcgi-ping", "timeout")]
+
+
 def test_gunicorn(folder, certified):
     (folder / "app.py").write_text(APPLICATION)
     for options, speaks in (([], [("http", "ok")]), (["--certfile", certified[0], "--keyfile", certified[1]], [("http", None), ("https", "ok")])):

@@ -214,6 +214,7 @@ class Stale:
     old     where the running workers went
     group   the records of the error log, or None
     held    the connections of the workers to the old address: made, or being tried
+    others  those that they have to addresses which the names still have: of several, one was lost
     """
 
     route: routes.Route
@@ -224,6 +225,7 @@ class Stale:
     now: tuple[Endpoint, ...]
     group: dict | None
     held: tuple[dict, ...] = ()
+    others: tuple[dict, ...] = ()
 
 
 @functools.lru_cache(maxsize=8)
@@ -254,8 +256,13 @@ def _stale_addresses(host: Host) -> Iterator[Stale]:
 def _stale(host: Host, route: routes.Route, instance: Instance, peers: list[routes.Peer], old: Endpoint, group: dict | None) -> Stale:
     names = tuple(dict.fromkeys(peer.host_name for peer in peers))
     now = tuple(dict.fromkeys(endpoint for peer in peers for endpoint in peer.endpoints if endpoint.kind == TCP))
-    held = tuple(item for item in _connections(host, instance) if Endpoint.tcp(item["address"], item["port"]) == old)
-    return Stale(route, instance, peers[0], names, old, now, group, held)
+    places = {leg.endpoint for leg in host.legs if leg.instance is instance and leg.peer.host_name not in names}
+    held, others = [], []
+    for item in _connections(host, instance):
+        place = Endpoint.tcp(item["address"], item["port"])
+        held += [item] if place == old else []
+        others += [item] if place in now and place not in places and item["state"] == "established" else []
+    return Stale(route, instance, peers[0], names, old, now, group, tuple(held), tuple(others))
 
 
 def _of_workers(instance: Instance, group: dict) -> bool:

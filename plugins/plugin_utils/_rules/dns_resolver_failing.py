@@ -57,7 +57,7 @@ def _of(host: Host, lookup: naming.Lookup) -> Finding:
         [show_config(leg), Evidence(str(lookup.resolver.at), f"resolver {' '.join(lookup.resolver.servers)}")]
         + [*show_lookup(lookup), *show_log(leg, naming.NOT_RESOLVED)],
         _fix(lookup),
-        _command(lookup),
+        _dig(lookup.failing[0].server, lookup.name),
         () if lookup.certainty == PROVEN else ("network-unreachable",),
         at=lookup.resolver.at,
     )
@@ -88,7 +88,7 @@ def _of_requests(host: Host) -> Iterator[Finding]:
             [Evidence(str(resolver.at), f"resolver {' '.join(resolver.servers)}"), show_group(group)]
             + ([Evidence("DNS", f"{' '.join(resolver.servers)}: no answer to any question")] if alive is False else []),
             Fix(remedy=None, safety=RISKY, summary=f"Set a working resolver at {resolver.at}.", diff=""),
-            f"dig @{shlex.quote(resolver.servers[0])} localhost" if resolver.servers else "",
+            next((_dig(server, "localhost") for server in host.name_servers(route.instance).servers_of(resolver)), ""),
             () if certainty == PROVEN else (naming.NOT_FOUND,),
         )
 
@@ -124,9 +124,9 @@ def _only_ipv6_is_bad(lookup: naming.Lookup) -> bool:
     return bool(lookup.ipv4_alone) and all(one.status == resolvers.OK for one in lookup.ipv4_alone)
 
 
-def _command(lookup: naming.Lookup) -> str:
-    host, _colon, port = lookup.failing[0].server.rpartition(":")
-    return f"dig @{shlex.quote(host.strip('[]'))} -p {shlex.quote(port)} {shlex.quote(lookup.name)}"
+def _dig(server: str, name: str) -> str:
+    host, _colon, port = server.rpartition(":")
+    return f"dig @{shlex.quote(host.strip('[]'))} -p {shlex.quote(port)} {shlex.quote(name)}"
 
 
 RULE = Rule(

@@ -12,7 +12,8 @@ nginx goes on to the old address: 502 or 504, until it is reloaded.
 The workers that run failed at an address to which no line of their route leads by now, while the route has a name
 with that port which stands for other addresses. Proven when a worker holds a connection to the old address or tries to
 make one, or when the name is in the hosts file and that was changed after the workers were started; else likely: a log
-line alone proves nothing.
+line alone proves nothing. A risk where the workers also hold connections to addresses that the name still has: it lost
+one of several, and nginx goes on to the next.
 
 ## Fix
 Reload, which resolves anew: safe. For good: "resolver" with "resolve" (since nginx 1.27.3) or a variable in the pass.
@@ -26,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, of_route
@@ -51,11 +52,12 @@ def check(host: Host) -> Iterator[Finding]:
         evidence += [Evidence("file times", f"/etc/hosts, where the name is, was changed at {clock(changed)}")] if changed else []
         evidence += [Evidence("connections of the workers", f"{item['state']} to {found.old}: {item['count']}") for item in found.held]
         evidence += [show_group(found.group)] if found.group else []
+        evidence += [Evidence("connections of the workers", f"{item['state']} to {item['address']}: {item['count']}") for item in found.others[:2]]
         proven = bool(changed or found.held)
         yield of_route(
             RULE.id,
             found.route,
-            CAUSE,
+            RISK if found.others else CAUSE,
             PROVEN if proven else LIKELY,
             f"nginx still goes to {found.old} for {name}, which it resolved when it was loaded; the name stands for {now} now.",
             evidence,

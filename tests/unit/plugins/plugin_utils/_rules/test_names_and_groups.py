@@ -238,6 +238,12 @@ class TestResolverFailing:
         world = World().site("resolver 127.0.0.53;", "location / { proxy_pass http://$host; }").dns("127.0.0.53", "localhost", status="unreachable")
         assert told(world.logged("", "name-not-resolved", detail={"name": "x.example", "code": 110})) == [("dns-resolver-failing", "cause", "proven")]
 
+    @pytest.mark.parametrize(("server", "command"), [("127.0.0.1:5353", "dig @127.0.0.1 -p 5353 localhost"), ("127.0.0.53", "dig @127.0.0.53 -p 53 localhost")])
+    def test_the_command_that_asks_the_server(self, server, command):
+        world = World().site(f"resolver {server};", "location / { proxy_pass http://$host; }").dns(server, "localhost", status="unreachable")
+        (finding,) = world.logged("", "name-not-resolved", detail={"name": "x.example", "code": 110}).judge(only=("dns-resolver-failing",)).findings
+        assert finding.next == command
+
     def test_a_server_that_answers_again(self):
         world = looked_up().resolve(NAME, "127.0.0.1").dns("127.0.0.53", NAME, "127.0.0.1").service("shop.service", "127.0.0.1:3000")
         result = world.logged("", "name-not-resolved", detail={"name": NAME, "code": 110}).judge()
@@ -261,6 +267,12 @@ class TestStaleAddress:
     def test_a_connection_proves_what_the_log_says(self, state):
         world = named().resolve(NAME, "127.0.0.3").service("shop.service", "127.0.0.3:3000").logged("127.0.0.2:3000").connection("127.0.0.2", 3000, state)
         assert told(world) == [("dns-stale-address", "cause", "proven")]
+
+    def test_one_of_several_addresses_was_lost(self):
+        world = named().resolve(NAME, "127.0.0.3").service("shop.service", "127.0.0.3:3000").logged("127.0.0.2:3000")
+        assert told(world.connection("127.0.0.3", 3000, "established")) == [("dns-stale-address", "risk", "likely")]
+        world.passes("http://127.0.0.3:3000", name="two")
+        assert told(world) == [("dns-stale-address", "cause", "likely")]
 
     def test_a_connection_that_is_being_tried_needs_no_log(self):
         world = named().resolve(NAME, "127.0.0.3").service("shop.service", "127.0.0.3:3000").connection("127.0.0.2", 3000)

@@ -115,7 +115,7 @@ def _newest(host: Host, legs: list[Leg], instance: Instance) -> dict | None:
         group
         for leg in legs
         for group in leg.logged(NO_LIVE)
-        if workers & set(group.get("pids") or ()) and group["last"] >= instance.loaded and host.now - group["last"] <= _RECENT
+        if workers & set(group.get("pids") or ()) and instance.served_at(group["last"]) and host.now - group["last"] <= _RECENT
     ]
     return max(found, key=lambda group: group["last"], default=None)
 

@@ -195,7 +195,11 @@ class Instance:
     def in_force_at(self, moment: float) -> bool:
         """Return whether the configuration that runs is the one that ran at a moment: not loaded, or not changed, since."""
         changed = max((file.get("mtime") or 0.0 for file in self.raw.get("files") or ()), default=0.0)
-        return moment >= self.loaded or moment > changed
+        return self.served_at(moment) or moment > changed
+
+    def served_at(self, moment: float) -> bool:
+        """Return whether the workers that run were there at a moment of the log, which has whole seconds."""
+        return moment >= int(self.loaded)
 
     def in_force_for(self, group: dict) -> bool:
         """Return the same for the last record of a log group. The log tells whole seconds: in that of the load, the worker tells which side it was."""

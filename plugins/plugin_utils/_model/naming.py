@@ -268,7 +268,7 @@ def _stale(host: Host, route: routes.Route, instance: Instance, peers: list[rout
 def _of_workers(instance: Instance, group: dict) -> bool:
     """Return whether records of the log are failures of requests which the workers that run took."""
     workers = {worker["pid"] for worker in instance.raw.get("workers") or ()}
-    fresh = bool(workers & set(group.get("pids") or ())) and (group.get("last") or 0.0) >= instance.loaded
+    fresh = bool(workers & set(group.get("pids") or ())) and instance.served_at(group.get("last") or 0.0)
     return fresh and (group.get("status") in (500, 502, 504) or group.get("scheme") == STREAM and group["class"].startswith("connect-"))
 
 

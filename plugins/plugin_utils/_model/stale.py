@@ -35,7 +35,7 @@ def fresh_foreign(host: Host, instance: Instance) -> list[dict]:
     return [
         group
         for group in host.foreign_errors
-        if group.get("status") in (500, 502, 504) and pids & set(group.get("pids") or ()) and (group.get("last") or 0.0) >= instance.loaded
+        if group.get("status") in (500, 502, 504) and pids & set(group.get("pids") or ()) and instance.served_at(group.get("last") or 0.0)
     ]
 
 

@@ -268,6 +268,12 @@ class TestStaleAddress:
         world = named().resolve(NAME, "127.0.0.3").service("shop.service", "127.0.0.3:3000").logged("127.0.0.2:3000").connection("127.0.0.2", 3000, state)
         assert told(world) == [("dns-stale-address", "cause", "proven")]
 
+    def test_a_failure_in_the_second_of_the_start(self):
+        world = named().resolve(NAME, "127.0.0.3").service("shop.service", "127.0.0.3:3000").logged("127.0.0.2:3000", last=LOADED)
+        for worker in world.instance["workers"]:
+            worker["started"] = LOADED + 0.4
+        assert told(world) == [("dns-stale-address", "cause", "likely")]
+
     def test_one_of_several_addresses_was_lost(self):
         world = named().resolve(NAME, "127.0.0.3").service("shop.service", "127.0.0.3:3000").logged("127.0.0.2:3000")
         assert told(world.connection("127.0.0.3", 3000, "established")) == [("dns-stale-address", "risk", "likely")]

@@ -276,7 +276,10 @@ class Leg:
         """Return whether the probe ended before nginx would have: it says nothing then, unless the endpoint answered in another protocol."""
         timeout = self.route.value("read_timeout")
         limit = timeout.seconds if timeout else None
-        timed_out = bool(self.probe) and self.probe.asked.get("status") == "timeout" and not any(item["status"] == "ok" for item in self.probe.tries)
+        asked = self.probe.asked if self.probe else {}
+        # A ping is no other protocol: it is answered while a page takes its time.
+        otherwise = asked and any(item["status"] == "ok" and item["speak"] != f"{asked['speak']}-ping" for item in self.probe.tries)
+        timed_out = asked.get("status") == "timeout" and not otherwise
         return timed_out and bool(limit) and (self.waited or 0.0) <= limit
 
     @property

@@ -106,6 +106,12 @@ def test_a_long_poll_is_no_fault():
     assert (verdict(result), unknowns(result)) == ([], [("probe", TCP, "timeout")])
 
 
+def test_a_slow_page_of_a_pool_that_answers_a_ping_is_no_fault():
+    ping = {"speak": "fastcgi-ping", "code": None, "header_bytes": None}
+    result = World().passes(f"fastcgi_pass {PHP}").pool(PHP).reply(PHP, {**SILENCE, "seconds": 10.0}, ping, queue=TAKEN).judge()
+    assert (verdict(result), unknowns(result)) == ([], [("probe", PHP, "timeout")])
+
+
 def test_the_next_peer_takes_over():
     group = (f"upstream shop {{ server {UNIX}; server {OTHER}; }}",)
     world = World().site("location / { proxy_pass http://shop; }", outside=group).service("a.service", UNIX).service("b.service", OTHER)

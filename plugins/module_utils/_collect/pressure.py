@@ -21,7 +21,7 @@ ASKED = "/proc/pressure, /proc/loadavg, /proc/net/netstat"
 
 _RESOURCES = ("cpu", "memory", "io")
 MAX_SERVERS = 300
-# What uses less of a core is not worth telling; over a shorter time, ticks of 10 ms tell nothing.
+# What uses, or wants, less of a core is not worth telling; over a shorter time, ticks of 10 ms tell nothing.
 _BUSY = 0.5
 _LEAST_SECONDS = 0.2
 _COUNTERS = ("ListenOverflows", "ListenDrops")
@@ -49,8 +49,7 @@ class Counters:
         servers = [process.pid for process in processes if backends.kind_of(process)]
         for pid in servers[:MAX_SERVERS]:
             try:
-                fields = host.read("/proc/{0}/stat".format(pid), 4096)[0].rpartition(b") ")[2].split()
-                self.ticks[pid] = int(fields[11]) + int(fields[12])
+                self.ticks[pid] = _used(host, pid), _wanted(host, pid)
             except (evidence.Unanswered, OSError, IndexError, ValueError):
                 # It ended meanwhile.
                 continue
@@ -80,9 +79,9 @@ def collect(host, before, after):
             if name in now:
                 risen = max(now[name] - then[name], 0) if name in then else None
                 value["drops"].append({"net": net, "counter": name, "total": now[name], "risen": risen})
-    seconds, rate = after.read - before.read, float(os.sysconf("SC_CLK_TCK"))
+    seconds = after.read - before.read
     for pid in sorted(after.ticks) if seconds >= _LEAST_SECONDS else ():
-        share = (after.ticks[pid] - before.ticks[pid]) / rate / seconds if pid in before.ticks else 0.0
+        share = max((now - then) / seconds for now, then in zip(after.ticks[pid], before.ticks[pid])) if pid in before.ticks else 0.0
         if share >= _BUSY:
             value["busy"].append({"pid": pid, "share": round(share, 2)})
     return evidence.Partial(value, False, hidden)
@@ -112,6 +111,24 @@ def parse_pressure(content):
         if words and words[0] in ("some", "full"):
             found[words[0]] = [float(given[name]) for name in ("avg10", "avg60", "avg300") if name in given]
     return found
+
+
+def _used(host, pid):
+    """Return the processor time of a process, all threads, in seconds: utime and stime of its stat."""
+    fields = host.read("/proc/{0}/stat".format(pid), 4096)[0].rpartition(b") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def _wanted(host, pid):
+    """Return for how long the main thread of a process ran or waited for a processor, in seconds; 0.0 on a kernel that does not count.
+
+    On a host without a processor to spare a program that is never idle gets less than a core.
+    """
+    try:
+        fields = host.read("/proc/{0}/schedstat".format(pid), 4096)[0].split()
+        return (int(fields[0]) + int(fields[1])) / 1e9
+    except (evidence.Unanswered, OSError, IndexError, ValueError):
+        return 0.0
 
 
 def _cores():

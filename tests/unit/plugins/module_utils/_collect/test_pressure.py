@@ -66,6 +66,15 @@ def test_the_processor_time_of_servers(root, monkeypatch):
     assert collect(root, work).value["busy"] == [{"pid": 60, "share": 0.95}]
 
 
+def test_a_server_that_waits_for_a_processor_is_busy_too(root, monkeypatch):
+    add_process(root, 60, [b"/usr/bin/node", b"app.js"], exe=b"/usr/bin/node")
+    (root / "proc" / "60" / "schedstat").write_text("5000000000 1000000000 70\n")
+    clock = iter((100.0, 101.0))
+    monkeypatch.setattr(pressure.time, "monotonic", lambda: next(clock))
+    found = collect(root, lambda root: (root / "proc" / "60" / "schedstat").write_text("5300000000 1650000000 90\n"))
+    assert found.value["busy"] == [{"pid": 60, "share": 0.95}]
+
+
 def test_what_is_not_there_is_said(root):
     for name in ("cpu", "memory", "io"):
         (root / "proc" / "pressure" / name).unlink()

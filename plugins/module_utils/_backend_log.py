@@ -21,7 +21,7 @@ HINT = (
     r"exited|signal|WORKER TIMEOUT|HARAKIRI|DAMN !|EVIL RELOAD|timed out|max_children|seems busy|process\.max|threshold|too slow"
     r"|block size|request size|listen queue|failed to boot|failed to load|Segmentation Fault|was sent SIG|Failed with result|OOM killer|oomd killed"
     r"|heap out of memory|in progress \.\.\.|Finishing \.\.\.|Terminating|killing|reaped|stopped: |Stopping |Started "
-    r"|Worker exiting|Watchdog timeout|repeated too quickly"
+    r"|Worker exiting|exceeds --max-memory|Watchdog timeout|repeated too quickly"
 )
 _HINT = re.compile(HINT.encode("ascii"))
 
@@ -119,6 +119,11 @@ _MANAGER_PATTERNS = {
             r" via signal \[(?P<signal>SIG\w+)\]$",
         ),
         _pattern("stopped", _PM2 + r"Stopping app:(?P<owner>.+) id:(?P<number>\d+)$"),
+        _pattern(
+            "memory-reload",
+            _PM2 + r"\[PM2\]\[WORKER\] Process (?P<number>\d+) restarted because it exceeds --max-memory-restart value"
+            r" \(current_memory=(?P<size>\d+) max_memory_limit=(?P<limit>\d+)",
+        ),
     ),
 }
 _NUMBERS = ("pid", "code", "status", "limit", "size", "worker", "queued", "spawning", "idle", "total", "number", "within", "try")

@@ -361,6 +361,8 @@ def _read(host, events, log, begin, processes):
         if not told:
             continue
         event, values = told
+        if event == "memory-reload" and manager == "pm2":
+            values["owner"] = _app_of(lines, number, values["number"])
         about, name = _owner(kind, owner, values)
         if event == "stopped" and manager == "pm2":
             # What it logs next is the end that was asked for.
@@ -377,6 +379,15 @@ def _read(host, events, log, begin, processes):
     if kind in ("program", "app") and not manager:
         events.keep_words(kind, owner, written, _telling([text.decode(line[:1000]) for line in lines[-40:]]))
     return source
+
+
+def _app_of(lines, number, identity):
+    """Return the name of the app of which PM2 told the number alone: it names both in what it does next."""
+    for line in lines[number + 1:number + 1 + AROUND]:
+        told = backend_log.recognise(text.decode(line[:4096]), "pm2")
+        if told and told[1].get("number") == identity and told[1].get("owner"):
+            return told[1]["owner"]
+    return ""
 
 
 def _between(lines, number, processes):

@@ -6,7 +6,7 @@
 ## What it is
 gunicorn's --timeout (30 s by default), uWSGI's harakiri and PHP-FPM's request_terminate_timeout end a worker whose request takes too
 long. Where that is shorter than nginx waits, nginx sees the connection break and answers 502, where a slower end would have been a 504. (gunicorn from
-22.0 on answers 500 itself.) uWSGI's evil-reload-on-rss does the same to a worker that uses too much memory, and a reload of PHP-FPM to every
+22.0 on answers 500 itself.) uWSGI's evil-reload-on-rss and PM2's max_memory_restart do the same to what uses too much memory, and a reload of PHP-FPM to every
 running request as long as process_control_timeout is 0, its default.
 
 ## How it is recognised
@@ -123,7 +123,12 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, limit: 
         summary = f"Set {limit.name} {_ALIGN}"
     else:
         how = f"{who} ended the worker" + (" for its memory" if of_memory else "")
-        summary = "Use reload-on-rss, which ends a worker between requests." if of_memory else f"Set that timeout {_ALIGN}"
+        summary = f"Set that timeout {_ALIGN}"
+        if of_memory and joined.events[0]["by"] == "pm2":
+            how = "PM2's max_memory_restart ended the process for its memory"
+            summary = "Let the program end its requests on SIGINT within kill_timeout, or raise max_memory_restart; find what needs the memory."
+        elif of_memory:
+            summary = "Use reload-on-rss, which ends a worker between requests; find what needs the memory."
     last = ""
     if joined.hits:
         last = f", {times(sum(event['count'] for event in joined.events))} by its log, last {clock(max(event['last'] for event in joined.events))}"

@@ -63,6 +63,8 @@ MANAGERS = (
     ("supervisor", "2026-11-26 23:21:02,317 WARN stopped: s (terminated by SIGTERM)", "stopped", {"owner": "s"}),
     ("pm2", "2026-11-26T23:20:28: PM2 log: App [p:0] exited with code [1] via signal [SIGINT]", "exit", {"owner": "p", "number": 0, "code": 1}),
     ("pm2", "2026-11-26T23:20:31: PM2 log: App [p:0] exited with code [0] via signal [SIGKILL]", "exit", {"owner": "p", "number": 0, "code": 0, "signal": 9}),
+    ("pm2", "2026-11-27T00:32:53: PM2 log: [PM2][WORKER] Process 0 restarted because it exceeds --max-memory-restart value "
+     "(current_memory=214585344 max_memory_limit=104857600 [octets])", "memory-reload", {"number": 0, "size": 214585344, "limit": 104857600}),
     ("pm2", "2026-11-26T23:21:03: PM2 log: Stopping app:p id:0", "stopped", {"owner": "p", "number": 0}),
 )
 OTHERS = (

@@ -211,6 +211,15 @@ def test_pm2_and_what_it_was_asked_to_stop(host):
     assert told(answer) == [("app", "shop", "pm2", "exit", None, 1, 1), ("app", "shop", "pm2", "stopped", None, None, 1)]
 
 
+def test_pm2_and_what_used_too_much_memory(host):
+    write(host, "/home/deploy/.pm2/pm2.log", (
+        "{0}: PM2 log: [PM2][WORKER] Process 0 restarted because it exceeds --max-memory-restart value (current_memory=3 max_memory_limit=2 [octets])\n"
+        "{0}: PM2 log: Stopping app:other id:1\n{0}: PM2 log: Stopping app:shop id:0\n{0}: PM2 log: App [shop:0] exited with code [0] via signal [SIGINT]\n"
+    ).format(stamped("%Y-%m-%dT%H:%M:%S")))
+    found = told(collect(host, backends(apps=[app(pwd.getpwuid(os.geteuid()).pw_name)])))
+    assert ("app", "shop", "pm2", "memory-reload", None, None, 1) in found and not [item for item in found if item[3] == "exit"]
+
+
 def test_a_log_that_its_user_linked_to_elsewhere_is_not_read(host):
     place = write(host, "/home/deploy/.pm2/pm2.log", PM2.format(stamped("%Y-%m-%dT%H:%M:%S")))
     user = pwd.getpwuid(os.geteuid()).pw_name

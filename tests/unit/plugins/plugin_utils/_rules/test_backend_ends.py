@@ -322,6 +322,15 @@ def test_a_reload_that_waits_for_requests():
     assert causes(reloaded(process_control_timeout=30.0).judge()) == []
 
 
+def test_pm2_ended_an_app_for_its_memory():
+    world = World().passes(f"http://{NODE}").app("shop", "online", NODE, pid=50)
+    world.listen(NODE, pid=50, started=T + 1)
+    lost(world, T).ended("shop", "memory-reload", kind="app", by="pm2", at=(T,), source="/home/deploy/.pm2/pm2.log", size=214585344, limit=104857600)
+    finding = only(world.judge())
+    assert (finding.id, finding.certainty) == ("backend-killed-by-manager", "likely")
+    assert "max_memory_restart" in finding.says and "kill_timeout" in finding.fix.summary
+
+
 # --- uwsgi-request-too-big
 
 

@@ -19,7 +19,6 @@ MAX_DEPTH = 32
 MAX_STEPS = 20000
 MAX_SHOWN = 300
 
-_HOOKS = ("prerouting", "input", "output", "postrouting")
 # Priorities of the built-in tables, include/uapi/linux/netfilter_ipv4.h.
 _PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
 _BUILTIN = {"PREROUTING": "prerouting", "INPUT": "input", "OUTPUT": "output", "POSTROUTING": "postrouting"}
@@ -105,7 +104,7 @@ class Rule:
 
 
 class Ruleset:
-    """The chains of a host: {(family, table, name): Chain}. unread says why some are not known."""
+    """The chains of a host: {(family, table, name): Chain}."""
 
     def __init__(self):
         self.chains = {}
@@ -238,10 +237,6 @@ def _not(match):
 
 def _perhaps(_packet):
     return None
-
-
-def _never(_packet):
-    return False
 
 
 # --- nftables

@@ -306,6 +306,9 @@ def _nft_rule(expressions, chain, sets):
 
 def _nft_match(body, chain, sets):
     left, right, operator = body.get("left"), body.get("right"), body.get("op", "==")
+    if isinstance(left, dict) and left.get("fib", {}).get("result") == "oif" and right is False and operator == "==":
+        # Reverse path filters: the route back of a peer that was found by a route is there.
+        return lambda packet: False
     value = _nft_value(left)
     if value is None:
         return _perhaps
@@ -343,9 +346,6 @@ def _nft_value(left):
         return _META.get(body.get("key"))
     if kind == "ct" and isinstance(body, dict) and body.get("key") == "state":
         return lambda packet: packet.state
-    if kind == "fib" and isinstance(body, dict):
-        # Routes back are taken to be there: reverse path filters are no matter of one connection.
-        return None
     if kind == "&" and isinstance(body, list) and len(body) == 2:
         inner = body[0]
         if isinstance(inner, dict) and inner.get("payload", {}).get("field") == "flags" and inner["payload"].get("protocol") == "tcp":

@@ -98,6 +98,8 @@ DROPPED = ("drop", "", True, "output")
         ([[meta("nfproto", "ipv6"), DROP]], None),
         ([[meta("l4proto", {"set": ["tcp", "udp"]}), dport(3000), DROP]], DROPPED),
         ([[{"log": {"prefix": "x"}}, dport(3000), DROP]], DROPPED),
+        ([[{"match": {"op": "==", "left": {"fib": {"result": "oif", "flags": ["saddr", "iif"]}}, "right": False}}, DROP]], None),
+        ([[{"match": {"op": "==", "left": {"fib": {"result": "type", "flags": ["daddr"]}}, "right": "local"}}, DROP]], ("drop", "", False, "output")),
         ([[{"limit": {"rate": 10, "per": "second"}}, dport(3000), DROP]], ("drop", "", False, "output")),
         ([[{"limit": {"rate": 10, "per": "second"}}, dport(3000), ACCEPT], [dport(3000), DROP]], ("drop", "", False, "output")),
         ([[meta("mark", 7), ACCEPT], [dport(3000), DROP]], ("drop", "", False, "output")),

@@ -36,8 +36,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MA
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
 
 _CLASSES = ("temp-file-denied", "temp-file-missing", "temp-file-failed", "disk-full", "disk-read-only")
-# A file system never gives away its last blocks one by one.
-_FULL_BYTES = 4096
+# What is written to a file at once (a request body comes in pieces of client_body_buffer_size): with less than a few of them no file fits.
+_FULL_BYTES = 65536
 
 
 def check(host: Host) -> Iterator[Finding]:

@@ -194,8 +194,11 @@ class Instance:
 
     def in_force_at(self, moment: float) -> bool:
         """Return whether the configuration that runs is the one that ran at a moment: not loaded, or not changed, since."""
-        changed = max((file.get("mtime") or 0.0 for file in self.raw.get("files") or ()), default=0.0)
-        return self.served_at(moment) or moment > changed
+        return self.served_at(moment) or moment > self._changed
+
+    @cached_property
+    def _changed(self) -> float:
+        return max((file.get("mtime") or 0.0 for file in self.raw.get("files") or ()), default=0.0)
 
     def served_at(self, moment: float) -> bool:
         """Return whether the workers that run were there at a moment of the log, which has whole seconds."""
@@ -203,9 +206,10 @@ class Instance:
 
     def in_force_for(self, group: dict) -> bool:
         """Return the same for the last record of a log group. The log tells whole seconds: in that of the load, the worker tells which side it was."""
-        last = group.get("last") or 0.0
-        same_second = int(last) == int(self.loaded)
-        return self.in_force_at(last) or same_second and bool({worker["pid"] for worker in self.workers} & set(group.get("pids") or ()))
+        last, pids = group.get("last") or 0.0, set(group.get("pids") or ())
+        if pids and int(last) == int(self.loaded):
+            return last > self._changed or bool({worker["pid"] for worker in self.workers} & pids)
+        return self.in_force_at(last)
 
     @property
     def meant_to_run(self) -> bool:

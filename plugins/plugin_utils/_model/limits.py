@@ -21,8 +21,6 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place im
 # What one proxied request takes at once: the client's connection and the backend's.
 PER_REQUEST = 2
 _DEFAULT_CONNECTIONS = 512
-# A record has whole seconds, and the start of a process parts of one.
-_STAMP = 1.0
 
 
 @dataclass(frozen=True)
@@ -120,14 +118,14 @@ def logged(host: Host, instance: Instance, *classes: str) -> list[dict]:
     found = [
         group
         for group in host.groups
-        if group["class"] in classes and instance.in_force_at(group.get("last") or 0.0) and (alone or pids & set(group.get("pids") or ()))
+        if group["class"] in classes and instance.in_force_for(group) and (alone or pids & set(group.get("pids") or ()))
     ]
     return sorted(found, key=lambda group: -group["count"])
 
 
 def fresh(instance: Instance, groups: list[dict]) -> list[dict]:
     """Return the log groups that the workers which run now can have written."""
-    return [group for group in groups if (group.get("last") or 0.0) + _STAMP >= instance.loaded]
+    return [group for group in groups if instance.served_at(group.get("last") or 0.0)]
 
 
 def raise_to(limits: Limits) -> tuple[int, int]:

@@ -40,7 +40,7 @@ def check(host: Host) -> Iterator[Finding]:
     value = host.answer("apparmor")["value"] or {}
     for leg in host.legs:
         profile = _profile(leg, value)
-        groups = [group for group in leg.logged(*_DENIED) if group.get("errno") == _ERRNO and (group.get("last") or 0.0) >= leg.instance.loaded]
+        groups = [group for group in leg.logged(*_DENIED) if group.get("errno") == _ERRNO and leg.instance.served_at(group.get("last") or 0.0)]
         if not profile or not groups or leg.connect not in ("", "ok") or access.denial(leg):
             continue
         denial = _denial(leg, profile, value)

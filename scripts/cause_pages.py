@@ -27,14 +27,24 @@ from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rul
 
 # The questions that rules need, in words.
 QUESTIONS = {
+    "apparmor": "AppArmor's profiles of nginx's workers, and what it denied them",
+    "backend_log": "what the backends' logs, their managers and the kernel tell of processes that ended",
     "backends.units": "systemd units, their state and where they are to listen",
     "error_log": "the error logs, grouped",
+    "host": "the host's addresses, clock and system",
+    "limits": "descriptors and connections in use, against what the workers may have",
     "listeners": "listening sockets and who holds them",
+    "names": "what the names in the configuration resolve to now",
+    "network": "the way to each peer: routes, neighbours, links, packet filter, local ports",
     "nginx": "what nginx runs, and its configuration",
     "nginx.test": "whether the configuration passes nginx's test",
     "paths": "the folders above each Unix socket, with owners, modes and access lists",
     "php_fpm": "PHP-FPM versions and pools",
     "probes": "connections to the endpoints, made as nginx would make them",
+    "resolvers": "what the name servers that nginx asks answer, and what stands in /etc/hosts and /etc/resolv.conf",
+    "selinux": "what SELinux enforces",
+    "servers": "timeouts, workers and queues that application servers are set to",
+    "temp_paths": "nginx's temporary folders, with owners, modes and free space",
 }
 KNOWN = frozenset(rule.id for rule in _rules.ALL)
 MADE = "<!-- Made by scripts/cause_pages.py from the rule; change that. -->\n"

@@ -23,7 +23,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _rules  
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import HostResult  # noqa: E402
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import terminal  # noqa: E402
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule  # noqa: E402
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rules.cases import FIRING  # noqa: E402
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rules.every_case import FIRING  # noqa: E402
 
 # The questions that rules need, in words.
 QUESTIONS = {
@@ -61,8 +61,8 @@ def index() -> str:
     rows = "".join(f"| [{rule.id}]({rule.id}.md) | {marked(rule.title)} |\n" for rule in sorted(_rules.ALL, key=lambda rule: rule.id))
     return (
         f"{MADE}# What is found\n\n"
-        "An id is stable: reports, settings and dashboards may rely on it. [How to read a verdict](../verdict.md) tells a cause from a risk and a piece of advice,\n"
-        "and proven from likely.\n\n"
+        "An id is stable: reports, settings and dashboards may rely on it. [How to read a verdict](../verdict.md) tells a cause from a risk and\n"
+        "a piece of advice, and proven from likely.\n\n"
         f"| id | what is wrong |\n|---|---|\n{rows}"
     )
 

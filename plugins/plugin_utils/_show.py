@@ -136,7 +136,11 @@ def show_pressure(host: Host, leg: Leg) -> list[Evidence]:
     used = load.saturation(host, leg)
     if used:
         seconds = value.get("seconds") or 0.0
-        shown.append(Evidence("/proc/PID/stat, schedstat", f"the program on {leg.endpoint} used or waited for {used:.1f} cores in the {seconds:.1f} s before it was asked"))
+        shown.append(
+            Evidence(
+                "/proc/PID/stat, schedstat", f"{leg.endpoint}: its program used or waited for {used:.1f} cores in the {seconds:.1f} s before it was asked"
+            )
+        )
     for resource, shares in sorted((value.get("stalled") or {}).items()):
         share = max((shares.get("some") or [0.0])[:2])
         if share >= _PRESSED:

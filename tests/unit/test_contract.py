@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _rules
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rules.cases import FIRING, SILENT
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rules.every_case import FIRING, SILENT
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

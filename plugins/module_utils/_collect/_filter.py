@@ -335,6 +335,7 @@ class _Unknown:
 
 _UNKNOWN = _Unknown()
 
+
 def _nft_value(left):
     """Return a function that gives the value of an expression for a packet (or _UNKNOWN), or None when it is not understood."""
     if not isinstance(left, dict) or len(left) != 1:

@@ -53,7 +53,8 @@ _PACKAGE_FOLDERS = ("/usr/lib/systemd/system", "/lib/systemd/system")
 _UNIT_FILE = re.compile(r"^[A-Za-z0-9:_.@\\-]{1,250}\.(?:service|socket)$")
 _SERVER = re.compile(
     r"^(?:php[\d.-]*-?fpm|php\d+-php-fpm|gunicorn|uwsgi|uvicorn|puma|unicorn|passenger|node|nodejs|pm2|supervisor|supervisord|tomcat|jetty|wildfly|jenkins|"
-    r"apache2|httpd|lighttpd|caddy|traefik|haproxy|varnish|hitch|fcgiwrap|spawn-fcgi|memcached|redis|redis-server|docker|containerd|podman|autossh|stunnel|stunnel4|cloudflared|grafana|"
+    r"apache2|httpd|lighttpd|caddy|traefik|haproxy|varnish|hitch|fcgiwrap|spawn-fcgi|memcached|redis|redis-server|docker|containerd|podman|"
+    r"autossh|stunnel|stunnel4|cloudflared|grafana|"
     r"grafana-server|prometheus|gitea|gitlab|keycloak|nexus|sonarqube|kibana|elasticsearch|minio|vault|consul|matrix-synapse|mattermost)"
     r"(?:[-@.].*)?\.(?:service|socket)$"
 )

@@ -22,7 +22,11 @@ def hosts_of(run: Run) -> dict:
 
 def test_the_verdict_is_the_one_of_a_diagnosis(fleet: Fleet, tmp_path: Path) -> None:
     """The same bundles give the same report, and taking them judges nothing."""
-    variables = {"none": {"ansible_port": fleet.plain.ssh_port}, "edge": {"ansible_port": fleet.edge.ssh_port}, "gone": {"ansible_host": "no-such-host.invalid"}}
+    variables = {
+        "none": {"ansible_port": fleet.plain.ssh_port},
+        "edge": {"ansible_port": fleet.edge.ssh_port},
+        "gone": {"ansible_host": "no-such-host.invalid"},
+    }
     hosts = fleet.inventory(tmp_path / "hosts.json", variables)
     diagnosed = play(tmp_path / "diagnosed", hosts)
     again = play(tmp_path / "again", "localhost,", "-e", json.dumps({"bad_gateway_bundles": str(tmp_path / "diagnosed")}), playbook=ANALYZE)

@@ -1,6 +1,7 @@
+# shellcheck shell=sh
 # Makes what /srv/shop/tls is to hold: certify NAME ISSUER DAYS SUBJECT-ALTERNATIVE-NAMES; ISSUER "-" signs with its own key, NAMES "ca" makes a CA.
 certify() {
-    cd /srv/shop/tls
+    cd /srv/shop/tls || return
     case "$4" in
         ca) printf 'basicConstraints=critical,CA:true\nkeyUsage=keyCertSign,cRLSign\n' > "$1.ext" ;;
         *) printf 'subjectAltName=%s\n' "$4" > "$1.ext" ;;

@@ -14,20 +14,23 @@ def instance(*contents):
     return {"files": [{"content": base64.b64encode(content).decode("ascii")} for content in contents]}
 
 
-@pytest.mark.parametrize("word, host, socket", [
-    ("http://app.internal:8080/x", "app.internal", ""),
-    ("https://app", "app", ""),
-    ("localhost:9000", "localhost", ""),
-    ("127.0.0.1:3000", "", ""),
-    ("http://[::1]:3000", "", ""),
-    ("http://$backend", "", ""),
-    ("http://unix:/run/a.sock:/uri", "", "/run/a.sock"),
-    ("unix:/run/a:b.sock", "", "/run/a:b.sock"),
-    ("unix:/run/$x.sock", "", ""),
-    ("http://redacted:12345678@h/", "", ""),
-    ("http://h\x1b[31m/", "", ""),
-    ("", "", ""),
-])
+@pytest.mark.parametrize(
+    "word, host, socket",
+    [
+        ("http://app.internal:8080/x", "app.internal", ""),
+        ("https://app", "app", ""),
+        ("localhost:9000", "localhost", ""),
+        ("127.0.0.1:3000", "", ""),
+        ("http://[::1]:3000", "", ""),
+        ("http://$backend", "", ""),
+        ("http://unix:/run/a.sock:/uri", "", "/run/a.sock"),
+        ("unix:/run/a:b.sock", "", "/run/a:b.sock"),
+        ("unix:/run/$x.sock", "", ""),
+        ("http://redacted:12345678@h/", "", ""),
+        ("http://h\x1b[31m/", "", ""),
+        ("", "", ""),
+    ],
+)
 def test_words(word, host, socket):
     assert (passes.host_of(word), passes.socket_of(word)) == (host, socket)
 
@@ -44,16 +47,19 @@ def test_names_and_sockets():
     assert passes.sockets(one) == {"/run/u.sock", "/run/m.sock", "/run/row.sock"}
 
 
-@pytest.mark.parametrize("content, names, sockets", [
-    (b"set $app shop; set $port 8080; set $proto http; location / { proxy_pass $proto://$app:$port; }", {"shop"}, set()),
-    (b"set $app shop; set $url http://${app}:1$request_uri; proxy_pass $url;", {"shop"}, set()),
-    (b"map $host $pool { default one; b two; } proxy_pass http://$pool/x;", {"one", "two"}, set()),
-    (b"upstream one { server a:1; } map $host $pool { default one; b two; } proxy_pass http://$pool;", {"a", "two"}, set()),
-    (b"set $name app; fastcgi_pass unix:/run/$name.sock;", set(), {"/run/app.sock"}),
-    (b"set $app $arg_to; proxy_pass http://$app;", set(), set()),
-    (b"set $a $b; set $b $a; proxy_pass http://$a;", set(), set()),
-    (b"set $a a$a$a$a; proxy_pass http://$a;", set(), set()),
-])
+@pytest.mark.parametrize(
+    "content, names, sockets",
+    [
+        (b"set $app shop; set $port 8080; set $proto http; location / { proxy_pass $proto://$app:$port; }", {"shop"}, set()),
+        (b"set $app shop; set $url http://${app}:1$request_uri; proxy_pass $url;", {"shop"}, set()),
+        (b"map $host $pool { default one; b two; } proxy_pass http://$pool/x;", {"one", "two"}, set()),
+        (b"upstream one { server a:1; } map $host $pool { default one; b two; } proxy_pass http://$pool;", {"a", "two"}, set()),
+        (b"set $name app; fastcgi_pass unix:/run/$name.sock;", set(), {"/run/app.sock"}),
+        (b"set $app $arg_to; proxy_pass http://$app;", set(), set()),
+        (b"set $a $b; set $b $a; proxy_pass http://$a;", set(), set()),
+        (b"set $a a$a$a$a; proxy_pass http://$a;", set(), set()),
+    ],
+)
 def test_variables_are_followed(content, names, sockets):
     assert (passes.names(instance(content)), passes.sockets(instance(content))) == (names, sockets)
 
@@ -69,7 +75,11 @@ def test_ports_of_names():
 
 
 def test_name_servers():
-    assert passes.resolvers(instance(b"resolver 127.0.0.53 [::1]:5353 valid=30s ipv6=off; resolver dns.internal;")) == {"127.0.0.53", "[::1]:5353", "dns.internal"}
+    assert passes.resolvers(instance(b"resolver 127.0.0.53 [::1]:5353 valid=30s ipv6=off; resolver dns.internal;")) == {
+        "127.0.0.53",
+        "[::1]:5353",
+        "dns.internal",
+    }
 
 
 @pytest.mark.parametrize("word", ["http://app$request_uri", "http://app${request_uri}", "$scheme://app:80", "http://app$uri$is_args$args", "http://app/$x"])

@@ -47,8 +47,14 @@ def test_labels(shown, expected):
 def test_denials():
     found = apparmor.parse_denial(CONNECT)
     assert found == {
-        "time": 1700000000.123, "profile": "/usr/sbin/nginx", "operation": "connect", "name": "/run/shop.sock", "family": "", "denied": "wr",
-        "comm": "nginx", "pid": 101,
+        "time": 1700000000.123,
+        "profile": "/usr/sbin/nginx",
+        "operation": "connect",
+        "name": "/run/shop.sock",
+        "family": "",
+        "denied": "wr",
+        "comm": "nginx",
+        "pid": 101,
     }
     found = apparmor.parse_denial(CREATE)
     assert (found["operation"], found["family"], found["denied"]) == ("create", "inet", "create")
@@ -105,7 +111,13 @@ def test_a_kernel_without(tmp_path, enabled):
 
 
 def test_denials_of_nginx_alone_and_of_the_window(tmp_path, ring):
-    ring += [CONNECT, CONNECT.replace("456", "458"), CONNECT.replace("/usr/sbin/nginx", "/usr/sbin/mysqld"), CREATE, CONNECT.replace("1700000000", "1600000000")]
+    ring += [
+        CONNECT,
+        CONNECT.replace("456", "458"),
+        CONNECT.replace("/usr/sbin/nginx", "/usr/sbin/mysqld"),
+        CREATE,
+        CONNECT.replace("1700000000", "1600000000"),
+    ]
     answer = ask(host(tmp_path, {100: ("current", "/usr/sbin/nginx (enforce)"), 101: ("current", "/usr/sbin/nginx (enforce)")}))
     assert answer["value"]["labels"]["101"] == {"profile": "/usr/sbin/nginx", "mode": "enforce"}
     assert [(item["operation"], item["count"]) for item in answer["value"]["denials"]] == [("connect", 2), ("create", 1)]

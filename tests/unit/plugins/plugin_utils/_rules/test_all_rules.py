@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _judge, _rules
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, Finding, HostResult, Unknown
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rules.cases import FIRING, SILENT, WITH
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rules.every_case import FIRING, SILENT, WITH
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import World, unknowns, verdict
 
 # Every id of a version stays: none is renamed or used again.

@@ -15,6 +15,7 @@ T = NOW - 3 * 3600
 NODE = "127.0.0.1:3000"
 SOCKET = "unix:/run/php/shop.sock"
 
+
 def causes(result: HostResult) -> list[tuple[str, str]]:
     return [item[0:1] + item[2:3] for item in verdict(result) if item[1] == "cause"]
 

@@ -15,7 +15,9 @@ RULE = "apparmor-denied"
 
 
 def unix(mode: str = "enforce", log: bool = True, **socket) -> World:
-    host = World().passes(f"http://unix:{SOCKET}").service("shop.service", f"unix:{SOCKET}").socket(SOCKET, **{"mode": "0666", **socket}).apparmor("nginx", mode)
+    host = (
+        World().passes(f"http://unix:{SOCKET}").service("shop.service", f"unix:{SOCKET}").socket(SOCKET, **{"mode": "0666", **socket}).apparmor("nginx", mode)
+    )
     return host.logged(f"unix:{SOCKET}", "connect-denied") if log else host
 
 

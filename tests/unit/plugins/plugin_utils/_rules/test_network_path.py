@@ -87,7 +87,9 @@ def test_a_dropped_connection_is_a_timeout_and_a_rejected_one_an_error():
 
 
 def test_a_stopped_backend_behind_a_rule_is_both_and_the_backend_comes_first():
-    host = World().passes(f"http://{LOCAL}").unit("shop.service", LOCAL, active="inactive").filters(LOCAL, "reject", "tcp reset").reply(LOCAL, connect="refused")
+    host = (
+        World().passes(f"http://{LOCAL}").unit("shop.service", LOCAL, active="inactive").filters(LOCAL, "reject", "tcp reset").reply(LOCAL, connect="refused")
+    )
     assert told(host) == one("backend-not-running")
 
 
@@ -162,8 +164,7 @@ def test_without_a_probe_the_rule_is_likely_where_the_log_says_that_it_fails():
 
 
 @pytest.mark.parametrize(
-    ("status", "connect", "errno"),
-    [("none", "unreachable", 101), ("unreachable", "unreachable", 113), ("prohibit", "denied", 13), ("blackhole", "error", 22)],
+    ("status", "connect", "errno"), [("none", "unreachable", 101), ("unreachable", "unreachable", 113), ("prohibit", "denied", 13), ("blackhole", "error", 22)]
 )
 def test_a_route_that_leads_nowhere(status, connect, errno):
     host = remote(status=status, connect=connect, errno=errno)
@@ -205,7 +206,9 @@ def test_a_network_of_its_own_that_does_not_run():
     host = remote(status="none", connect="unreachable", errno=101).unit("wg-quick@wg0.service", active="inactive", type="oneshot")
     finding = first(host.judge())
     assert "wg-quick@wg0.service" in finding.fix.summary
-    assert ("systemctl show wg-quick@wg0.service", "systemd unit wg-quick@wg0.service: inactive (dead), enabled") in [(i.from_, i.shows) for i in finding.evidence]
+    assert ("systemctl show wg-quick@wg0.service", "systemd unit wg-quick@wg0.service: inactive (dead), enabled") in [
+        (i.from_, i.shows) for i in finding.evidence
+    ]
 
 
 def test_no_address_of_ipv6_to_speak_from():

@@ -49,7 +49,13 @@ def test_what_keeps_the_worker_from_writing(step, words, safety):
 
 @pytest.mark.parametrize(
     "step",
-    [{}, {"uid": 0, "gid": 33, "mode": "0770"}, {"uid": 0, "mode": "0777"}, {"space": {"inodes": None}}, {"uid": 0, "acl": [{"tag": "user", "id": 33, "perm": "rwx"}]}],
+    [
+        {},
+        {"uid": 0, "gid": 33, "mode": "0770"},
+        {"uid": 0, "mode": "0777"},
+        {"space": {"inodes": None}},
+        {"uid": 0, "acl": [{"tag": "user", "id": 33, "perm": "rwx"}]},
+    ],
 )
 def test_a_folder_that_the_worker_may_write_to(step):
     assert told(world(**step)) == []

@@ -49,7 +49,14 @@ def test_the_near_end_of_a_stopped_tunnel(command):
 
 @pytest.mark.parametrize(
     "command",
-    [["/usr/bin/ssh", "office", "uptime"], ["/usr/bin/node", "/srv/ssh/app.js"], ["/usr/bin/kubectl", "proxy"], ["/usr/sbin/sshd", "-D"], ["ssh", "-R", "1:b:2", "c"], []],
+    [
+        ["/usr/bin/ssh", "office", "uptime"],
+        ["/usr/bin/node", "/srv/ssh/app.js"],
+        ["/usr/bin/kubectl", "proxy"],
+        ["/usr/sbin/sshd", "-D"],
+        ["ssh", "-R", "1:b:2", "c"],
+        [],
+    ],
 )
 def test_what_is_no_tunnel(command):
     assert tunnel_of(command) == ""

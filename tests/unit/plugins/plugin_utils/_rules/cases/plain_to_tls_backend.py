@@ -10,7 +10,12 @@ from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.buil
 
 def firing() -> World:
     """It answers 400 to plain text and speaks TLS."""
-    return World().passes("http://127.0.0.1:3000").service("shop.service", "127.0.0.1:3000").reply("127.0.0.1:3000", {"speak": "http", "code": 400}, {"speak": "https"})
+    return (
+        World()
+        .passes("http://127.0.0.1:3000")
+        .service("shop.service", "127.0.0.1:3000")
+        .reply("127.0.0.1:3000", {"speak": "http", "code": 400}, {"speak": "https"})
+    )
 
 
 def silent() -> World:

@@ -16,4 +16,9 @@ def firing() -> World:
 
 def silent() -> World:
     """It can."""
-    return World().passes("http://unix:/run/shop/app.sock").service("shop.service", "unix:/run/shop/app.sock").socket("/run/shop/app.sock", folders={"/run/shop": {"mode": "0711"}})
+    return (
+        World()
+        .passes("http://unix:/run/shop/app.sock")
+        .service("shop.service", "unix:/run/shop/app.sock")
+        .socket("/run/shop/app.sock", folders={"/run/shop": {"mode": "0711"}})
+    )

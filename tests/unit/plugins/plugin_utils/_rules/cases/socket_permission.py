@@ -10,7 +10,13 @@ from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.buil
 
 def firing() -> World:
     """The mode lets its owner in alone."""
-    return World().passes("http://unix:/run/shop/app.sock").service("shop.service", "unix:/run/shop/app.sock").socket("/run/shop/app.sock", mode="0600").reply("unix:/run/shop/app.sock", connect="denied")
+    return (
+        World()
+        .passes("http://unix:/run/shop/app.sock")
+        .service("shop.service", "unix:/run/shop/app.sock")
+        .socket("/run/shop/app.sock", mode="0600")
+        .reply("unix:/run/shop/app.sock", connect="denied")
+    )
 
 
 def silent() -> World:

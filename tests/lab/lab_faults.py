@@ -71,7 +71,7 @@ class Expectation:
 
     "" and 0 stand for anything. `evidence` are words that its evidence must hold.
 
-    Advice need not come first: there is always something to advise.
+    Advice need not come first: there is always something to advise. `beside` are causes from which it follows.
     """
 
     kind: str
@@ -81,6 +81,7 @@ class Expectation:
     file: str
     line: int
     evidence: tuple[str, ...]
+    beside: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def read(path: Path) -> Fault:
     data = check_keys(name, data, needed | {"setup", "traffic"}, needed)
     setup = read_steps(name, check_keys(f"{name}: setup", data.get("setup", {}), {"files", "commands"}, set()))
     states = {state: read_state(f"{name}: {state}", data[state]) for state in STATES}
-    expect = check_keys(f"{name}: expect", data["expect"], {"cause", "kind", "certainty", "endpoint", "file", "text", "evidence"}, {"cause"})
+    expect = check_keys(f"{name}: expect", data["expect"], {"cause", "kind", "certainty", "endpoint", "file", "text", "evidence", "beside"}, {"cause"})
     causes = expect["cause"] if isinstance(expect["cause"], list) else [expect["cause"]]
     certainty = expect.get("certainty", "proven")
     kind = expect.get("kind", "cause")
@@ -160,7 +161,7 @@ def read(path: Path) -> Fault:
     line = find_line(name, setup.files + states["fault"].steps.files, file, expect["text"]) if file else 0
     certainties = tuple(certainty) if isinstance(certainty, list) else (certainty,)
     shown = tuple(expect.get("evidence", ()))
-    expectation = Expectation(kind, tuple(causes), certainties, expect.get("endpoint", ""), file, line, shown)
+    expectation = Expectation(kind, tuple(causes), certainties, expect.get("endpoint", ""), file, line, shown, tuple(expect.get("beside", ())))
     return Fault(name, data["description"], setup, states, expectation, bool(data.get("traffic")))
 
 

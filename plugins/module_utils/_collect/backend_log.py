@@ -365,10 +365,10 @@ def _read(host, events, log, begin, processes):
             values["owner"] = _app_of(lines, number, values["number"])
         about, name = _owner(kind, owner, values)
         if event == "stopped" and manager == "pm2":
-            # What it logs next is the end that was asked for.
-            asked_to_stop.add(name)
-        elif event == "exit" and name in asked_to_stop:
-            asked_to_stop.discard(name)
+            # What it logs next of this instance is the end that was asked for; a cluster has several, and it stops some at once.
+            asked_to_stop.add((name, values.get("number")))
+        elif event == "exit" and (name, values.get("number")) in asked_to_stop:
+            asked_to_stop.discard((name, values.get("number")))
             continue
         line = text.decode(line[:4096])
         moment = backend_log.stamp(line) or _between(lines, number, processes)

@@ -28,6 +28,7 @@ AWAY = ("connect-refused", "connect-no-socket")
 TIMEOUTS = ("worker-timeout", "harakiri", "terminate-timeout")
 # Signals by which processes are asked to end (signal(7)): HUP, INT, QUIT, TERM.
 ASKED = (1, 2, 3, 15)
+_BY_SIGNAL = 128
 KILL = 9
 
 # A backend's log may be written some seconds before or after nginx notes the lost request: masters look after their workers
@@ -138,14 +139,16 @@ def kernel_events(host: Host, *names: str) -> list[dict]:
 def crashes(side: Side) -> list[dict]:
     """Return the ends that nobody asked for: by a signal, or with an error code.
 
-    A worker that its master ended for its timeout or its memory did not crash, and what ends by SIGTERM and its like was asked to.
+    A worker that its master ended for its timeout or its memory did not crash, and what ends by SIGTERM and its like was asked to. Java, and a
+    shell around a program, end with 128 and the signal's number then.
     """
     ended = side.events(*TIMEOUTS, "memory-reload")
     pids = {pid for event in ended for pid in event["pids"]}
     moments = sorted(moment for event in ended for moment in event["moments"])
     kept = []
     for event in side.events("exit", "worker-killed", "worker-exit", "heap-exhausted"):
-        if event["signal"] in ASKED or event["event"] == "exit" and not event["signal"] and not event["code"]:
+        asked = event["signal"] in ASKED or (event["code"] or 0) - _BY_SIGNAL in ASKED
+        if asked or event["event"] == "exit" and not event["signal"] and not event["code"]:
             continue
         if event["event"].startswith("worker-") and (pids & set(event["pids"]) or _near(event["moments"], moments, SLACK) == len(event["moments"]) > 0):
             continue

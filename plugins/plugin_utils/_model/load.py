@@ -73,7 +73,9 @@ def struggle(host: Host, leg: Leg) -> Struggle | None:
         limit = leg.route.value(name)
         over = how == QUEUE_FULL or bool(limit and limit.seconds) and seconds >= limit.seconds
         return Struggle(leg, servers.server_of(host, leg), how, True, over or bool(leg.logged(*_CLASSES)), _waiting(host, leg), seconds, said)
-    how, groups = (LOGGED, leg.logged("connect-queue-full")) if leg.logged("connect-queue-full") else (SAID, leg.logged(*_CLASSES) if said else [])
+    # 11 of a TCP port is no full queue: that one ignores the connection.
+    refused = leg.logged("connect-queue-full") if leg.endpoint.kind == "unix" else []
+    how, groups = (LOGGED, refused) if refused else (SAID, leg.logged(*_CLASSES) if said else [])
     if not groups or _restarted_since(host, leg, groups):
         return None
     return Struggle(leg, servers.server_of(host, leg), how, False, True, _waiting(host, leg), 0.0, said)

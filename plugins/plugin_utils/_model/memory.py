@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, owners
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Leg
 
 _OOM = "oom-kill"
 
@@ -41,6 +42,11 @@ class Kills:
     def moments(self) -> list[dict]:
         """Return the events in the form that ends.join() takes."""
         return [*self.events, *({"moments": [event["time"]]} for event in self.kernel if event["time"])]
+
+    def joined(self, leg: Leg) -> ends.Joined:
+        """Return the requests of a leg that these kills may have lost; without hits where they explain none."""
+        cut = ends.join(leg, self.moments)
+        return cut if cut.hits else ends.join_away(leg, self.moments)
 
 
 def kills(side: ends.Side) -> Kills | None:

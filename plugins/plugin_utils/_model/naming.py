@@ -277,10 +277,15 @@ def _connections(host: Host, instance: Instance) -> list[dict]:
 
 
 def _tried(host: Host, instance: Instance) -> set[Endpoint]:
-    """Return the places to which the workers try to connect right now, and to which nothing in the files leads."""
+    """Return the places to which the workers try to connect right now, and to which nothing in the files leads.
+
+    One to which they have connections too takes them: a name of a cloud's load balancer stands for some of its addresses at a time.
+    """
     known = {leg.endpoint for leg in host.legs if leg.instance is instance}
-    tried = {Endpoint.tcp(item["address"], item["port"]) for item in _connections(host, instance) if item["state"] == "connecting"}
-    return tried - known
+    places = {True: set(), False: set()}
+    for item in _connections(host, instance):
+        places[item["state"] == "connecting"].add(Endpoint.tcp(item["address"], item["port"]))
+    return places[True] - places[False] - known
 
 
 def _only_name(host: Host, instance: Instance, old: Endpoint) -> list[tuple[routes.Route, routes.Peer]]:

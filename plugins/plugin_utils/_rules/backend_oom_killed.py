@@ -48,9 +48,7 @@ def check(host: Host) -> Iterator[Finding]:
                 joined = ends.join_away(leg, kills.moments)
                 yield _finding(host, leg, kills, joined, PROVEN, f"Nothing listens on {leg.endpoint}: {killed}, and it is {kills.owner.says}.")
             continue
-        joined = ends.join(leg, kills.moments)
-        if not joined.hits:
-            joined = ends.join_away(leg, kills.moments)
+        joined = kills.joined(leg)
         if joined.hits:
             certainty = (PROVEN if ends.fails_now(leg) else LIKELY) if joined.mostly else POSSIBLE
             again = " It answers now." if leg.answers else ""

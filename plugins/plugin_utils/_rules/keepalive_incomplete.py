@@ -43,7 +43,7 @@ def check(host: Host) -> Iterator[Finding]:
         yield advise(
             RULE.id,
             leg,
-            f"{kept.written} of upstream {leg.route.group} has no effect on {leg.route.directive} {leg.route.written}: {kept.undone}.",
+            f"{kept.written} of upstream {leg.route.group} has no effect on {leg.route.directive}: {kept.undone}.",
             [Evidence(str(kept.written.at), str(kept.written)), Evidence(str(kept.at), kept.undone)],
             _FIXES.get(leg.route.family, "Take the keepalive away: it cannot have an effect."),
             at=kept.at,

@@ -220,6 +220,13 @@ def test_pm2_and_what_used_too_much_memory(host):
     assert ("app", "shop", "pm2", "memory-reload", None, None, 1) in found and not [item for item in found if item[3] == "exit"]
 
 
+def test_pm2_stops_some_of_a_cluster_at_once(host):
+    lines = ["Stopping app:shop id:0", "Stopping app:shop id:1"] + [f"App [shop:{number}] exited with code [143] via signal [SIGINT]" for number in (0, 1, 2)]
+    write(host, "/home/deploy/.pm2/pm2.log", "".join(f"{stamped('%Y-%m-%dT%H:%M:%S')}: PM2 log: {line}\n" for line in lines))
+    answer = collect(host, backends(apps=[app(pwd.getpwuid(os.geteuid()).pw_name)]))
+    assert [item[3:] for item in told(answer)] == [("stopped", None, None, 2), ("exit", None, 143, 1)]
+
+
 def test_a_log_that_its_user_linked_to_elsewhere_is_not_read(host):
     place = write(host, "/home/deploy/.pm2/pm2.log", PM2.format(stamped("%Y-%m-%dT%H:%M:%S")))
     user = pwd.getpwuid(os.geteuid()).pw_name

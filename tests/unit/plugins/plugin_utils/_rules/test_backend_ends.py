@@ -96,6 +96,18 @@ def test_refused_connections_long_after_a_crash_have_nothing_to_do_with_it():
     assert causes(result) == [] and len(result.recovered) == 1
 
 
+@pytest.mark.parametrize("code", [129, 130, 131, 143])
+def test_what_ends_with_the_code_of_a_signal_that_asks_did_not_crash(code):
+    """A Java server that is sent SIGTERM by a deploy ends with 143."""
+    result = lost(node(), T).ended("shop.service", "exit", by="systemd", code=code, at=(T,)).judge()
+    assert verdict(result) == [] and len(result.recovered) == 1
+
+
+def test_what_ends_with_the_code_of_another_signal_crashed():
+    result = lost(node(), T).ended("shop.service", "exit", by="systemd", code=139, at=(T,)).judge()
+    assert causes(result) == [("backend-crashed", "likely")]
+
+
 @pytest.mark.parametrize("signal", [1, 2, 3, 15])
 def test_what_ends_by_a_signal_that_asks_did_not_crash(signal):
     result = lost(node(), T).ended("shop.service", "exit", by="systemd", signal=signal, at=(T,)).judge()
@@ -237,6 +249,15 @@ def test_the_kernels_count_alone_is_a_risk():
     world.units[0]["memory"]["oom_kills"] = 1
     result = world.judge()
     assert causes(result) == [] and risks(result) == ["backend-oom-killed"]
+
+
+def test_an_old_kill_does_not_hide_a_crash():
+    world = lost(oom(), T).ended("shop.service", "exit", by="systemd", signal=11, at=(T,))
+    world.units[0]["memory"]["oom_kills"] = 2
+    result = world.judge()
+    assert causes(result) == [("backend-crashed", "likely")] and risks(result) == ["backend-oom-killed"]
+    world = lost(oom(), T).ended("shop.service", "exit", by="systemd", signal=11, at=(T,)).killed_for_memory("shop.service", pid=50, at=T - 7200)
+    assert causes(world.judge()) == [("backend-crashed", "likely")]
 
 
 def test_a_kill_without_a_unit_is_joined_by_process_and_time():

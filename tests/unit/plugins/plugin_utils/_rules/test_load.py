@@ -349,6 +349,19 @@ def test_what_undoes_a_keepalive(location, version, advised):
     assert ("keepalive-incomplete" in advice(keeping(location=location, version=version).judge())) is advised
 
 
+def test_what_undoes_a_keepalive_is_said_once_for_a_group():
+    group = f"upstream shop {{ server {TCP}; keepalive 4; }}"
+    world = World().site("location / { proxy_pass http://shop; }", "location /api/ { proxy_pass http://shop/; }", outside=(group,))
+    (finding,) = [item for item in world.judge().findings if item.id == "keepalive-incomplete"]
+    assert len(finding.also) == 1
+
+
+def test_a_port_that_could_not_be_connected_to_for_want_of_a_local_port_has_no_full_queue():
+    """connect(2) gives 11 for a full queue of a Unix socket alone; a TCP port ignores the connection."""
+    world = World().passes(f"http://{TCP}").service("shop.service", TCP).logged(TCP, "connect-queue-full")
+    assert verdict(world.judge()) == []
+
+
 @pytest.mark.parametrize(("default", "advised"), [("''", False), ("close", True)])
 def test_the_usual_map_of_websockets(default, advised):
     chosen = f"map $http_upgrade $wanted {{ default upgrade; '' {default}; }} upstream shop {{ server {TCP}; keepalive 4; }}"

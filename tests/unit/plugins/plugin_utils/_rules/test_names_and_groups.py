@@ -290,6 +290,7 @@ class TestStaleAddress:
         "change",
         [
             lambda world: world.connection("127.0.0.2", 3000, "established"),
+            lambda world: world.connection("127.0.0.2", 3000, "established").connection("127.0.0.2", 3000),
             lambda world: world.connection("127.0.0.3", 3000),
             lambda world: world.connection("127.0.0.2", 3001),
             lambda world: world.connection("127.0.0.2", 3000).passes("http://$host:3000", name="any"),

@@ -301,6 +301,13 @@ class Leg:
         return sorted(found, key=lambda group: -group["count"])
 
 
+def _in_use(instances: list[Instance]) -> tuple[Instance, ...]:
+    """Return the instances without those that somebody disabled and that are stopped, where another one runs: nobody misses them."""
+    if not any(item.running for item in instances):
+        return tuple(instances)
+    return tuple(item for item in instances if item.running or item.meant_to_run or not item.unit)
+
+
 def _alone(_address: str) -> Host | None:
     """The fleet of a host that is judged alone."""
     return None
@@ -330,7 +337,7 @@ class Host:
             name=bundle["host"],
             bundle=bundle,
             answers=answers,
-            instances=tuple(Instance(item, config.load(item)) for item in raw),
+            instances=_in_use([Instance(item, config.load(item)) for item in raw]),
             owners=owners_of(answers),
             listeners=tuple(_listeners((answers.get("listeners") or {}).get("value") or {})),
             peer_at=peer_at,

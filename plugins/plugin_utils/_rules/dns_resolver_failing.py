@@ -12,7 +12,8 @@ resolved". One bad answer for the IPv6 address spoils a good one for IPv4.
 ## How it is recognised
 Each server of the resolver is asked for each such name, from nginx's own network namespace, and what nginx would
 make of the answers is worked out. With several servers nginx asks each in turn: where only some fail, it is a cause
-when the log shows failed look-ups, else a risk. A name that only a request tells has to be in the log; then it is
+when the log shows failed look-ups, else a risk; so it is where they answer for other names and the host itself knows
+this one, for nginx waits longer than the collection. A name that only a request tells has to be in the log; then it is
 likely at most, unless no server of the resolver answers anything.
 
 ## Fix
@@ -36,6 +37,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import n
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, of_route, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_group, show_log, show_lookup
+
+_TIMEOUT = "timeout"
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -61,9 +64,14 @@ def _of(host: Host, lookup: naming.Lookup) -> Finding:
         () if lookup.certainty == PROVEN else ("network-unreachable",),
         at=lookup.resolver.at,
     )
-    if not lookup.always:
+    if not lookup.always or _merely_slow(lookup):
         return dataclasses.replace(finding, kind=CAUSE if finding.kind == CAUSE and leg.logged(naming.NOT_RESOLVED) else RISK)
     return finding
+
+
+def _merely_slow(lookup: naming.Lookup) -> bool:
+    """Return whether the servers live, the host knows the name, and the answer only took longer than we waited; nginx waits for 30 s."""
+    return bool(lookup.alive) and lookup.known_here and all(one.status == _TIMEOUT for one in lookup.said)
 
 
 def _of_requests(host: Host) -> Iterator[Finding]:

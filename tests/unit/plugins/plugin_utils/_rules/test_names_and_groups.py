@@ -187,6 +187,12 @@ class TestResolverFailing:
         assert told(world) == [("dns-resolver-failing", "cause", "likely")]
         assert told(world.logged("", "name-not-resolved", detail={"name": NAME, "code": 110})) == [("dns-resolver-failing", "cause", "proven")]
 
+    def test_a_server_that_is_slow_for_a_name_that_the_host_knows(self):
+        world = looked_up().resolve(NAME, "127.0.0.1").dns("127.0.0.53", NAME, status="timeout").dns("127.0.0.53", "other.internal", "10.0.0.1")
+        world.service("shop.service", "127.0.0.1:3000")
+        assert told(world) == [("dns-resolver-failing", "risk", "likely")]
+        assert told(world.logged("", "name-not-resolved", detail={"name": NAME, "code": 110})) == [("dns-resolver-failing", "cause", "proven")]
+
     def test_the_answer_for_ipv6_is_bad(self):
         world = looked_up().resolve(NAME, "127.0.0.1").dns("127.0.0.53", NAME, "127.0.0.1", six="refused")
         assert told(world) == [("dns-resolver-failing", "cause", "proven")]

@@ -61,6 +61,19 @@ def test_a_second_nginx_that_is_down_is_told_apart_from_the_first():
     assert verdict(world.judge()) == [("nginx-not-running", "risk", "proven", "", "/opt/nginx/nginx.conf")]
 
 
+@pytest.mark.parametrize(
+    ("enabled", "active", "told"),
+    [("disabled", "inactive", False), ("masked", "inactive", False), ("enabled", "inactive", True), ("disabled", "failed", True)],
+)
+def test_a_second_nginx_that_was_put_out_of_use_is_missed_by_nobody(enabled, active, told):
+    world = node()
+    second = copy.deepcopy(world.passes("http://127.0.0.1:9999").instance)
+    second.update(id="/opt/nginx/nginx.conf", running=False, master=None, workers=[])
+    second["unit"] = {"name": "nginx.service", "active": active, "sub": "dead", "result": "success", "enabled": enabled}
+    world.passes(f"http://{TCP}").answers["nginx"]["value"]["instances"].append(second)
+    assert bool(verdict(world.judge())) is told
+
+
 # --- invalid
 
 

@@ -67,6 +67,9 @@ def _undone(route: Route, newer: bool) -> tuple[str, Place | None, bool]:
         if version and version.args[:1] == ("1.0",):
             how = "is the default" if version.at is None else f"is set at {version.at}"
             return f"proxy_http_version 1.0 {how}, which ends every connection after one request", version.at, True
+        if version and version.args[:1] == ("2",):
+            # What a connection does after a stream, no header says (ngx_http_proxy_v2_module.c).
+            return "", None, True
         return _by_header(route, newer)
     if route.family == "fastcgi":
         keep = route.value("fastcgi_keep_conn")

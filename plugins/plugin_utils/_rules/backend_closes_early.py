@@ -11,7 +11,7 @@ kernel then resets the connection; whether nginx still reads the answer is a rac
 ## How it is recognised
 Records of a connection that was reset (104, 32), all of them of requests with a body, from a backend that answers otherwise and
 whose processes ran through all of it: likely; only possible where nginx keeps connections open, since keepalive-race
-looks the same. No request with a body is sent to try: that could change something.
+looks the same, and for a single one whose request nginx had sent. No request with a body is sent to try: that could change something.
 
 ## Fix
 In the backend: read or refuse the body as HTTP wants it (an early answer with "Connection: close" after the rest is drained), or
@@ -41,7 +41,7 @@ def check(host: Host) -> Iterator[Finding]:
         broken = [group for group in leg.logged("reset-early") if group.get("errno") in (_RESET, _PIPE)]
         if broken and _all_with_body(broken) and leg.serves and ends.lived_through(host, leg, broken):
             kept = keepalive.keeping(leg.route)
-            yield _finding(host, leg, bool(kept) and not kept.undone)
+            yield _finding(host, leg, bool(kept) and not kept.undone, _tells(broken))
 
 
 def _all_with_body(groups: list[dict]) -> bool:
@@ -49,7 +49,12 @@ def _all_with_body(groups: list[dict]) -> bool:
     return bool(methods) and methods <= _WITH_BODY
 
 
-def _finding(host: Host, leg: Leg, kept: bool) -> Finding:
+def _tells(groups: list[dict]) -> bool:
+    """Return whether the records tell that the request was unread: nginx was still sending, or it is no single accident."""
+    return sum(group["count"] for group in groups) > 1 or any((group.get("phase") or "").startswith("sending request") for group in groups)
+
+
+def _finding(host: Host, leg: Leg, kept: bool, tells: bool) -> Finding:
     limit = leg.route.value("client_max_body_size")
     evidence = [show_config(leg), *show_log(leg, "reset-early"), *show_paths(leg, "reset-early"), *show_probe(leg)]
     if limit:
@@ -61,7 +66,7 @@ def _finding(host: Host, leg: Leg, kept: bool) -> Finding:
         host,
         RULE.id,
         leg,
-        POSSIBLE if kept else LIKELY,
+        LIKELY if tells and not kept else POSSIBLE,
         f"{leg.endpoint} breaks off requests with a body before it has read them; other requests it answers.",
         evidence,
         Fix(

@@ -340,6 +340,8 @@ def test_a_time_that_is_not_known_leaves_a_possibility():
         ('proxy_http_version 1.1; proxy_set_header Connection "";', "1.22.1", False),
         ("proxy_http_version 1.1; proxy_set_header Connection close;", "1.31.0", True),
         ("proxy_http_version 1.0;", "1.31.0", True),
+        ("proxy_http_version 2;", "1.29.5", False),
+        ("proxy_http_version 2; proxy_set_header Connection close;", "1.31.0", False),
         ("proxy_set_header Host $host;", "1.31.0", False),
         ('proxy_http_version 1.1; proxy_set_header Connection "upgrade";', "1.22.1", False),
         ("proxy_http_version 1.1; proxy_set_header Connection $http_connection;", "1.22.1", False),
@@ -354,6 +356,16 @@ def test_what_undoes_a_keepalive_is_said_once_for_a_group():
     world = World().site("location / { proxy_pass http://shop; }", "location /api/ { proxy_pass http://shop/; }", outside=(group,))
     (finding,) = [item for item in world.judge().findings if item.id == "keepalive-incomplete"]
     assert len(finding.also) == 1
+
+
+@pytest.mark.parametrize(("count", "phase", "certainty"), [
+    (1, "reading response header from upstream", "possible"), (2, "reading response header from upstream", "likely"),
+    (1, "sending request to upstream", "likely"),
+])
+def test_one_accident_of_an_upload_is_no_habit(count, phase, certainty):
+    world = World().passes(f"http://{TCP}").service("shop.service", TCP)
+    world.logged(TCP, "reset-early", count=count, methods={"POST": count}, phase=phase)
+    assert [item[:3] for item in verdict(world.judge())] == [(EARLY, "cause", certainty)]
 
 
 def test_a_port_that_could_not_be_connected_to_for_want_of_a_local_port_has_no_full_queue():

@@ -16,7 +16,8 @@ Start it. Safe once the configuration tests clean; otherwise the cause is config
 
 ## When it stays silent
 A master runs for this configuration, or nginx is installed and nobody means it to run: its unit is disabled
-or masked and no other sign speaks for it. That is said as a risk, and not at all where another nginx runs. It gave up at its start on a name that resolves now (startup-order).
+or masked and no other sign speaks for it. That is said as a risk, and not at all where another nginx runs. It gave up
+at its start on a name that resolves now (startup-order).
 """
 
 from __future__ import annotations

@@ -24,18 +24,20 @@ Both are defaults and nothing runs into them. gunicorn with threads or an asynch
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, advise
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, advise, route_of
 
 _NAMES = {"gunicorn": "--timeout", "uwsgi": "harakiri", "php-fpm": "request_terminate_timeout"}
 
 
 def check(host: Host) -> Iterator[Finding]:
-    """Yield a piece of advice for each route whose two time-outs do harm together."""
+    """Yield a piece of advice for each server whose time-out and those of its routes do harm together."""
+    found: dict[tuple, Finding] = {}
     for leg in host.legs:
         server, timeout = servers.server_of(host, leg), leg.route.value("read_timeout")
         kills = server.kills_after if server else None
@@ -60,7 +62,15 @@ def check(host: Host) -> Iterator[Finding]:
             Evidence(str(timeout.at or "nginx default"), f"{timeout} is in force"),
             Evidence(kills.place, f"{name} is {kills.value:g} s" if kills.value else f"{name} is off"),
         ]
-        yield advise(RULE.id, leg, says, evidence, f"Set {name} a little below the {timeout.name} of the route, both as long as its slowest request needs.")
+        # It is the server's setting that is to be chosen: said once, with the other routes to it.
+        key = (leg.instance.id, server.listener.endpoint, 0 < kills.value < limit)
+        first = found.get(key)
+        if first:
+            found[key] = dataclasses.replace(first, also=(*first.also, route_of(leg)))
+            continue
+        summary = f"Set {name} a little below the {timeout.name} of the route, both as long as its slowest request needs."
+        found[key] = advise(RULE.id, leg, says, evidence, summary)
+    yield from found.values()
 
 
 def _runs_into(leg: Leg, limit: float) -> bool:

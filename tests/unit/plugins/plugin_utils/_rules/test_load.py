@@ -368,6 +368,15 @@ def test_one_accident_of_an_upload_is_no_habit(count, phase, certainty):
     assert [item[:3] for item in verdict(world.judge())] == [(EARLY, "cause", certainty)]
 
 
+def test_a_short_time_out_of_a_server_is_said_once_for_its_routes():
+    times = (("a", 60), ("b", 90), ("c", 20))
+    world = World().site(*(f"location /{name} {{ proxy_pass http://{TCP}; proxy_read_timeout {seconds}s; }}" for name, seconds in times))
+    pid = world.listen(TCP, comm="gunicorn")
+    world.server(pid, "gunicorn", told={"timeout": 30.0})
+    (finding,) = [item for item in world.judge().findings if item.id == "timeouts-misaligned"]
+    assert [route["location"] for route in (finding.route, *finding.also)] == ["/a", "/b"]
+
+
 def test_a_port_that_could_not_be_connected_to_for_want_of_a_local_port_has_no_full_queue():
     """connect(2) gives 11 for a full queue of a Unix socket alone; a TCP port ignores the connection."""
     world = World().passes(f"http://{TCP}").service("shop.service", TCP).logged(TCP, "connect-queue-full")

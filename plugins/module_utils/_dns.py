@@ -290,8 +290,8 @@ def _over_tcp(question, deadline):
         raw = question.renew()
         select.select([], [channel], [], max(0.1, deadline - time.monotonic()))
         channel.sendall(struct.pack(">H", len(raw)) + raw)
-        size = struct.unpack(">H", _exactly(channel, 2))[0]
-        said, alias, truncated = parse(_exactly(channel, size), question.ident, question.asked, question.kind)
+        size = struct.unpack(">H", _exactly(channel, 2, deadline))[0]
+        said, alias, truncated = parse(_exactly(channel, size, deadline), question.ident, question.asked, question.kind)
         if truncated or alias:
             raise Bad("no whole answer over TCP")
         _settle(question, said, "")
@@ -303,9 +303,11 @@ def _over_tcp(question, deadline):
         channel.close()
 
 
-def _exactly(channel, size):
+def _exactly(channel, size, deadline):
     parts = b""
     while len(parts) < size:
+        # A server that sends a byte now and then must not hold the run.
+        channel.settimeout(max(0.01, deadline - time.monotonic()))
         part = channel.recv(size - len(parts))
         if not part:
             raise Bad("the server closed")

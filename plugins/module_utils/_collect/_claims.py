@@ -52,6 +52,7 @@ _ENVIRONMENT_ENDPOINT = re.compile(
 _ENVIRONMENT_HOST = re.compile(r"^(?:(?:APP|HTTP|SERVER|WEB|NODE|API|UVICORN|FLASK_RUN|NUXT|NITRO)_)?HOST$")
 
 _TCP = re.compile(r"^(?P<address>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.*+-]*)(?::(?P<port>\d{1,5}))$")
+_PORT = re.compile(r"[0-9]{1,9}\Z")
 _SCHEME = re.compile(r"^(?:tcp|http|https|ssl|fcgi|uwsgi)://", re.IGNORECASE)
 _IP = re.compile(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]?|localhost|\*)$")
 _ANY = ("", "*", "+", "0.0.0.0", "[::]", "::")
@@ -133,7 +134,8 @@ def _socket_path(path, folder):
 
 
 def _tcp(address, port):
-    number = int(port)
+    # str.isdigit() is true of more than int() takes.
+    number = int(port) if _PORT.match(port) else 0
     if not 0 < number < 65536:
         return ""
     if address == "localhost":

@@ -56,6 +56,7 @@ _WANTED = frozenset(_SHAPES) | frozenset((
     "request", "request_uri", "uri", "host", "http_host", "server_name", "upstream_addr", "upstream_status", "upstream_header_time",
     "upstream_bytes_received", "upstream_response_length",
 ))
+_STATUS = re.compile(r"[0-9]{3}\Z")
 _FAILED = re.compile(rb"50[0234]")
 _MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
 _TIME_LOCAL = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\Z", re.ASCII)
@@ -304,7 +305,7 @@ class _Reading:
             "prefix": self._shown(prefix, PATH_LENGTH),
             "status": int(status),
             "upstream": self._shown(address if address != "-" else "", FIELD_LENGTH),
-            "upstream_status": int(answered) if answered.isdigit() and len(answered) == 3 else None,
+            "upstream_status": int(answered) if _STATUS.match(answered) else None,
             "made_by": maker,
             "count": group["count"],
             "first": group["first"],

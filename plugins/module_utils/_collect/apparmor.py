@@ -29,6 +29,7 @@ _HINT = "apparmor=\"DENIED\""
 _STAMP = re.compile(r"audit\((?P<time>\d{1,12}\.\d{1,6}):\d+\)")
 # Values that hold a space or a quote are printed in hexadecimal (audit_log_untrustedstring()).
 _FIELD = re.compile(r"\b(?P<name>[a-z_]+)=(?:\"(?P<quoted>[^\"]*)\"|(?P<bare>\S+))")
+_PID = re.compile(r"[0-9]{1,10}\Z")
 _HEXADECIMAL = frozenset(("name", "profile", "comm", "addr", "peer_addr"))
 
 
@@ -114,7 +115,7 @@ def parse_denial(line):
         "family": text.harmless(fields.get("family", ""), 32),
         "denied": text.harmless(fields.get("denied_mask", "") or fields.get("denied", ""), 64),
         "comm": text.harmless(fields.get("comm", ""), 64),
-        "pid": int(fields["pid"]) if fields.get("pid", "").isdigit() else None,
+        "pid": int(fields["pid"]) if _PID.match(fields.get("pid", "")) else None,
     }
 
 

@@ -49,6 +49,7 @@ CORES = 100
 AROUND = 40
 NEAR = 3.0
 
+_PORT = re.compile(r"[0-9]{1,5}\Z")
 _RESPAWNED = re.compile(rb"^(?:.{24} - )?Respawned uWSGI worker \d+ \(new pid: (\d{1,9})\)")
 _BRACKETED = re.compile(r"\[([A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})\]")
 _FIELDS = "MESSAGE,UNIT,_SYSTEMD_UNIT,_PID,__REALTIME_TIMESTAMP"
@@ -112,7 +113,7 @@ class _Named:
         if self._ports is None or endpoint in self._sockets:
             return True
         port = endpoint.rpartition(":")[2]
-        return not endpoint.startswith("unix:") and port.isdigit() and int(port) in self._ports
+        return not endpoint.startswith("unix:") and _PORT.match(port) is not None and int(port) in self._ports
 
 
 def _items(backends, name):

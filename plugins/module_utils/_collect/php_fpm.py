@@ -29,6 +29,7 @@ MAX_DEPTH = 5
 _MASTER = re.compile(r"^php-fpm: master process \((?P<configuration>/.*)\)$")
 _ENTRY = re.compile(r"^\s*(?P<key>[^=\[;\"'\s][^=\[;]*?)\s*=\s*(?P<value>.*)$")
 _SECTION = re.compile(r"^\s*\[(?P<name>[^\]]+)\]")
+_COUNT = re.compile(r"[0-9]{1,9}\Z")
 _TIME = re.compile(r"^(?P<number>\d+)(?P<unit>[smhd]?)$")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _UNIT_FOLDERS = ("/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
@@ -248,7 +249,7 @@ def _pool(entries, version, prefix, hidden):
         "acl_groups": _words(value("listen.acl_groups")),
         "user": value("user"),
         "pm": value("pm"),
-        "max_children": int(children) if children.isdigit() else None,
+        "max_children": int(children) if _COUNT.match(children) else None,
         "request_terminate_timeout": seconds(value("request_terminate_timeout")),
         "ping_path": value("ping.path"),
         "status_path": value("pm.status_path"),

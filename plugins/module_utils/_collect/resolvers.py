@@ -12,6 +12,7 @@ This module is private to the collection.
 """
 
 import os
+import re
 import socket
 import stat
 
@@ -222,7 +223,7 @@ def _literal(word):
 def _addresses(word):
     """Return the servers that an argument of "resolver" stands for: nginx resolves a name there at start, by getaddrinfo(3)."""
     host, port = _split(word)
-    if not str(port).isdigit() or not 0 < int(port) < 65536:
+    if not re.match(r"[0-9]{1,5}\Z", str(port)) or not 0 < int(port) < 65536:
         return []
     if _is_address(host):
         return [(host, int(port))]

@@ -187,6 +187,25 @@ def test_an_answer_that_is_cut_off_over_tcp_too(serve):
     assert ask(server)["a"]["status"] == "error"
 
 
+def test_a_server_that_sends_a_byte_now_and_then_is_not_waited_for():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        stop = threading.Event()
+
+        def trickle():
+            while not stop.wait(0.05):
+                theirs.sendall(b"\0")
+
+        thread = threading.Thread(target=trickle, daemon=True)
+        thread.start()
+        started = time.monotonic()
+        with pytest.raises(socket.timeout):
+            dns._exactly(ours, 65535, started + 0.3)
+        assert time.monotonic() - started < 2
+        stop.set()
+        thread.join()
+
+
 def test_a_lost_question_is_sent_again(serve, monkeypatch):
     monkeypatch.setattr(dns, "RESEND", 0.1)
     seen = []

@@ -22,6 +22,12 @@ def argv_claims(line, folder="/srv/app"):
     return endpoints(claims)
 
 
+@pytest.mark.parametrize("port", ["\u00b2", "9" * 5000])
+def test_a_port_that_is_no_number_for_python_claims_nothing(port):
+    # Whoever may start a program must not break the question for all the others.
+    assert argv_claims("/usr/bin/node server.js --port " + port) == []
+
+
 @pytest.mark.parametrize(
     ("written", "endpoint"),
     [
@@ -40,6 +46,8 @@ def argv_claims(line, folder="/srv/app"):
         ("/run/my app.sock", "unix:/run/my app.sock"),
         ("fd://", ""),
         ("99999", ""),
+        ("\u00b2", ""),
+        ("9" * 250, ""),
         ("0", ""),
         ("app:app", ""),
         ("%(socket)s", ""),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 WebOps
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the kernel tells of a network namespace over netlink: routes, neighbours, links, sockets in use.
+"""What the kernel tells of a network namespace over netlink: routes, neighbours, links, sockets in use; and how it is asked.
 
 Nothing is changed and no program is run. Shapes and numbers are of include/uapi/linux/{rtnetlink,neighbour,if_link,
 if_addr,inet_diag}.h and of linux/netfilter/{nfnetlink,nf_tables}.h; rtnetlink(7), sock_diag(7).
@@ -18,7 +18,6 @@ import threading
 import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
-from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _sock_diag
 
 TIMEOUT = 5.0
 SECONDS = 3.0  # for one dump
@@ -29,7 +28,7 @@ _CLONE_NEWNET = 0x40000000
 _REQUEST, _DUMP = 0x001, 0x001 | 0x300
 _DONE, _ERROR = 3, 2
 _GETLINK, _GETADDR, _GETROUTE, _GETNEIGH = 18, 22, 26, 30
-_SOCK_DIAG_BY_FAMILY = 20
+SOCK_DIAG_BY_FAMILY = 20
 _GETTABLE = (10 << 8) | 1  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE
 
 _HEADER = struct.Struct("=IHHII")
@@ -37,7 +36,7 @@ _RTMSG = struct.Struct("=BBBBBBBBI")
 _NDMSG = struct.Struct("=BBHiHBB")
 _IFINFO = struct.Struct("=BBHiII")
 _IFADDR = struct.Struct("=BBBBI")
-_INET_REQUEST = struct.Struct("=BBBBI48s")
+INET_REQUEST = struct.Struct("=BBBBI48s")
 _ATTRIBUTE = struct.Struct("=HH")
 
 _ROUTE_TYPES = {1: "ok", 2: "ok", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "none"}
@@ -65,10 +64,7 @@ def call(pid, function, *args):
 
     def work():
         try:
-            libc = ctypes.CDLL(None, use_errno=True)
-            if libc.setns(namespace, _CLONE_NEWNET) != 0:
-                number = ctypes.get_errno()
-                raise OSError(number, os.strerror(number))
+            _enter(namespace)
             results.append((function(*args), None))
         except Exception as error:  # pylint: disable=broad-except
             results.append((None, error))
@@ -87,12 +83,24 @@ def call(pid, function, *args):
     return value
 
 
-class Channel:
-    """A netlink socket of one protocol: ask() for one answer, dump() for many."""
+def _enter(namespace):
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        entered = libc.setns(namespace, _CLONE_NEWNET) == 0
+    except AttributeError:
+        raise evidence.Unanswered(evidence.ERROR, "the C library has no setns()")
+    if not entered:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
-    def __init__(self, protocol):
+
+class Channel:
+    """A netlink socket of one protocol: ask() for one answer, dump() for many. It stays in the namespace that it was made in."""
+
+    def __init__(self, protocol, timeout=TIMEOUT):
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
-        self._socket.settimeout(TIMEOUT)
+        self._socket.settimeout(timeout)
+        self._timeout = timeout
         self._number = 0
 
     def __enter__(self):
@@ -119,8 +127,8 @@ class Channel:
             try:
                 raw = self._socket.recv(1 << 18)
             except socket.timeout:
-                raise evidence.Unanswered(evidence.TIMEOUT, "netlink gave no answer in {0} s".format(TIMEOUT))
-            for found, message in _sock_diag.messages(raw):
+                raise evidence.Unanswered(evidence.TIMEOUT, "netlink gave no answer in {0} s".format(self._timeout))
+            for found, message in messages(raw):
                 if found == _DONE:
                     return
                 if found == _ERROR:
@@ -131,6 +139,17 @@ class Channel:
                 yield found, message
 
 
+def messages(raw):
+    """Yield (type, bytes after the header) of each netlink message in a datagram."""
+    at = 0
+    while at + _HEADER.size <= len(raw):
+        length, kind = _HEADER.unpack_from(raw, at)[:2]
+        if length < _HEADER.size:
+            return
+        yield kind, raw[at + _HEADER.size:at + length]
+        at += (length + 3) & ~3
+
+
 def route(channel, address, uid):
     """Return the route to an address for a connection of a user: {"status", "errno", "dev" (index), "gateway", "source", "local"}.
 
@@ -138,9 +157,9 @@ def route(channel, address, uid):
     """
     raw = packed(address)
     family = socket.AF_INET if len(raw) == 4 else socket.AF_INET6
-    body = _RTMSG.pack(family, 8 * len(raw), 0, 0, 0, 0, 0, 0, 0) + _attribute(1, raw)
+    body = _RTMSG.pack(family, 8 * len(raw), 0, 0, 0, 0, 0, 0, 0) + attribute(1, raw)
     if uid is not None:
-        body += _attribute(25, struct.pack("=I", uid))
+        body += attribute(25, struct.pack("=I", uid))
     found = {"status": "ok", "errno": None, "dev": 0, "gateway": "", "source": "", "local": False}
     try:
         message = channel.ask(_GETROUTE, body)
@@ -148,7 +167,7 @@ def route(channel, address, uid):
         found.update(status=_ROUTE_ERRORS.get(error.errno, "error"), errno=error.errno)
         return found
     kind = _RTMSG.unpack_from(message)[7]
-    attributes = _attributes(message, _RTMSG.size)
+    attributes = attributes_of(message, _RTMSG.size)
     found["status"] = _ROUTE_TYPES.get(kind, "ok")
     found["local"] = kind == 2
     if 4 in attributes:
@@ -163,7 +182,7 @@ def neighbours(channel, family):
     found = {}
     for message in channel.dump(_GETNEIGH, _NDMSG.pack(family, 0, 0, 0, 0, 0, 0)):
         _family, _pad, _pad2, index, state, _flags, _type = _NDMSG.unpack_from(message)
-        address = _address(_attributes(message, _NDMSG.size).get(1, b""))
+        address = _address(attributes_of(message, _NDMSG.size).get(1, b""))
         if address:
             found[(index, address)] = next((name for bit, name in _STATES if state & bit), "none")
     return found
@@ -172,11 +191,11 @@ def neighbours(channel, family):
 def links(channel):
     """Return {index: {"name", "up", "carrier", "kind", "addresses": ["10.0.0.5/24"]}}."""
     found = {}
-    body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0, 0) + _attribute(29, struct.pack("=I", 1 << 3))
+    body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0, 0) + attribute(29, struct.pack("=I", 1 << 3))
     for message in channel.dump(_GETLINK, body):
         _family, _pad, _type, index, flags, _change = _IFINFO.unpack_from(message)
-        attributes = _attributes(message, _IFINFO.size)
-        kind = _attributes(attributes.get(18, b""), 0).get(1, b"")
+        attributes = attributes_of(message, _IFINFO.size)
+        kind = attributes_of(attributes.get(18, b""), 0).get(1, b"")
         found[index] = {
             "name": attributes.get(3, b"").rstrip(b"\0").decode("utf-8", "backslashreplace"),
             "up": bool(flags & _UP),
@@ -186,7 +205,7 @@ def links(channel):
         }
     for message in channel.dump(_GETADDR, _IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
         _family, length, _flags, _scope, index = _IFADDR.unpack_from(message)
-        attributes = _attributes(message, _IFADDR.size)
+        attributes = attributes_of(message, _IFADDR.size)
         address = _address(attributes.get(2) or attributes.get(1, b""))
         if address and index in found:
             found[index]["addresses"].append("{0}/{1}".format(address, length))
@@ -203,7 +222,7 @@ def connections(channel, wanted):
     states, local, seen, truncated = {}, {}, 0, False
     end = time.monotonic() + SECONDS
     for family in sorted({socket.AF_INET if len(raw) == 4 else socket.AF_INET6 for raw, _port in wanted}):
-        for message in channel.dump(_SOCK_DIAG_BY_FAMILY, _INET_REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, _IN_USE, b"")):
+        for message in channel.dump(SOCK_DIAG_BY_FAMILY, INET_REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, _IN_USE, b"")):
             seen += 1
             if seen > MAX_SOCKETS or not seen % 1000 and time.monotonic() > end:
                 truncated = True
@@ -238,9 +257,9 @@ def route_channel():
     return Channel(_ROUTE)
 
 
-def diag_channel():
+def diag_channel(timeout=TIMEOUT):
     """Return a Channel for sockets."""
-    return Channel(_SOCK_DIAG)
+    return Channel(_SOCK_DIAG, timeout)
 
 
 def packed(address):
@@ -254,11 +273,13 @@ def _address(raw):
     return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
 
 
-def _attribute(kind, raw):
+def attribute(kind, raw):
+    """Return the bytes of an attribute, padded."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(raw), kind) + raw.ljust((len(raw) + 3) & ~3, b"\0")
 
 
-def _attributes(raw, at):
+def attributes_of(raw, at):
+    """Return {kind: bytes} of the attributes that stand from an offset on."""
     found = {}
     while at + _ATTRIBUTE.size <= len(raw):
         length, kind = _ATTRIBUTE.unpack_from(raw, at)

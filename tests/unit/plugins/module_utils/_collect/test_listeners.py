@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
-from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _sock_diag, listeners
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _netlink, _sock_diag, listeners
 from ansible_collections.webops.bad_gateway.plugins.module_utils._host import Host
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.module_utils.fake_proc import HOST_NET, add_process, add_self
 
@@ -152,8 +152,8 @@ def test_ten_thousand_sockets_are_fine(root):
 
 def test_malformed_messages_end_the_walk():
     header = struct.Struct("=IHHII")
-    assert list(_sock_diag.messages(header.pack(0, 20, 0, 0, 0) + b"x" * 40)) == []
-    assert list(_sock_diag.messages(header.pack(20, 20, 0, 0, 0) + b"abcd" + b"\1\2")) == [(20, b"abcd")]
+    assert list(_netlink.messages(header.pack(0, 20, 0, 0, 0) + b"x" * 40)) == []
+    assert list(_netlink.messages(header.pack(20, 20, 0, 0, 0) + b"abcd" + b"\1\2")) == [(20, b"abcd")]
 
 
 def test_the_kernel_of_this_host_tells_its_listeners(tmp_path):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _rules
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, CERTAINTIES, FAILED, KINDS, PROVEN, Finding, HostResult, Unknown
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access_log, loops, naming, stale
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access_log, loops, naming, servers, stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
@@ -183,7 +183,7 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
         groups = [group for group in leg.errors if group.get("status") in (500, 502, 504)]
         for group in groups:
             key = (str(leg.endpoint), show_group(group).shows)
-            if leg.serves and (group["class"] in _PASSING or not leg.instance.in_force_at(group["last"] or 0.0) or _restarted_since(leg, group)):
+            if leg.serves and (group["class"] in _PASSING or not leg.instance.in_force_at(group["last"] or 0.0) or _restarted_since(host, leg, group)):
                 how = "answers again" if leg.answers else "is listened on again"
                 over[key] = f"{leg.endpoint} {how}: {group['message']} {times(group['count'])}, last {clock(group['last'])}"
             elif not whole:
@@ -204,9 +204,9 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
     return sorted(over.values()), [open_ends[key] for key in sorted(open_ends)]
 
 
-def _restarted_since(leg: Leg, group: dict) -> bool:
+def _restarted_since(host: Host, leg: Leg, group: dict) -> bool:
     """Return whether every program on the endpoint was started after the last of these failures, and answers."""
-    started = [process.started for item in leg.listeners for process in item.processes]
+    started = [process.started for item in servers.listeners_of(host, leg) for process in item.processes]
     return leg.answers and bool(started) and min(started) > (group["last"] or 0.0)
 
 

@@ -11,7 +11,8 @@ kernel then resets the connection; whether nginx still reads the answer is a rac
 ## How it is recognised
 Records of a connection that was reset (104, 32), all of them of requests with a body, from a backend that answers otherwise and
 whose processes ran through all of it: likely; only possible where nginx keeps connections open, since keepalive-race
-looks the same, and for a single one whose request nginx had sent. No request with a body is sent to try: that could change something.
+looks the same, for a single one whose request nginx had sent, and for those of one minute
+from a backend whose host was not looked at: that may have been a restart. No request with a body is sent to try: that could change something.
 
 ## Fix
 In the backend: read or refuse the body as HTTP wants it (an early answer with "Connection: close" after the rest is drained), or
@@ -26,13 +27,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, keepalive
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, keepalive, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, MANUAL, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
 
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 _RESET, _PIPE = 104, 32
+_RESTART = 60.0
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -41,7 +43,7 @@ def check(host: Host) -> Iterator[Finding]:
         broken = [group for group in leg.logged("reset-early") if group.get("errno") in (_RESET, _PIPE)]
         if broken and _all_with_body(broken) and leg.serves and ends.lived_through(host, leg, broken):
             kept = keepalive.keeping(leg.route)
-            yield _finding(host, leg, bool(kept) and not kept.undone, _tells(broken))
+            yield _finding(host, leg, bool(kept) and not kept.undone, _tells(broken) and (_seen(host, leg) or _lasts(broken)))
 
 
 def _all_with_body(groups: list[dict]) -> bool:
@@ -52,6 +54,16 @@ def _all_with_body(groups: list[dict]) -> bool:
 def _tells(groups: list[dict]) -> bool:
     """Return whether the records tell that the request was unread: nginx was still sending, or it is no single accident."""
     return sum(group["count"] for group in groups) > 1 or any((group.get("phase") or "").startswith("sending request") for group in groups)
+
+
+def _seen(host: Host, leg: Leg) -> bool:
+    """Return whether the processes of the backend are known, so that they are known to have run through it."""
+    return any(process.started for item in servers.listeners_of(host, leg) for process in item.processes)
+
+
+def _lasts(groups: list[dict]) -> bool:
+    """Return whether the records are from more than one moment, as those of a restart are not."""
+    return max(group.get("last") or 0.0 for group in groups) - min(group.get("first") or 0.0 for group in groups) > _RESTART
 
 
 def _finding(host: Host, leg: Leg, kept: bool, tells: bool) -> Finding:

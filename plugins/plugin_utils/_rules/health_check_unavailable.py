@@ -9,14 +9,14 @@ learns that a server is dead from the requests of clients alone ("max_fails", "f
 
 ## How it is recognised
 The configuration has "health_check" in a location or server and the build is no NGINX Plus. Or a server of a group with
-several failed for clients in the log window: said once for each nginx, because that is what passive checks cost.
+several did not take connections in the log window: said once for each nginx, because that is what passive checks cost.
 
 ## Fix
 Remove the directive; set "max_fails" and "fail_timeout" on the servers of the group, or let something outside of
 nginx check them. Manual.
 
 ## When it stays silent
-The build is NGINX Plus, or is not known; no group has several servers, or none of them failed.
+The build is NGINX Plus, or is not known; no group has several servers, or each of them took connections.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config i
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
 
-_FAILURES = ("connect-refused", "connect-timeout", "connect-unreachable", "closed-early", "read-timeout")
+# A server that takes connections is not dead, whatever became of a request.
+_FAILURES = ("connect-refused", "connect-no-socket", "connect-timeout", "connect-unreachable")
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -59,7 +60,7 @@ def check(host: Host) -> Iterator[Finding]:
                 ADVICE,
                 PROVEN,
                 f"This nginx learns from the requests of clients alone that a server is dead, as {failed.endpoint} of {failed.route.group} was.",
-                [show_group(failed.errors[0])],
+                [show_group(failed.logged(*_FAILURES)[0])],
                 Fix(None, MANUAL, "Set max_fails and fail_timeout to fit how the servers fail, or let something outside of nginx check them.", ""),
                 at=failed.peer.at,
             )

@@ -97,6 +97,14 @@ def test_failures_that_are_over_are_told_and_are_no_cause():
     assert result.recovered == ("127.0.0.1:3000 answers again: connect() failed 12 times, last 2023-11-14 22:12:20 UTC",)
 
 
+def test_a_deploy_on_another_host_of_the_run_is_over():
+    peer = World("app1", "10.0.0.9")
+    peer.service("shop.service", "0.0.0.0:8080", started=NOW - 100)
+    world = World().passes("http://10.0.0.9:8080").reply("10.0.0.9:8080", {}).logged("10.0.0.9:8080", "closed-early", last=NOW - 103)
+    result = world.judge(peer)
+    assert (verdict(result), unknowns(result), len(result.recovered)) == ([], [], 1)
+
+
 def test_a_failure_that_nothing_explains_is_said_to_be_open():
     result = node().logged("127.0.0.1:3000", "closed-early").judge()
     assert verdict(result) == []

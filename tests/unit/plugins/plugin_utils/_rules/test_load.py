@@ -368,6 +368,13 @@ def test_one_accident_of_an_upload_is_no_habit(count, phase, certainty):
     assert [item[:3] for item in verdict(world.judge())] == [(EARLY, "cause", certainty)]
 
 
+@pytest.mark.parametrize(("since", "certainty"), [(5, "possible"), (600, "likely")])
+def test_uploads_that_broke_at_one_moment_at_a_host_that_was_not_looked_at(since, certainty):
+    world = World().passes("http://10.0.0.9:3000").route("10.0.0.9").reply("10.0.0.9:3000", {})
+    world.logged("10.0.0.9:3000", "reset-early", methods={"POST": 5}, last=NOW - 60, first=NOW - 60 - since)
+    assert [item[:3] for item in verdict(world.judge())] == [(EARLY, "cause", certainty)]
+
+
 def test_a_short_time_out_of_a_server_is_said_once_for_its_routes():
     times = (("a", 60), ("b", 90), ("c", 20))
     world = World().site(*(f"location /{name} {{ proxy_pass http://{TCP}; proxy_read_timeout {seconds}s; }}" for name, seconds in times))

@@ -465,6 +465,7 @@ class TestAdvice:
         group = "upstream shop { server 127.0.0.1:3000; server 127.0.0.1:3001; }"
         world = World().passes("http://shop", outside=[group]).service("a.service", "127.0.0.1:3000").service("b.service", "127.0.0.1:3001")
         assert advised(world, "health-check-unavailable") == []
+        assert advised(world.logged("127.0.0.1:3000", "closed-early"), "health-check-unavailable") == []
         assert len(advised(world.logged("127.0.0.1:3000"), "health-check-unavailable")) == 1
 
     @pytest.mark.parametrize(

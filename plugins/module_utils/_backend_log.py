@@ -5,8 +5,8 @@
 
 Texts as the programs print them: PHP-FPM 7.0 to 8.4 (fpm_children.c, fpm_process_ctl.c, fpm_request.c), gunicorn
 19.9 to 23.0 (arbiter.py), uWSGI 2.0 (master.c, master_checks.c, protocol code), systemd 219 to 252 (unit.c,
-service.c), supervisor 4 (process.py), PM2 5 to 7 (God.js), V8 and Node 18, Puma 4 to 6, Unicorn 5 and 6. A line is
-taken apart only when it is wholly one of theirs: an application may print anything into the same log.
+service.c), supervisor 4 (process.py), PM2 5 to 7 (God.js), V8 and Node 18, Java's HotSpot (debug.cpp), Go's net/http (server.go), Puma 4
+to 6, Unicorn 5 and 6. A line is taken apart only when it is wholly one of theirs: an application may print anything into the same log.
 
 This module is private to the collection.
 """
@@ -21,15 +21,16 @@ HINT = (
     r"exited|signal|WORKER TIMEOUT|HARAKIRI|DAMN !|EVIL RELOAD|timed out|max_children|seems busy|process\.max|threshold|too slow"
     r"|block size|request size|listen queue|failed to boot|failed to load|Segmentation Fault|was sent SIG|Failed with result|OOM killer|oomd killed"
     r"|heap out of memory|in progress \.\.\.|Finishing \.\.\.|Terminating|killing|reaped|stopped: |Stopping |Started "
-    r"|Worker exiting|exceeds --max-memory|Watchdog timeout|repeated too quickly"
+    r"|Worker exiting|exceeds --max-memory|Watchdog timeout|entered failed state|panic serving|due to java.lang.OutOfMemoryError|repeated too quickly"
 )
 _HINT = re.compile(HINT.encode("ascii"))
 
 _MONTHS = dict((name, number) for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1))
 
 # gunicorn "[2026-11-26 23:19:00 +0000]"; PHP-FPM "[26-Nov-2026 23:19:00]", with microseconds at level debug; supervisor
-# "2026-11-26 23:20:15,429"; PM2 "2026-11-26T23:20:28: "; uWSGI "Thu Nov 26 23:19:11 2026 - "; Ruby's Logger "[2026-11-26T23:20:28.123456 #12]".
-_ISO = re.compile(r"[\[A-Z, ]{0,4}(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,]\d+)?(?: ?(Z|[+-]\d\d:?\d\d))?")
+# "2026-11-26 23:20:15,429"; PM2 "2026-11-26T23:20:28: "; uWSGI "Thu Nov 26 23:19:11 2026 - "; Ruby's Logger
+# "[2026-11-26T23:20:28.123456 #12]"; Go "2026/11/26 23:20:28 ".
+_ISO = re.compile(r"[\[A-Z, ]{0,4}(\d{4})[-/](\d\d)[-/](\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,]\d+)?(?: ?(Z|[+-]\d\d:?\d\d))?")
 _FPM = re.compile(r"\[(\d\d)-([A-Z][a-z]{2})-(\d{4}) (\d\d):(\d\d):(\d\d)(?:\.\d+)?\]")
 _CTIME = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4})")
 
@@ -93,6 +94,10 @@ _PATTERNS = (
     _pattern("worker-timeout", _RUBY + r"worker=(?P<worker>\d+) PID:(?P<pid>\d+) timeout \((?P<after>\d+)s > (?P<limit>\d+)s\), killing"),
     _pattern("worker-killed", _RUBY + r"reaped #<Process::Status: pid (?P<pid>\d+) SIG\w+ \(signal (?P<signal>\d+)\)(?: \(core dumped\))?> worker="),
     _pattern("worker-exit", _RUBY + r"reaped #<Process::Status: pid (?P<pid>\d+) exit (?P<code>[1-9]\d*)> worker="),
+    # Go: net/http takes the panic of a handler, closes the connection and goes on
+    _pattern("request-panic", r"^(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:\S+\.go:\d+: )?)?http: panic serving \S+: "),
+    # The Java machine, with ExitOnOutOfMemoryError or CrashOnOutOfMemoryError
+    _pattern("heap-exhausted", r"^(?:Terminating|Aborting) due to java\.lang\.OutOfMemoryError: "),
     # Node
     _pattern("heap-exhausted", r"^(?:\d+\|[^|]*\| )?FATAL ERROR: .*JavaScript heap out of memory"),
 )
@@ -100,10 +105,10 @@ _MANAGER_PATTERNS = {
     "systemd": (
         _pattern("stopping", r"^Stopping .*\.\.\.$"),
         _pattern("started", r"^Started "),
-        _pattern("exit", r": Main process exited, code=(?P<how>exited|killed|dumped), status=(?P<status>\d+)"),
+        _pattern("exit", r": [Mm]ain process exited, code=(?P<how>exited|killed|dumped), status=(?P<status>\d+)"),
         _pattern("oom-kill", r": (?:A process of this unit has been killed by the OOM killer|systemd-oomd killed \d+ process\(es\) in this unit)\."),
-        _pattern("result", r": (?:Failed with result '(?P<result>[a-z-]+)'|Unit entered failed state)\.$"),
-        _pattern("restarts-exhausted", r": Start request repeated too quickly\.$"),
+        _pattern("result", r": (?:Failed with result '(?P<result>[a-z-]+)'|Unit entered failed state)\.$|^Unit \S+ entered failed state\.$"),
+        _pattern("restarts-exhausted", r": Start request repeated too quickly\.$|^start request repeated too quickly for \S+$"),
         _pattern("watchdog", r": Watchdog timeout \(limit (?P<limit>\w+)\)!"),
     ),
     "supervisor": (

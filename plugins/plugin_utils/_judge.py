@@ -175,15 +175,25 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
     """Return what is over, and what fails and is not explained by any finding."""
     explained = {tuple(route.values()) for finding in findings if finding.kind != ADVICE for route in (finding.route, *finding.also) if route}
     whole = any(finding.kind == CAUSE and not finding.route for finding in findings)
+    asked_first = any(_of_subrequests(leg) for leg in host.legs if tuple(route_of(leg).values()) in explained)
     over: dict[tuple[str, str], str] = {}
     open_ends: dict[tuple[str, str], Unknown] = {}
     for leg in host.legs:
         if tuple(route_of(leg).values()) in explained:
             continue
-        groups = [group for group in leg.errors if group.get("status") in (500, 502, 504)]
+        groups = [group for group in leg.errors if group.get("status") in (500, 502, 504) or _session_failed(leg, group)]
         for group in groups:
             key = (str(leg.endpoint), show_group(group).shows)
-            if leg.serves and (group["class"] in _PASSING or not leg.instance.in_force_at(group["last"] or 0.0) or _restarted_since(host, leg, group)):
+            if group["class"] == "auth-request-failed":
+                # It is about the place that was asked for leave, not about where the request would have gone.
+                if not whole and not asked_first:
+                    key = (f"auth_request of location {leg.route.location_label}", key[1])
+                    open_ends[key] = _unexplained(*key)
+                continue
+            if group["class"] == "connect-denied" and _selinux_may_deny(host, leg):
+                if not whole:
+                    open_ends[key] = _unexplained(key[0], f"{key[1]}; SELinux enforces here, and what it denies nginx it does not deny the probe")
+            elif leg.serves and (group["class"] in _PASSING or not leg.instance.in_force_at(group["last"] or 0.0) or _restarted_since(host, leg, group)):
                 how = "answers again" if leg.answers else "is listened on again"
                 over[key] = f"{leg.endpoint} {how}: {group['message']} {times(group['count'])}, last {clock(group['last'])}"
             elif not whole:
@@ -202,6 +212,23 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
             key = (group["peer"], show_group(group).shows)
             open_ends[key] = _unexplained(*key)
     return sorted(over.values()), [open_ends[key] for key in sorted(open_ends)]
+
+
+def _of_subrequests(leg: Leg) -> bool:
+    """Return whether subrequests failed on a leg, such as those of auth_request."""
+    return any((group.get("detail") or {}).get("subrequest") for group in leg.errors)
+
+
+def _session_failed(leg: Leg, group: dict) -> bool:
+    """Return whether a group is of stream sessions that got no backend: they have no status."""
+    return leg.route.family == "stream" and (group["class"] in _PASSING or group["class"].startswith("tls-"))
+
+
+def _selinux_may_deny(host: Host, leg: Leg) -> bool:
+    """Return whether SELinux enforces, and no boolean is known to allow nginx the connection."""
+    value = host.answer("selinux")["value"] or {}
+    allowed = leg.endpoint.kind == "tcp" and (value.get("booleans") or {}).get("httpd_can_network_connect")
+    return value.get("mode") == "enforcing" and not allowed
 
 
 def _restarted_since(host: Host, leg: Leg, group: dict) -> bool:

@@ -120,6 +120,9 @@ def strikes(host: Host, leg: Leg, failure: str) -> bool:
         return False
     next_upstream = leg.route.value("next_upstream")
     goes_on = next_upstream is not None and ("on" in next_upstream.args or failure in next_upstream.args)
+    tries = leg.route.value("next_upstream_tries")
+    if tries and tries.args[:1] == ("1",):
+        goes_on = False
     return not (goes_on and any(other.serves for other in host.legs if other is not leg and _tried_after(leg, other)))
 
 

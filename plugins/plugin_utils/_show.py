@@ -153,7 +153,7 @@ def show_pressure(host: Host, leg: Leg) -> list[Evidence]:
 
 def show_group(group: dict) -> Evidence:
     """Show one group of error log records."""
-    errno = f" ({group['errno']})" if group.get("errno") else _tls_reason(group)
+    errno = f" ({group['errno']})" if group.get("errno") else _particular(group)
     phase = f" while {group['phase']}" if group.get("phase") else ""
     return Evidence("error log", f"{group['message']}{errno}{phase}: {times(group['count'])}, last {clock(group['last'])}")
 
@@ -165,9 +165,15 @@ def show_event(event: dict) -> Evidence:
     return Evidence(source, f"{quote(event['sample'])} ({times(event['count'])}{last})")
 
 
-def _tls_reason(group: dict) -> str:
-    """Return what TLS said, for a failure of it: " (20: unable to get local issuer certificate)"."""
+_PARTICULARS = {"http2-protocol": "error", "auth-request-failed": "status", "header-invalid": "header"}
+
+
+def _particular(group: dict) -> str:
+    """Return what the message is about, such as what TLS said: " (20: unable to get local issuer certificate)", " (404)"."""
     detail = group.get("detail") or {}
+    name = _PARTICULARS.get(group["class"], "")
+    if detail.get(name):
+        return f" ({quote(str(detail[name]))})"
     if not group["class"].startswith("tls-") or not detail.get("reason"):
         return ""
     code = str(detail.get("code", ""))

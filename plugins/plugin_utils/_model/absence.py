@@ -13,8 +13,8 @@ for a stopped, failing, moved or hidden backend can never contradict each other:
 5. a stopped or failing program that says nothing of where it listens fits by name;
 6. nobody is known.
 
-Where the very endpoint is open, and yet nginx does not get there (another network namespace, a socket
-whose file was removed), none of these is true and nothing is said.
+Where the very endpoint is open, and yet nginx does not get there, none of these is true. When it is a loopback address in another
+network namespace, as with containers, the address is wrong; else (a socket whose file was removed) nothing is said.
 
 This module is private to the collection.
 """
@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import owners, routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg, Listener
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg, Listener, loopback
 
 NOT_RUNNING = "backend-not-running"
 START_FAILING = "backend-start-failing"
@@ -79,8 +79,16 @@ class Absence:
     seen_on: Host | None = None
 
     @property
+    def beyond(self) -> bool:
+        """Return whether the socket elsewhere is the very endpoint, in a network namespace that is not nginx's."""
+        net, there = self.leg.instance.net, self.elsewhere
+        return bool(there) and self.leg.local and there.endpoint.kind == "tcp" and bool(net and there.net) and there.net != net
+
+    @property
     def reachable(self) -> Endpoint | None:
         """Return the endpoint under which nginx would reach the socket elsewhere; None when it would not."""
+        if self.beyond:
+            return None
         if not self.elsewhere or self.leg.local:
             return self.elsewhere and reachable_as(self.elsewhere)
         moved = replace(self.leg.endpoint, port=self.elsewhere.endpoint.port)
@@ -110,16 +118,21 @@ def absent(leg: Leg) -> bool:
     return not leg.listeners if leg.local else leg.connect == "refused"
 
 
+def only_logged(leg: Leg) -> bool:
+    """Return whether another host refused the connections of a stream server: none is made to try, since nobody knows what is spoken there."""
+    return leg.route.family == "stream" and leg.endpoint.kind == "tcp" and not leg.local and not leg.probe and bool(leg.logged("connect-refused"))
+
+
 def explain(host: Host, leg: Leg) -> Absence | None:
     """Return why nothing answers on a leg, or None when something listens there or it is not known."""
-    if not absent(leg) or _of_stopped_nginx(host, leg):
+    if not (absent(leg) or only_logged(leg)) or _of_stopped_nginx(host, leg):
         return None
     if leg.local:
         return _find(host, leg)
     peer = host.peer_at(leg.endpoint.address)
     listeners = peer.answer("listeners") if peer else {}
     if listeners.get("status") != evidence.OK or listeners["truncated"]:
-        return Absence(leg, NOT_RUNNING, LIKELY, alternatives=(WRONG_PORT, WRONG_ADDRESS, "firewall-blocked"))
+        return Absence(leg, NOT_RUNNING, LIKELY if leg.probe else POSSIBLE, alternatives=(WRONG_PORT, WRONG_ADDRESS, "firewall-blocked"))
     if peer.listening_at(leg.endpoint, ""):
         return None
     # Seen from the peer there is no nginx of ours whose namespaces would matter.
@@ -138,7 +151,7 @@ def _of_stopped_nginx(host: Host, leg: Leg) -> bool:
 def _find(host: Host, leg: Leg) -> Absence | None:
     found = _hidden(host, leg) or _idle_claimant(host, leg)
     if not found and host.listening_at(leg.endpoint, ""):
-        return None
+        return _beyond(host, leg)
     found = found or _moved(host, leg) or _running_claimant(host, leg) or _elsewhere(host, leg) or _unclaimed(host, leg)
     if found.owner and found.owner.tunnel_at(leg.endpoint) and found.cause in (NOT_RUNNING, START_FAILING):
         found = replace(found, cause=TUNNEL_DOWN)
@@ -154,6 +167,21 @@ def _hidden(host: Host, leg: Leg) -> Absence | None:
             if leg.endpoint.path.startswith(_PRIVATE) or (owner and owner.private_tmp):
                 return Absence(leg, PRIVATE_TMP, PROVEN, owner, item)
     return None
+
+
+def _beyond(host: Host, leg: Leg) -> Absence | None:
+    """The loopback of nginx's own network namespace, and the same endpoint is open in another: nginx or the backend is in a container."""
+    net = leg.instance.net
+    if leg.endpoint.kind != "tcp" or not loopback(leg.endpoint.address) or leg.listeners or leg.connect not in ("refused", "") or not net:
+        return None
+    there = [item for item in host.listening_at(leg.endpoint, "") if item.net and item.net != net and item.processes]
+    there = _one_per_program([item for item in there if not any(process.comm.startswith("nginx") for process in item.processes)])
+    if not there:
+        return None
+    owner, others = host.owner_of(there[0]), tuple(item.label for item in there[1:])
+    # Programs in containers often have one port, each in a namespace of its own: without a claim it may be anybody's.
+    meant = bool(leg.connect and owner and owner.claim_on(leg.endpoint) and not others)
+    return Absence(leg, WRONG_ADDRESS, LIKELY if meant else POSSIBLE, owner, there[0], others, (NOT_RUNNING,), host)
 
 
 def _moved(host: Host, leg: Leg) -> Absence | None:

@@ -20,6 +20,7 @@ NAME = "name"
 UNKNOWN = "unknown"
 
 _UNIX = "unix:"
+_SLASHES = re.compile("//+")
 _PORT = re.compile(r"0*([0-9]{1,5})", re.ASCII)
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?", re.DOTALL)
 # What may be a host name; nginx itself is not choosy, but anything else is no place to connect to.
@@ -92,6 +93,11 @@ class Endpoint:
 
     def __str__(self) -> str:
         return self._text
+
+    @property
+    def plain_path(self) -> str:
+        """Return the path of a Unix socket to compare: nginx, uWSGI and Puma keep the slashes of "unix:///run/x.sock", the kernel takes them as one."""
+        return _SLASHES.sub("/", self.path)
 
     @property
     def quoted_path(self) -> str:

@@ -146,7 +146,7 @@ def crashes(side: Side) -> list[dict]:
     pids = {pid for event in ended for pid in event["pids"]}
     moments = sorted(moment for event in ended for moment in event["moments"])
     kept = []
-    for event in side.events("exit", "worker-killed", "worker-exit", "heap-exhausted"):
+    for event in side.events("exit", "worker-killed", "worker-exit", "heap-exhausted", "request-panic"):
         asked = event["signal"] in ASKED or (event["code"] or 0) - _BY_SIGNAL in ASKED
         if asked or event["event"] == "exit" and not event["signal"] and not event["code"]:
             continue

@@ -70,7 +70,7 @@ class Listener:
         if self.endpoint.kind != endpoint.kind:
             return False
         if endpoint.kind == "unix":
-            return self.endpoint.path == endpoint.path
+            return self.endpoint.plain_path == endpoint.plain_path
         if self.endpoint.port != endpoint.port:
             return False
         if self.endpoint.address == endpoint.address:
@@ -365,7 +365,7 @@ class Host:
         """Return whether an endpoint is on this host."""
         if endpoint.kind == "unix":
             return True
-        return endpoint.kind == "tcp" and (_is_loopback(endpoint.address) or endpoint.address in self.addresses)
+        return endpoint.kind == "tcp" and (loopback(endpoint.address) or endpoint.address in self.addresses)
 
     def listening_at(self, endpoint: Endpoint, net: str) -> tuple[Listener, ...]:
         """Return the sockets that take a connection to an endpoint, made in a network namespace; paths are no matter of that (unix(7))."""
@@ -398,6 +398,11 @@ class Host:
         return tuple(found)
 
     def _leg(self, route: routes.Route, peer: routes.Peer, endpoint: Endpoint, instance: Instance) -> Leg:
+        walk = (self.answer("paths")["value"] or {}).get(endpoint.path) if endpoint.kind == "unix" else None
+        listeners = self.listening_at(endpoint, instance.net)
+        if not listeners and walk and walk["status"] == evidence.OK and walk["walk"]:
+            # The path leads through a link, as /var/run is one to /run; the kernel tells where the socket was made.
+            listeners = self.listening_at(Endpoint.unix(walk["walk"][-1]["path"]), instance.net)
         return Leg(
             route=route,
             endpoint=endpoint,
@@ -405,8 +410,8 @@ class Host:
             peer=peer,
             probe=self._probes_by_route.get((route.key, str(endpoint))),
             errors=tuple(self._errors_by_leg.get((route.key, str(endpoint)), ())),
-            listeners=self.listening_at(endpoint, instance.net),
-            walk=((self.answer("paths")["value"] or {}).get(endpoint.path) if endpoint.kind == "unix" else None),
+            listeners=listeners,
+            walk=walk,
             local=self.is_local(endpoint),
         )
 
@@ -496,7 +501,8 @@ def _endpoints_named(route: routes.Route, peer: str) -> Iterator[Endpoint]:
     return iter(exact or every)
 
 
-def _is_loopback(address: str) -> bool:
+def loopback(address: str) -> bool:
+    """Return whether an address is one of the loopback."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

@@ -6,7 +6,8 @@
 ## What it is
 A worker, or the whole program, ends in the middle of a request: by a signal (a segmentation fault, an abort), or with an error
 code (an exception that nobody caught, an exit). The connection breaks, nginx says "prematurely closed" or "reset by peer" (104) and the client
-gets a 502, or half of an answer. Where a manager starts the program again, connections are refused until it is back.
+gets a 502, or half of an answer. Where a manager starts the program again, connections are refused until it is back. Go's net/http
+goes on where a handler panicked, and drops that connection alone.
 
 ## How it is recognised
 The error log has requests that were cut off, and within seconds of them systemd, supervisor, PM2 or the server's master (PHP-FPM,
@@ -97,7 +98,9 @@ def _subject(label: str, event: dict) -> str:
 
 def _how(event: dict) -> str:
     if event["event"] == "heap-exhausted":
-        return "ended because its JavaScript heap was full"
+        return "ended because its heap was full"
+    if event["event"] == "request-panic":
+        return "panicked and closed the connection"
     if event["signal"]:
         try:
             name = signal.Signals(event["signal"]).name

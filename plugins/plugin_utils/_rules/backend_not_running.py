@@ -20,7 +20,7 @@ configuration intends.
 ## When it stays silent
 Something listens there, a wildcard listener covers the port, the peer is marked "down", or the owner
 is failing rather than stopped (backend-start-failing). Where the very endpoint is open and nginx does not
-get there (another network namespace, a socket file that was removed), the failure is told as unexplained.
+get there (a socket file that was removed), the failure is told as unexplained.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def check(host: Host) -> Iterator[Finding]:
             fix = Fix(remedy="start_backend", safety=SAFE, summary=summary, diff="")
             command = owner.start
         else:
-            says = f"{leg.endpoint} refuses connections, and its host was not looked at."
+            says = f"{leg.endpoint} {'refuses' if leg.probe else 'refused'} connections, and its host was not looked at."
             if found.seen_on:
                 where = "here" if leg.local else f"on {leg.endpoint.address}"
                 says = f"Nothing listens on {leg.endpoint}, and no unit, pool or program that is known {where} says that it should."

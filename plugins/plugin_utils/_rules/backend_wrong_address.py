@@ -6,14 +6,16 @@
 ## What it is
 The pass names one address of the host (or "localhost", which is both 127.0.0.1 and ::1 on most), and the
 application listens on the same port of another: on ::1 alone, on the network address alone, or on the
-loopback of a host that others try to reach. nginx gets "connection refused" (111) and answers 502.
+loopback of a host that others try to reach. In a container, 127.0.0.1 is the container itself: a backend on the host or in another
+container is not there. nginx gets "connection refused" (111) and answers 502.
 
 ## How it is recognised
-No socket takes a connection to the address in the pass, and another program's socket has the same port.
+No socket takes a connection to the address in the pass, and another program's socket has the same port. Where that address is open
+in another network namespace than nginx's: likely when who has it says that it listens there, else possible.
 
 ## Fix
 Write the address on which the backend listens, or let the backend listen where nginx connects. Risky: the
-second widens who can reach it.
+second widens who can reach it. Manual between namespaces: the name of the other container, or the host's address on their network.
 
 ## When it stays silent
 A wildcard listener covers the address (0.0.0.0; [::] unless it is limited to IPv6). Where "localhost" is
@@ -24,10 +26,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg, repoint
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_leg, repoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
 
 
@@ -35,6 +37,9 @@ def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint whose backend listens at another address."""
     for found in absence.absences(host, absence.WRONG_ADDRESS):
         leg = found.leg
+        if found.beyond:
+            yield _beyond(host, found)
+            continue
         place = "" if found.seen_on is host else f" on {found.seen_on.name}"
         yield on_leg(
             host,
@@ -47,6 +52,27 @@ def check(host: Host) -> Iterator[Finding]:
             f"ss -ltnp sport = :{leg.endpoint.port}",
             found.alternatives,
         )
+
+
+def _beyond(host: Host, found: absence.Absence) -> Finding:
+    leg = found.leg
+    return on_leg(
+        host,
+        RULE.id,
+        leg,
+        found.certainty,
+        f"Nothing listens on {leg.endpoint} in nginx's network namespace; what has that port is in another, as nginx or it runs in a container: "
+        f"{found.elsewhere.label}.",
+        show_absence(host, found),
+        Fix(
+            remedy=None,
+            safety=MANUAL,
+            summary=f"Write in {leg.peer.at} what reaches it from nginx: the name of its container, a port that is published, or the host's address.",
+            diff="",
+        ),
+        f"ss -ltnp sport = :{leg.endpoint.port}",
+        found.alternatives,
+    )
 
 
 RULE = Rule(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 WebOps
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lines as PHP-FPM 8.2, gunicorn 20.1 to 23.0, uWSGI 2.0.21, systemd 252, supervisor 4.2, PM2 7.0, Node 18, Puma and Unicorn print them."""
+"""Lines as PHP-FPM 8.2, gunicorn 20.1 to 23.0, uWSGI 2.0.21, systemd 219 and 252, supervisor 4.2, PM2 7.0, Node 18, Java, Go, Puma and Unicorn print them."""
 
 import calendar
 import time
@@ -49,11 +49,17 @@ LINES = (
      {"worker": 0, "pid": 15, "after": 61.0, "limit": 60}),
     ("E, [2026-11-26T23:19:00.123456 #12] ERROR -- : reaped #<Process::Status: pid 15 SIGKILL (signal 9)> worker=0", "worker-killed", {"pid": 15, "signal": 9}),
     ("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", "heap-exhausted", {}),
+    ("Terminating due to java.lang.OutOfMemoryError: Java heap space", "heap-exhausted", {}),
+    ("2026/11/26 23:20:28 http: panic serving 127.0.0.1:41036: assignment to entry in nil map", "request-panic", {}),
+    ("http: panic serving [::1]:41036: runtime error: index out of range [11] with length 3", "request-panic", {}),
 )
 MANAGERS = (
     ("systemd", "n.service: Main process exited, code=killed, status=9/KILL", "exit", {"signal": 9}),
     ("systemd", "n.service: Main process exited, code=dumped, status=11/SEGV", "exit", {"signal": 11}),
     ("systemd", "n.service: Main process exited, code=exited, status=1/FAILURE", "exit", {"code": 1}),
+    ("systemd", "n.service: main process exited, code=killed, status=9/KILL", "exit", {"signal": 9}),
+    ("systemd", "Unit n.service entered failed state.", "result", {}),
+    ("systemd", "start request repeated too quickly for n.service", "restarts-exhausted", {}),
     ("systemd", "n.service: Failed with result 'oom-kill'.", "result", {"result": "oom-kill"}),
     ("systemd", "n.service: A process of this unit has been killed by the OOM killer.", "oom-kill", {}),
     ("systemd", "Stopping n.service - Shop...", "stopping", {}),

@@ -146,9 +146,8 @@ def test_a_host_whose_socket_was_removed_under_a_running_backend_has_no_invented
 def test_a_listener_elsewhere_than_in_the_namespace_of_nginx_makes_nothing_proven():
     world = World().passes("http://127.0.0.1:3000")
     world.listen("127.0.0.1:3000", net="4026532500")
-    result = world.judge()
-    assert verdict(result) == []
-    assert unknowns(result) == [("unexplained", "127.0.0.1:3000", "open")]
+    (finding,) = world.judge().findings
+    assert (finding.id, finding.certainty, finding.alternatives) == ("backend-wrong-address", "possible", ("backend-not-running",))
 
 
 def test_the_same_path_in_the_same_mount_namespace_is_no_private_tmp():

@@ -590,7 +590,7 @@ _RECORDS = (
         "connect() to unix:///home/a/a.sock failed (13: Permission denied)", "connecting to upstream", "uwsgi://unix:///home/a/a.sock:",
         "connect-denied", 502, "unix:///home/a/a.sock",
     ),
-    ("peer closed connection in SSL handshake (104: Connection reset by peer)", "SSL handshaking to upstream", "https://10.0.0.9:80/", "tls-closed", 502, OTHER),
+    ("peer closed connection in SSL handshake (104: Connection reset by peer)", "SSL handshaking to upstream", "https://10.0.0.9:80", "tls-closed", 502, OTHER),
     ("sendfile() failed (32: Broken pipe)", "sending request to upstream", f"http://{APP}/a", "reset-early", 502, APP),
 )
 

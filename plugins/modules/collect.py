@@ -28,6 +28,7 @@ options:
       - The URL that is asked about. Only the backends that it leads to are connected to, with exactly the request that nginx would send for it.
       - Without it, every endpoint of the configuration is connected to.
     type: str
+    version_added: 0.2.0
   probe:
     description: Whether the endpoints in the configuration are connected to.
     type: bool

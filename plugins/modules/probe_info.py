@@ -86,10 +86,12 @@ options:
       nginx:
         description: Version of the nginx, such as V(1.22.1). Which response headers are refused depends on it; the newest when empty.
         type: str
+        version_added: 0.2.0
         default: ""
       tls:
         description: What is in force for TLS to this backend. Left out, any version is spoken and nothing is verified.
         type: dict
+        version_added: 0.2.0
         suboptions:
           protocols:
             description: Versions, as C(proxy_ssl_protocols) has them.
@@ -137,6 +139,7 @@ options:
         description:
           - Whether the connection is asked to stay open (HTTP/1.1 only), as nginx does with C(keepalive), to see whether the server keeps it and for how long.
         type: bool
+        version_added: 0.2.0
         default: false
       identify:
         description: Whether further tries find out what an endpoint speaks that does not understand O(targets[].speak).
@@ -145,12 +148,14 @@ options:
       upgrade:
         description: Versions of HTTP in which a handshake of WebSocket is tried too, whatever the answer to the plain request.
         type: list
+        version_added: 0.2.0
         elements: str
         choices: ["1.0", "1.1"]
         default: []
       otherwise:
         description: Paths that are asked for too where O(targets[].path) is answered with a 404; at most four are.
         type: list
+        version_added: 0.2.0
         elements: str
         default: []
   connect_timeout:

@@ -44,6 +44,7 @@ options:
   url:
     description: The URL that M(webops.bad_gateway.trace) is to explain, with V(http://) or V(https://). It is checked where it is given, even empty.
     type: str
+    version_added: 0.2.0
   probe:
     description: Whether the endpoints in the configuration are connected to.
     type: bool

@@ -6,7 +6,7 @@
 DOCUMENTATION = r"""
 module: trace
 short_description: Show the way of one URL through the nginx of all hosts
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Reads the bundles that M(webops.bad_gateway.collect) wrote with the same O(url), and shows for each host which socket, server and location
     take it and why, what nginx asks which backend for, what each backend answered, and what is wrong with that way.

@@ -184,9 +184,9 @@ class _Reading:
         told = self.entries[before:]
         return whole or bool(told) and all(entry["status"] == evidence.OK and not entry["truncated"] for entry in told)
 
-    def pass_over(self, log, other):
-        """Say that a log holds what another one held."""
-        self.entries.append(log_files.entry(log["path"], evidence.ABSENT, "not read: it gets the same records as {0}".format(other["path"])))
+    def pass_over(self, same, log):
+        """Say that a log holds the same as one that was read."""
+        self.entries.append(log_files.entry(same["path"], evidence.ABSENT, "not read: it gets the same records as {0}".format(log["path"])))
 
     def _source(self, log, source):
         """Read one source; return whether anything stood in it."""

@@ -16,9 +16,10 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import owners, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg, Listener
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import STOPPED, Owner
 
 # The classes of the error log that a backend leaves which goes away in the middle of a request,
 CUT = ("closed-early", "reset-early", "body-cut")
@@ -70,11 +71,11 @@ class Side:
     """The backend's side of a leg: the host that it is on, where that was asked too, and who is behind the endpoint there."""
 
     home: Host
-    owners: tuple[owners.Owner, ...]
+    owners: tuple[Owner, ...]
     listeners: tuple[Listener, ...]
 
     @property
-    def first(self) -> owners.Owner:
+    def first(self) -> Owner:
         """Return the one to name."""
         return self.owners[0]
 
@@ -105,25 +106,25 @@ def side_of(host: Host, leg: Leg) -> Side | None:
 
 
 @functools.lru_cache(maxsize=8)
-def _known(_home: Host) -> dict[tuple, tuple[owners.Owner, ...]]:
+def _known(_home: Host) -> dict[tuple, tuple[Owner, ...]]:
     """Return what was found out of a host's endpoints. Of few hosts at a time: a fleet is judged one by one."""
     return {}
 
 
-def _owners_at(home: Host, endpoint: Endpoint, listeners: tuple[Listener, ...]) -> tuple[owners.Owner, ...]:
+def _owners_at(home: Host, endpoint: Endpoint, listeners: tuple[Listener, ...]) -> tuple[Owner, ...]:
     holders = [owner for owner in (home.owner_of(item) for item in listeners) if owner]
-    found = holders + [owner for owner in home.owners if owner.claim_on(endpoint) and (not holders or owner.state != owners.STOPPED)]
+    found = holders + [owner for owner in home.owners if owner.claim_on(endpoint) and (not holders or owner.state != STOPPED)]
     units = {process.unit for item in listeners for process in item.processes if process.unit} | {owner.unit for owner in found if owner.unit}
     found += [owner for owner in home.owners if owner.kind == "systemd unit" and owner.name in units]
     return tuple(dict.fromkeys(found))
 
 
-def unit_of(host: Host, owner: owners.Owner) -> dict:
+def unit_of(host: Host, owner: Owner) -> dict:
     """Return what systemd tells of an owner's unit, or {}."""
     return next((unit for unit in host.answer("backends.units")["value"] or () if unit["name"] == owner.unit), {})
 
 
-def events_of(host: Host, found: Iterable[owners.Owner], *names: str) -> list[dict]:
+def events_of(host: Host, found: Iterable[Owner], *names: str) -> list[dict]:
     """Return the events of some owners; of all kinds where no name is given."""
     every = (host.answer("backend_log")["value"] or {}).get("events") or ()
     keys = {(owner.kind, name) for owner in found for name in (owner.name, owner.name.rpartition(":")[2])}

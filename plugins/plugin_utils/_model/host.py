@@ -386,15 +386,22 @@ class Host:
     def _name_servers(self) -> dict[str, resolvers.Answers]:
         return {instance: resolvers.Answers.of(value) for instance, value in (self.answer("resolvers")["value"] or {}).items()}
 
+    def instance_of(self, route: routes.Route) -> Instance:
+        """Return the nginx that a route is of."""
+        return self._instances_by_id[route.instance]
+
+    @cached_property
+    def _instances_by_id(self) -> dict[str, Instance]:
+        return {instance.id: instance for instance in self.instances}
+
     @cached_property
     def legs(self) -> tuple[Leg, ...]:
         """Return every route to every endpoint; a peer that is marked "down" gets no request and has no leg."""
-        instances = {instance.id: instance for instance in self.instances}
         found = []
         for route in self.routes:
             for peer in route.peers:
                 if not peer.down:
-                    found += [self._leg(route, peer, endpoint, instances[route.instance]) for endpoint in peer.endpoints]
+                    found += [self._leg(route, peer, endpoint, self.instance_of(route)) for endpoint in peer.endpoints]
         return tuple(found)
 
     def _leg(self, route: routes.Route, peer: routes.Peer, endpoint: Endpoint, instance: Instance) -> Leg:

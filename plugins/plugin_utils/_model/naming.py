@@ -322,7 +322,7 @@ def open_ended(host: Host, kind: str) -> Iterator[tuple[routes.Route, dict]]:
         if group["class"] != kind or not group.get("status"):
             continue
         for route in routes.routes_for(host.routes, group.get("server") or "", tuple(group.get("paths") or ()), ""):
-            instance = next(item for item in host.instances if item.id == route.instance)
+            instance = host.instance_of(route)
             live = instance.running and instance.in_force_at(group.get("last") or 0.0)
             known = (group.get("detail") or {}).get("name") in {peer.host_name for peer in route.peers}
             if live and route.open_ended and not known and route.site.server.log_name == (group.get("server") or ""):

@@ -42,7 +42,7 @@ def check(host: Host) -> Iterator[Finding]:
         if limits.soft is None or limits.soft >= wanted.value or struck:
             continue
         where = f"set at {wanted.at}" if wanted.at else "the default"
-        worker = next(item for item in limits.workers if item.soft == limits.soft)
+        worker = [item for item in limits.workers if item.soft == limits.soft][0]
         yield on_instance(
             RULE.id,
             instance,

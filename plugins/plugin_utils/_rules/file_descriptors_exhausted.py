@@ -95,8 +95,9 @@ def _fix(limits: model.Limits) -> Fix:
 def _command(instance: Instance, full: model.Worker | None) -> str:
     if full:
         return f"ls -l /proc/{full.pid}/fd"
-    pids = " ".join(str(worker["pid"]) for worker in instance.workers[:4])
-    return f"prlimit --nofile --pid {shlex.quote(pids.split(' ')[0])}" if pids else "grep -n nofile " + shlex.quote(instance.id)
+    for worker in instance.workers[:1]:
+        return f"prlimit --nofile --pid {worker['pid']}"
+    return f"grep -n nofile {shlex.quote(instance.id)}"
 
 
 def _system(host: Host, instance: Instance) -> Finding | None:

@@ -39,7 +39,7 @@ def check(host: Host) -> Iterator[Finding]:
         peers = [peer for peer in group.peers if not peer.down] if group else []
         if sum(len(peer.endpoints) for peer in peers) < 2:
             continue
-        instance = next(item for item in host.instances if item.id == route.instance)
+        instance = host.instance_of(route)
         for at, written, effect in _obstacles(route, peers):
             if (route.instance, at, written) in told:
                 continue

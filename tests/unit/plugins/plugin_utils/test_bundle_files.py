@@ -107,8 +107,9 @@ def test_the_bundles_of_a_folder_are_found_by_the_names_in_them(folder, tmp_path
 
 def test_a_file_that_is_no_bundle_is_a_host_that_failed(folder, tmp_path):
     (tmp_path / "bundles" / "web7.json").write_text("{}")
-    ((host, file),) = _bundle.found(folder).items()
-    assert (host, _bundle.read(file, host)["status"]) == ("web7", "failed")
+    found = _bundle.found(folder)
+    assert list(found) == ["web7"]
+    assert _bundle.read(found["web7"], "web7")["status"] == "failed"
 
 
 @pytest.mark.parametrize(("files", "says"), [([], "there is no bundle"), (["one.json", "two.json"], "are both of the host 'web1'")])

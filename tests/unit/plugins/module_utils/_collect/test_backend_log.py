@@ -27,15 +27,15 @@ class Host(_host.Host):
         self.records = []
         self.kernel = []
         self.calls = []
-        self.failure = None
+        self.failures = []
 
     def now(self):
         return NOW
 
     def run(self, argv, timeout=10, limit=1 << 20):
         self.calls.append(list(argv))
-        if self.failure:
-            raise self.failure
+        for failure in self.failures:
+            raise failure
         records = self.kernel if "--dmesg" in argv else self.records
         return _host.Output(0, b"\n".join(json.dumps(record).encode() for record in records), b"")
 
@@ -148,7 +148,7 @@ def test_no_unit_no_question(host):
 
 
 def test_a_journal_that_does_not_answer_is_said(host):
-    host.failure = evidence.Unanswered(evidence.DENIED, "no permission")
+    host.failures.append(evidence.Unanswered(evidence.DENIED, "no permission"))
     answer = collect(host)
     assert [(source["source"], source["status"]) for source in answer.value["sources"]] == [("journal", "denied")]
     assert answer.hidden == ("journal: no permission",)

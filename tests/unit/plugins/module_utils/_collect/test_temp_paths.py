@@ -12,11 +12,11 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import temp_paths
 
-BUILD = ["--prefix=/usr/share/nginx", "--http-client-body-temp-path=/var/lib/nginx/body", "--without-http_scgi_module"]
+BUILD = ("--prefix=/usr/share/nginx", "--http-client-body-temp-path=/var/lib/nginx/body", "--without-http_scgi_module")
 
 
 def instance(text=b"http { }", build=BUILD, master=None):
-    answer = evidence.answer("nginx -V", {"arguments": build}) if build is not None else evidence.no_answer("nginx -V", "denied", "no")
+    answer = evidence.answer("nginx -V", {"arguments": list(build)}) if build is not None else evidence.no_answer("nginx -V", "denied", "no")
     return {"id": "x", "files": [{"content": base64.b64encode(text).decode()}], "prefix": "/usr/share/nginx", "build": answer, "master": master}
 
 

@@ -20,7 +20,6 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as
 # NGX_CONF_BUFFER: what nginx cannot hold whole, it refuses.
 BUFFER = 4096
 
-SEMICOLON = ";"
 BRACE = "{"
 
 _SPACE = re.compile(rb"[ \t\r\n]*")

@@ -168,6 +168,15 @@ def container_of(path):
     return names[-1] if names else ""
 
 
+def socket_at(host, path):
+    """Return the inode of the socket behind an open file such as /proc/12/fd/3, or None."""
+    try:
+        target = host.link(path)
+    except evidence.Unanswered:
+        return None
+    return int(target[8:-1]) if target.startswith("socket:[") else None
+
+
 def _booted(host):
     # Not btime of /proc/stat: whole seconds only. Not /proc/uptime: lxcfs replaces it.
     return host.now() - time.clock_gettime(_CLOCK_BOOTTIME)

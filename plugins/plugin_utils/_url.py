@@ -40,7 +40,6 @@ class Url:
     host     in lower case; an IPv6 address in brackets
     port     80 and 443 where none is written
     target   path and query as they stand in the request line
-    left_out whether a user and password stood in it: a client would send them in a header
     secrets  what is never shown
     """
 
@@ -48,7 +47,6 @@ class Url:
     host: str
     port: int
     target: str
-    left_out: bool
     secrets: tuple[tuple[str, str], ...]
 
     @property
@@ -102,14 +100,14 @@ def parse(written: str) -> Url:
     if not match or match.group(1).lower() not in PORTS:
         raise _bad(written, "begin with http:// or https:// and a host name")
     scheme, authority, rest = match.group(1).lower(), match.group(2), match.group(3)
-    _userinfo, at, place = authority.rpartition("@")
+    _userinfo, _at, place = authority.rpartition("@")
     if re.search(r"[\x00-\x1f\x7f]", written) or text.harmless(written) != written:
         raise _bad(written, "hold no control character")
     host, port = _host(written, place, PORTS[scheme])
     if not rest.startswith("/"):
         rest = f"/{rest}"
     target = urllib.parse.quote(rest, safe="/%?!$&'()*+,;=:@-._~[]|{}\"\\^`<>", encoding="utf-8", errors="surrogateescape")
-    return Url(scheme, host, port, target, bool(at), tuple(_secrets(target)))
+    return Url(scheme, host, port, target, tuple(_secrets(target)))
 
 
 def _host(written: str, place: str, otherwise: int) -> tuple[str, int]:

@@ -194,15 +194,7 @@ def _owners(host, processes, inodes, hidden):
 def _held(host, pid):
     """Return the inodes of the sockets that a process holds."""
     folder = "/proc/{0}/fd".format(pid)
-    held = set()
-    for name in host.names(folder):
-        try:
-            target = host.link(folder + "/" + name)
-        except evidence.Unanswered:
-            continue
-        if target.startswith("socket:["):
-            held.add(int(target[8:-1]))
-    return held
+    return {_processes.socket_at(host, folder + "/" + name) for name in host.names(folder)} - {None}
 
 
 def _path(host, name, owners):

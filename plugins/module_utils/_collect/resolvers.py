@@ -20,6 +20,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _dns as 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_passes as passes
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _sock_diag
 
@@ -121,12 +122,7 @@ def _held(host, workers):
             seen += 1
             if seen > MAX_DESCRIPTORS:
                 return held
-            try:
-                target = host.link(folder + "/" + name)
-            except evidence.Unanswered:
-                continue
-            if target.startswith("socket:["):
-                held.add(int(target[8:-1]))
+            held.add(_processes.socket_at(host, folder + "/" + name))
     return held
 
 

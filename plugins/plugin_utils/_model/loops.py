@@ -68,7 +68,7 @@ def of(host: Host, leg: Leg) -> Loop | None:
     """Return the loop that a request through a leg comes into, or None."""
     if leg.route.family != "proxy" or not leg.instance.running or not next(_taking(host, host, leg.endpoint), None):
         return None
-    for path in _entries(host, leg.route):
+    for path in _entries(leg.route):
         way = _Way(host, passes=[str(leg.route.at)])
         asked = _sent(leg.route, leg.endpoint, _Request("", leg.route.site.server.usable_name or _ANY_NAME, path))
         if asked and _returns(way, host, leg.endpoint, asked, 1):
@@ -76,7 +76,7 @@ def of(host: Host, leg: Leg) -> Loop | None:
     return None
 
 
-def _entries(host: Host, route: routes.Route) -> Iterator[str]:
+def _entries(route: routes.Route) -> Iterator[str]:
     """Yield a path of a client whose request comes to a route."""
     if route.modifier != locations.NAMED:
         if route.sample_path and not route.internal and not _guarded(route.site.server.statement, route.site.location.statement):

@@ -40,14 +40,12 @@ class Resolver:
     """A "resolver" directive.
 
     servers  its name servers as written; port 53 is not
-    valid    for how long answers are kept, in seconds; None: for as long as they say
     """
 
     at: Place
     servers: tuple[str, ...]
     ipv4: bool = True
     ipv6: bool = True
-    valid: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,6 @@ def resolver_of(levels: Sequence[Sequence[Statement]]) -> Resolver | None:
         servers=tuple(arg for arg in directive.args if "=" not in arg),
         ipv4=options.get("ipv4") != "off",
         ipv6=options.get("ipv6") != "off",
-        valid=directives.seconds(options.get("valid", "")),
     )
 
 

@@ -24,14 +24,13 @@ by SIGKILL and of which the kernel says nothing is only down (backend-not-runnin
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, memory
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_paths, show_probe, times
 
 
@@ -56,7 +55,7 @@ def check(host: Host) -> Iterator[Finding]:
         else:
             when = "" if kills.moments else f" at an unknown time since {clock(kills.unit.get('started'))}"
             says = f"{killed}{when}; no failed request of {leg.endpoint} shows it."
-            yield dataclasses.replace(_finding(host, leg, kills, joined, PROVEN, says), kind=RISK)
+            yield or_risk(_finding(host, leg, kills, joined, PROVEN, says), False)
 
 
 def _killed(kills: memory.Kills, where: str) -> str:

@@ -28,14 +28,13 @@ the name is resolved at start.
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, POSSIBLE, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, resolvers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, of_route, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, of_route, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_group, show_log, show_lookup
 
 _TIMEOUT = "timeout"
@@ -64,9 +63,7 @@ def _of(host: Host, lookup: naming.Lookup) -> Finding:
         () if lookup.certainty == PROVEN else ("network-unreachable",),
         at=lookup.resolver.at,
     )
-    if not lookup.always or _merely_slow(lookup):
-        return dataclasses.replace(finding, kind=CAUSE if finding.kind == CAUSE and leg.logged(naming.NOT_RESOLVED) else RISK)
-    return finding
+    return or_risk(finding, lookup.always and not _merely_slow(lookup) or bool(leg.logged(naming.NOT_RESOLVED)))
 
 
 def _merely_slow(lookup: naming.Lookup) -> bool:

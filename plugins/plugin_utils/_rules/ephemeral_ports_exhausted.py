@@ -24,13 +24,12 @@ a host without IPv6 is network-unreachable; that of bind() is a wrong proxy_bind
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import network
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 
@@ -42,11 +41,7 @@ def check(host: Host) -> Iterator[Finding]:
         way = network.way_of(host, leg)
         if leg.endpoint.kind == "tcp" and leg.connect in ("", "ok") and way.ports_running_out and not leg.logged("connect-no-port-left"):
             says = f"{way.ports_blocked} of {way.port_range} local ports towards {leg.endpoint} are taken; when all are, connections fail with 99."
-            yield _risk(_finding(host, leg, way, PROVEN, says, ()))
-
-
-def _risk(finding: Finding) -> Finding:
-    return dataclasses.replace(finding, kind=RISK)
+            yield or_risk(_finding(host, leg, way, PROVEN, says, ()), False)
 
 
 def _finding(host: Host, leg: Leg, way: network.Way, certainty: str, says: str, alternatives: tuple[str, ...]) -> Finding:

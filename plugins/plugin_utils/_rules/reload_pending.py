@@ -53,7 +53,7 @@ def check(host: Host) -> Iterator[Finding]:
             instance,
             CAUSE if failing else RISK,
             PROVEN if instance.newer_files or unheld else LIKELY if failing else POSSIBLE,
-            _says(instance, failing, refused),
+            _says(failing, refused),
             evidence,
             _fix(instance, refused),
             instance.reload_command,
@@ -61,7 +61,7 @@ def check(host: Host) -> Iterator[Finding]:
         )
 
 
-def _says(instance: Instance, failing: list[dict], refused: list[dict]) -> str:
+def _says(failing: list[dict], refused: list[dict]) -> str:
     why = "the last reload was refused" if refused else "it was changed after they were started and not loaded"
     peers = sorted({group["peer"] for group in failing if group["peer"]})
     where = f" Requests still go to {', '.join(peers[:3])}, which no file names any more." if peers else " Requests still find no resolver." if failing else ""

@@ -27,14 +27,13 @@ Nothing is verified, whatever is wrong with the certificate; it passes; the back
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME, Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, SAFE, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, SAFE, Rule, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_directive, show_log, show_probe, show_tls
 
 _SOON = 14 * 86400
@@ -209,7 +208,7 @@ def _ending(host: Host, leg: Leg, found: tls.Settings) -> Iterator[Finding]:
         Fix(remedy=None, safety=MANUAL, summary="Renew the certificate at the backend.", diff=""),
         _command(leg),
     )
-    yield dataclasses.replace(finding, kind=RISK)
+    yield or_risk(finding, False)
 
 
 def _code(own: dict, chain: list[dict], now: float) -> int:

@@ -26,13 +26,12 @@ Both headers reach the backend, or may do so; it does not switch protocols.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import upgrade
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, RISKY, TIMEOUT, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, RISKY, TIMEOUT, Rule, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 _FAILURES = {"closed": ERROR, "reset": ERROR, "timeout": TIMEOUT}
@@ -60,7 +59,7 @@ def check(host: Host) -> Iterator[Finding]:
             at=leg.route.at,
             failure=_FAILURES.get(leg.probe.asked.get("status") or "", ANSWER),
         )
-        yield finding if _refused(leg) else dataclasses.replace(finding, kind=RISK)
+        yield or_risk(finding, _refused(leg))
 
 
 def _refused(leg: Leg) -> bool:

@@ -55,7 +55,7 @@ UNIT = b"[Service]\nExecStart=/usr/bin/gunicorn shop:app\n"
 def _host(tmp_path):
     """A host in a folder that runs nginx, PHP-FPM and gunicorn. nginx has our own process, for what the kernel is asked."""
     now = time.time()
-    failed = f"[error] 9#9: *1 connect() failed (111: Connection refused) while connecting to upstream, client: 10.1.1.1, server: , " \
+    failed = "[error] 9#9: *1 connect() failed (111: Connection refused) while connecting to upstream, client: 10.1.1.1, server: , " \
         'request: "GET / HTTP/1.1", upstream: "http://127.0.0.1:9/", host: "shop"\n'
     files = {
         "usr/sbin/nginx": PROGRAM, "etc/nginx/nginx.conf": CONFIGURATION, "etc/passwd": b"www-data:x:33:33::/:/x\n", "etc/group": b"www-data:x:33:\n",

@@ -61,6 +61,6 @@ def test_what_was_not_asked():
 def test_the_innermost_resolver_is_in_force():
     outer = Statement("resolver", ("10.0.0.1", "valid=1m", "ipv6=off", "status_zone=dns"), AT, None)
     inner = Statement("resolver", ("[::1]:53", "10.0.0.2"), Place("x", 2), None)
-    assert resolvers.resolver_of(((outer,), ())) == resolvers.Resolver(AT, ("10.0.0.1",), True, False, 60.0)
+    assert resolvers.resolver_of(((outer,), ())) == resolvers.Resolver(AT, ("10.0.0.1",), True, False)
     assert resolvers.resolver_of(((outer,), (inner,), ())) == resolvers.Resolver(Place("x", 2), ("[::1]:53", "10.0.0.2"))
     assert resolvers.resolver_of(((), ())) is None

@@ -99,7 +99,7 @@ def _sent(route: routes.Route, endpoint: Endpoint, asked: _Request) -> _Request 
 
 
 def _returns(way: _Way, host: Host, endpoint: Endpoint, asked: _Request, depth: int) -> bool:
-    """Return whether a request that is sent to an endpoint, as the so manieth pass, never leaves nginx."""
+    """Return whether a request that is sent to an endpoint, after so many passes, never leaves nginx."""
     way.steps += 1
     if way.steps > _MOST_STEPS:
         return False

@@ -79,7 +79,7 @@ def _finding(host: Host, leg: Leg, kept: bool, tells: bool) -> Finding:
         RULE.id,
         leg,
         LIKELY if tells and not kept else POSSIBLE,
-        f"{leg.endpoint} breaks off requests with a body before it has read them; other requests it answers.",
+        f"{leg.endpoint} breaks off requests with a body before it has read them; it answers other requests.",
         evidence,
         Fix(
             remedy=None,

@@ -15,7 +15,7 @@ cut off, or was reloaded then: likely, and only possible where most of the lost 
 
 ## Fix
 Align the timeouts: the manager's as long as the slowest request needs, a little below nginx's *_read_timeout for that route; what lasts is a faster
-request, or the work done outside of it. Risky: the backend is restarted, and slow requests hold workers for longer.
+request, or work that is done outside the request. Risky: the backend is restarted, and slow requests hold workers for longer.
 
 ## When it stays silent
 Nothing was cut off at the times of the log, the worker died by itself (backend-crashed), or nginx gave up first (upstream-timeout).

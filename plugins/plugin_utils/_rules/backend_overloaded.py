@@ -86,7 +86,7 @@ def _finding(host: Host, leg: Leg, certainty: str, says: str, evidence: list[Evi
         Fix(
             remedy=None,
             safety=MANUAL,
-            summary=f"Find what keeps the program on {leg.endpoint} busy; then more instances in the group, a rate limit or a cache.",
+            summary=f"Find what keeps the program on {leg.endpoint} busy; then add instances to the group, a rate limit or a cache.",
             diff="",
         ),
         server.look if server else "",
@@ -107,7 +107,7 @@ def _says(found: Struggle) -> str:
         full = f"{label} does not take its connections and the queue of {leg.endpoint} has no room{waits}"
         return f"{full}: a new one is ignored until nginx gives up with a 504."
     if found.how == BUSY:
-        used = f"{label} used all the processor time that it can before it was asked"
+        used = f"{label} used all the processor time it can even before it was asked"
         return f"{used}, and did not answer on {leg.endpoint} in {found.seconds:.1f} s; the client gets a 504 when nginx gives up."
     return f"{label} did not take a connection to {leg.endpoint} in {found.seconds:.1f} s{waits}; the client gets a 504 when nginx gives up."
 

@@ -48,7 +48,7 @@ def check(host: Host) -> Iterator[Finding]:
             instance,
             ADVICE,
             PROVEN,
-            f"worker_connections is {wanted.value} ({where}), but a worker may open {limits.soft} descriptors only.",
+            f"worker_connections is {wanted.value} ({where}), but a worker may open only {limits.soft} descriptors.",
             [
                 Evidence(str(wanted.at or "nginx default"), f"worker_connections {wanted.value}"),
                 Evidence(f"/proc/{worker.pid}/limits", f"Max open files {worker.soft}"),
@@ -56,7 +56,7 @@ def check(host: Host) -> Iterator[Finding]:
             Fix(
                 remedy="nginx_limits",
                 safety=RISKY,
-                summary=f"Set worker_rlimit_nofile {2 * wanted.value}; the unit's LimitNOFILE= may have to be raised too. limits.conf reaches no service.",
+                summary=f"Set worker_rlimit_nofile {2 * wanted.value}; the unit's LimitNOFILE= may have to be raised too. limits.conf does not reach services.",
                 diff="",
             ),
             f"grep -rn -e worker_connections -e worker_rlimit_nofile {shlex.quote(instance.id)}",

@@ -6,7 +6,7 @@
 ## What it is
 nginx resolves a name in a pass without variables at start and reload alone. The name's own nameserver says that its
 addresses are good for a short time, or gives several: a cloud's load balancer, a container, a cluster's service. When
-they change, nginx goes on to the old ones until it is reloaded (dns-stale-address).
+they change, nginx keeps using the old ones until it is reloaded (dns-stale-address).
 
 ## How it is recognised
 The host's nameservers were asked for the name: they give it a life of at most 300 s, or several addresses, or are the
@@ -62,7 +62,7 @@ def _of(host: Host, instance: Instance, found: dict[str, tuple]) -> Finding:
         instance,
         ADVICE,
         PROVEN,
-        f"nginx resolves {name}{others} at start alone, and {why}: when they change, it goes on to the old ones until it is reloaded.",
+        f"nginx resolves {name}{others} only at start, and {why}: when they change, it keeps using the old ones until it is reloaded.",
         evidence,
         Fix(remedy=None, safety=MANUAL, summary=f"To follow the name, {naming.for_good(host, instance, name)}.", diff=""),
         at=leg.peer.at,

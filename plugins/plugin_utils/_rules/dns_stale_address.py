@@ -6,7 +6,7 @@
 ## What it is
 A name in a pass without variables, or in a server of an "upstream" block without "resolve", is resolved when nginx
 starts and reloads, and never again. When the name moves (a new container, a failover, a cloud's load balancer),
-nginx goes on to the old address: 502 or 504, until it is reloaded.
+nginx keeps using the old address: 502 or 504, until it is reloaded.
 
 ## How it is recognised
 The workers that run failed at an address to which no line of their route leads by now, while the route has a name

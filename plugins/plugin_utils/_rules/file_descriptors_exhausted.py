@@ -88,7 +88,7 @@ def _fix(limits: model.Limits) -> Fix:
     summary = f"Set worker_rlimit_nofile {wanted}; in {limits.instance.id}"
     if limits.master_hard is not None and limits.master_hard < wanted:
         unit = limits.instance.unit.get("name") or "the unit"
-        summary += f", and LimitNOFILE={wanted} in a drop-in of {unit}, because the master may have {limits.master_hard} only"
+        summary += f", and LimitNOFILE={wanted} in a drop-in of {unit}, because the master may have only {limits.master_hard}"
     return Fix(remedy="nginx_limits", safety=RISKY, summary=f"{summary}; if it fills up again, look for what keeps so many connections open.", diff="")
 
 

@@ -59,7 +59,7 @@ def check(host: Host) -> Iterator[Finding]:
                 instance,
                 ADVICE,
                 PROVEN,
-                f"This nginx learns from the requests of clients alone that a server is dead, as {failed.endpoint} of {failed.route.group} was.",
+                f"This nginx learns only from the requests of clients that a server is dead, as {failed.endpoint} of {failed.route.group} was.",
                 [show_group(failed.logged(*_FAILURES)[0])],
                 Fix(None, MANUAL, "Set max_fails and fail_timeout to fit how the servers fail, or let something outside of nginx check them.", ""),
                 at=failed.peer.at,

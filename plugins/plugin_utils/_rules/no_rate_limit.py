@@ -38,7 +38,7 @@ def check(host: Host) -> Iterator[Finding]:
             leg,
             f"No limit_req or limit_conn is in force before {leg.endpoint}, which does not keep up with its requests.",
             [Evidence(str(leg.route.at), f"{leg.route.directive} {leg.route.written}")],
-            "Add a limit_req_zone on $binary_remote_addr and a limit_req with a burst to the route; limit_req_status 429.",
+            "Add a limit_req_zone on $binary_remote_addr and a limit_req with a burst to the route, and limit_req_status 429.",
         )
 
 

@@ -43,7 +43,7 @@ def check(host: Host) -> Iterator[Finding]:
             RULE.id,
             leg,
             PROVEN if probe.given else LIKELY,
-            f"{leg.endpoint} has no {probe.path}, for which nginx asks it, but answers {path}.",
+            f"nginx asks {leg.endpoint} for {probe.path}, which is not there, while {path} is.",
             [
                 show_config(leg),
                 Evidence(f"probe of {probe.path}", f"{probe.asked['speak']}: {show_try(probe.asked)}"),

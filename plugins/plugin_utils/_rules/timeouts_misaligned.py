@@ -54,7 +54,7 @@ def check(host: Host) -> Iterator[Finding]:
             ends = f"ends a request only after {kills.value:g} s" if kills.value else "never ends a request"
             says = (
                 f"nginx gives up on {leg.endpoint} after {limit:g} s ({place}), {server.label} {ends} ({name}, {kills.place}): "
-                "its workers go on for clients that are gone."
+                "its workers go on working for clients that are gone."
             )
         else:
             continue

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, routes, sent
 
 # How locations for WebSocket are called: of ws, Socket.IO, SockJS, Action Cable, SignalR, Phoenix, STOMP, Reverb.
+# Not "live": so are the checks called whether a program lives, and some servers take WebSocket at whatever path.
 _CALLED = re.compile(
-    r"(?:^|[/_.-])(?:wss?|websockets?|sockets?|socket\.io|sockjs|cable|signalr|hubs?|stomp|realtime|reverb|live|hmr)(?:$|[/_.?-])", re.IGNORECASE
+    r"(?:^|[/_.-])(?:wss?|websockets?|sockets?|socket\.io|sockjs|cable|signalr|hubs?|stomp|realtime|reverb|hmr)(?:$|[/_.?-])", re.IGNORECASE
 )
 _CLIENT = {"http_upgrade": "websocket", "http_connection": "Upgrade"}
 _HEADER = "proxy_set_header"

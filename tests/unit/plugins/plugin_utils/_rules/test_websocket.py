@@ -38,6 +38,8 @@ def found(host: World) -> list[tuple]:
         (f"location ~ ^/socket\\.io/ {{ {PASS} }}", ["1.1"]),
         (f"location /cable {{ {PASS} }}", ["1.1"]),
         (f"location /api/websocket {{ {PASS} }}", ["1.1"]),
+        (f"location /live {{ {PASS} }}", []),
+        (f"location /live/websocket {{ {PASS} }}", ["1.1"]),
         (f"location /news/ {{ {PASS} }}", []),
         (f"location / {{ {PASS} }}", []),
         (f"location /rows/ {{ {PASS} }}", []),

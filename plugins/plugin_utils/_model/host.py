@@ -457,12 +457,21 @@ class Host:
         foreign = []
         for group in self.groups:
             matches = routes.routes_for(self.routes, group.get("server") or "", tuple(group.get("paths") or ()), group.get("peer") or "")
-            for route in matches:
+            writers = self._writers(group)
+            for route in [route for route in matches if route.instance in writers] or matches:
                 for endpoint in _endpoints_named(route, group.get("peer") or ""):
                     by_leg.setdefault((route.key, str(endpoint)), []).append(group)
             if not matches and group.get("peer"):
                 foreign.append(group)
         return by_leg, foreign
+
+    def _writers(self, group: dict) -> set[str]:
+        """Return which of several nginx wrote a log group; empty where its workers are not all known, as those of before a reload are not."""
+        if len(self.instances) < 2:
+            return set()
+        pids = set(group.get("pids") or ())
+        workers = {instance.id: {worker["pid"] for worker in instance.raw.get("workers") or ()} for instance in self.instances}
+        return {name for name, mine in workers.items() if mine & pids} if pids and pids <= set().union(*workers.values()) else set()
 
     @property
     def _errors_by_leg(self) -> dict[tuple[str, str], list[dict]]:

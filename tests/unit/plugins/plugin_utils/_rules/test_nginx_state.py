@@ -9,7 +9,7 @@ import copy
 
 import pytest
 
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, MAIN, MASTER, NOW, World, unknowns, verdict
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, MAIN, MASTER, NOW, WORKERS, World, unknowns, verdict
 
 SHOP = "/etc/nginx/sites-enabled/shop:3"
 FILE = "/etc/nginx/sites-enabled/shop"
@@ -59,6 +59,22 @@ def test_a_second_nginx_that_is_down_is_told_apart_from_the_first():
     second["files"] = [dict(second["files"][0], path="/opt/nginx/nginx.conf", real_path="/opt/nginx/nginx.conf", content="")]
     world.answers["nginx"]["value"]["instances"].append(second)
     assert verdict(world.judge()) == [("nginx-not-running", "risk", "proven", "", "/opt/nginx/nginx.conf")]
+
+
+@pytest.mark.parametrize(
+    ("pids", "ports"),
+    [((201, 202), ["*:8080"]), (WORKERS, ["*:80"]), ((102, 201), ["*:80", "*:8080"]), ((77, 201), ["*:80", "*:8080"])],
+)
+def test_a_record_is_of_the_nginx_whose_workers_wrote_it(pids, ports):
+    """Two nginx serve one name from one backend; the log has both, or one that has been replaced since."""
+    world = node()
+    second = copy.deepcopy(World().passes(f"http://{TCP}", port=8080).instance)
+    second.update(id="/opt/nginx/nginx.conf")
+    second["master"]["pid"] = 200
+    second["workers"] = [{**worker, "pid": pid} for worker, pid in zip(second["workers"], (201, 202))]
+    world.answers["nginx"]["value"]["instances"].append(second)
+    (finding,) = world.logged(TCP, "read-timeout", pids=pids).judge().of_kind("cause")
+    assert sorted(route["listen"] for route in (finding.route, *finding.also)) == ports
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_t
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
 _PASS = re.compile(r"\w+_pass$")
-_SCHEME = re.compile(r"(?i)([a-z]{2,16}|\$scheme)://")
+# "unix:///run/x.sock" has none: it is a path with three slashes.
+_SCHEME = re.compile(r"(?i)(?!unix:)([a-z]{2,16}|\$scheme)://")
 # What ends the host: the URI, which some variables hold.
 _HOST_END = re.compile(r"[:/?]|\$\{?(?:request_uri|uri|document_uri|is_args)\b", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})$")

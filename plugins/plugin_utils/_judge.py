@@ -175,7 +175,7 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
     """Return what is over, and what fails and is not explained by any finding."""
     explained = {tuple(route.values()) for finding in findings if finding.kind != ADVICE for route in (finding.route, *finding.also) if route}
     whole = any(finding.kind == CAUSE and not finding.route for finding in findings)
-    asked_first = any(_of_subrequests(leg) for leg in host.legs if tuple(route_of(leg).values()) in explained)
+    asked_first = [leg for leg in host.legs if _of_subrequests(leg)]
     over: dict[tuple[str, str], str] = {}
     open_ends: dict[tuple[str, str], Unknown] = {}
     for leg in host.legs:
@@ -186,8 +186,12 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
             key = (str(leg.endpoint), show_group(group).shows)
             if group["class"] == "auth-request-failed":
                 # It is about the place that was asked for leave, not about where the request would have gone.
-                if not whole and not asked_first:
-                    key = (f"auth_request of location {leg.route.location_label}", key[1])
+                key = (f"auth_request of location {leg.route.location_label}", key[1])
+                if not leg.instance.in_force_at(group["last"] or 0.0):
+                    over[key] = f"{key[0]} was loaded anew since: {key[1]}"
+                elif asked_first and all(other.serves for other in asked_first):
+                    over[key] = f"{key[0]} has its answer again: {key[1]}"
+                elif not whole and not any(tuple(route_of(other).values()) in explained for other in asked_first):
                     open_ends[key] = _unexplained(*key)
                 continue
             if group["class"] == "connect-denied" and _selinux_may_deny(host, leg):

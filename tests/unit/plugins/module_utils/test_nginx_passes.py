@@ -26,6 +26,8 @@ def instance(*contents):
         ("http://unix:/run/a.sock:/uri", "", "/run/a.sock"),
         ("unix:/run/a:b.sock", "", "/run/a:b.sock"),
         ("unix:/run/$x.sock", "", ""),
+        ("unix:///run/a.sock", "", "///run/a.sock"),
+        ("http://unix:///run/a.sock:/uri", "", "///run/a.sock"),
         ("http://redacted:12345678@h/", "", ""),
         ("http://h\x1b[31m/", "", ""),
         ("", "", ""),

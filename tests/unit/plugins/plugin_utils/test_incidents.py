@@ -549,6 +549,22 @@ def the_proxy_of_logins_is_down() -> World:
     return asks_first(502).logged("127.0.0.1:4180", status=None, detail={"subrequest": "/auth"})
 
 
+@happened("recovered", "has its answer again")
+def the_proxy_of_logins_is_up_again() -> World:
+    """It was started after that."""
+    world = asks_first(502).logged("127.0.0.1:4180", status=None, detail={"subrequest": "/auth"})
+    return world.service("auth.service", "127.0.0.1:4180").reply("127.0.0.1:4180", {"code": 202})
+
+
+@happened("recovered", "was loaded anew since")
+def the_proxy_of_logins_has_such_a_path_by_now() -> World:
+    """The configuration was corrected and loaded."""
+    world = asks_first(404).service("auth.service", "127.0.0.1:4180")
+    world.log["groups"][0].update(last=NOW - 4000, first=NOW - 4600, moments=[NOW - 4600, NOW - 4000])
+    world.instance["files"][-1]["mtime"] = NOW - 3700
+    return world
+
+
 @happened("unexplained", "auth request unexpected status (404)")
 def the_proxy_of_logins_has_no_such_path() -> World:
     """auth_request takes 2xx, 401 and 403 alone."""

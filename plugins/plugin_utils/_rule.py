@@ -25,6 +25,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import sh
 SAFE, RISKY, MANUAL = "safe", "risky", "manual"
 # How a fault shows itself to nginx, in the words of proxy_next_upstream; ANSWER is one that it hands on to the client.
 ERROR, TIMEOUT, INVALID_HEADER, ANSWER = "error", "timeout", "invalid_header", ""
+# Methods that nginx sends once only, when any of it was sent (ngx_http_upstream_next()).
+ONCE = ("POST", "LOCK", "PATCH")
 
 
 @dataclass(frozen=True)

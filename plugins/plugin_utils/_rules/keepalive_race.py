@@ -34,12 +34,10 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import e
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.keepalive import Keeping
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.servers import Setting
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, RISKY, Rule, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ONCE, RISKY, Rule, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
 
 _CLASSES = ("closed-early", "reset-early")
-# Methods that nginx sends once only, when any of it was sent (ngx_http_upstream_next()).
-_ONCE = ("POST", "LOCK", "PATCH")
 _OTHERS = ("backend-crashed", "backend-killed-by-manager", "backend-closes-early")
 
 
@@ -67,7 +65,7 @@ def _not_repeated(leg: Leg, groups: list[dict]) -> bool:
     next_upstream = leg.route.value("next_upstream")
     if groups and next_upstream and next_upstream.args == ("off",):
         return True
-    return any(method in _ONCE for group in groups for method in group.get("methods") or ())
+    return any(method in ONCE for group in groups for method in group.get("methods") or ())
 
 
 def _idle(host: Host, leg: Leg) -> tuple[Setting | None, bool]:

@@ -30,10 +30,10 @@ import shlex
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import load
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import fallback, load
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.directives import Directive
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, TIMEOUT, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ONCE, RISKY, TIMEOUT, Rule, on_leg, strikes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
 
 # What is too slow, by the class of its records: the directive that bounds it, and how a sentence calls it.
@@ -93,13 +93,17 @@ def _finding(host: Host, leg: Leg, certainty: str, name: str, timeout: Directive
         slow = f"took {measured:.1f} s to {verb}" if measured else f"did not {verb} in time"
     evidence = [show_config(leg), Evidence(str(timeout.at or "nginx default"), f"{timeout.name} {' '.join(timeout.args)} is in force")]
     evidence += show_probe(leg) + show_log(leg, name) + show_paths(leg, name)
+    once = _met_by_what_is_sent_once(leg, name) and not fallback.taken_over(host, leg, 504)
+    failure = ANSWER if once else TIMEOUT
+    in_use = leg.instance.running and not leg.pending
+    effect = "no client sees it now" if in_use and not strikes(host, leg, failure) else "the client gets a 504"
     others = ("backend-workers-exhausted", "backend-overloaded") + (() if name == "read-timeout" else ("firewall-blocked",))
     return on_leg(
         host,
         RULE.id,
         leg,
         certainty,
-        f"{leg.endpoint} {slow} while nginx waits {timeout.seconds:g} s ({timeout.name}, {where}); the client gets a 504.",
+        f"{leg.endpoint} {slow} while nginx waits {timeout.seconds:g} s ({timeout.name}, {where}); {effect}.",
         evidence,
         Fix(
             remedy="upstream_timeout",
@@ -110,8 +114,16 @@ def _finding(host: Host, leg: Leg, certainty: str, name: str, timeout: Directive
         _ask(leg, timeout),
         () if certainty == PROVEN else others,
         at=timeout.at,
-        failure=TIMEOUT,
+        failure=failure,
     )
+
+
+def _met_by_what_is_sent_once(leg: Leg, name: str) -> bool:
+    """Return whether some of the records are of requests with which nginx, once they were sent, goes on to no other peer (ngx_http_upstream_next())."""
+    policy = leg.route.value("next_upstream")
+    again = bool(policy) and "non_idempotent" in policy.args
+    sent = name in ("read-timeout", "send-timeout") and not again
+    return sent and any(method in ONCE for group in leg.logged(name) for method in group.get("methods") or ())
 
 
 def _ask(leg: Leg, timeout: Directive) -> str:

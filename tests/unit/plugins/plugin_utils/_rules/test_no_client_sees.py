@@ -83,3 +83,23 @@ def test_a_page_that_does_not_help(line):
 )
 def test_a_pass_that_no_request_reaches_is_no_route(lines, count):
     assert len(Host.of(World().site(*lines).bundle()).routes) == count
+
+
+PAIR = (f"upstream pair {{ server {TCP}; server {OTHER}; }}",)
+
+
+@pytest.mark.parametrize(
+    ("method", "policy", "kind"),
+    [("GET", "", "risk"), ("POST", "", "cause"), ("PATCH", "", "cause"), ("POST", "proxy_next_upstream error timeout non_idempotent;", "risk")],
+)
+def test_a_request_that_nginx_sends_once_is_not_saved_by_another_peer(method, policy, kind):
+    host = World().site(f"location / {{ {policy} proxy_pass http://pair; }}", outside=PAIR).service("shop.service", TCP).service("other.service", OTHER)
+    (finding,) = [item for item in host.logged(TCP, "read-timeout", methods={method: 3}).judge().findings if item.id == "upstream-timeout"]
+    assert finding.kind == kind and ("the client gets a 504" in finding.says) is (kind == "cause")
+
+
+def test_a_slow_answer_in_whose_place_another_location_answers():
+    lines = (f"location / {{ proxy_pass http://{TCP}; error_page 504 = @other; }}", f"location @other {{ proxy_pass http://{OTHER}; }}")
+    host = World().site(*lines).service("shop.service", TCP).service("other.service", OTHER)
+    (finding,) = [item for item in host.logged(TCP, "read-timeout", methods={"POST": 3}).judge().findings if item.id == "upstream-timeout"]
+    assert finding.kind == "risk" and "no client sees it" in finding.says

@@ -101,6 +101,16 @@ def queue_at(family, address, timeout=0.5):
         return None
 
 
+def users_at(port):
+    """Return the ids (set) of the users whose sockets listen on a TCP port here. Raises Unanswered or OSError when the kernel refuses."""
+    found = set()
+    with _netlink.diag_channel() as channel:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            listening_there = _of_tcp(channel, family, _LISTEN, struct.pack(">H", port) + b"\0" * 46)
+            found |= {_INET_MESSAGE.unpack_from(message)[12] for message in listening_there}
+    return found
+
+
 def _of_tcp(channel, family, states, ports):
     return channel.dump(_netlink.SOCK_DIAG_BY_FAMILY, _netlink.INET_REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, states, ports))
 

@@ -14,6 +14,7 @@ import configparser
 import glob
 import os
 import re
+import stat
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
@@ -50,7 +51,7 @@ def programs(host, redactor, processes):
     infos, why = None, NOT_RUNNING
     if daemons:
         try:
-            infos = _ask(host, settings)
+            infos = _ask(host, settings, _trusted(host, path, daemons))
         except evidence.Unanswered as error:
             why = error.why
             hidden.append("state of supervisor's programs: {0}".format(why))
@@ -120,7 +121,7 @@ class _Settings:
 
     def value(self, section, key, here="", program=""):
         """Return a value, "" when there is none. What else is variable stays as it is written."""
-        written = self._parser.get(section, key) if self._parser.has_option(section, key) else ""
+        written = self._parser.get(section, key) or "" if self._parser.has_option(section, key) else ""
         known = {"here": here or os.path.dirname(self.place(section)["file"]), "program_name": program}
         return _VARIABLE.sub(lambda match: known.get(match.group(1)) or match.group(), written)
 
@@ -146,7 +147,20 @@ def _parser():
     return configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";", "#"), allow_no_value=True, interpolation=None)
 
 
-def _ask(host, settings):
+def _trusted(host, path, daemons):
+    """Return the ids of the users who know what stands in the configuration: of those that run a supervisord, whoever may read it."""
+    try:
+        about = host.stat(path)
+    except evidence.Unanswered:
+        return {0}
+    may = {0, about.st_uid, os.geteuid()}
+    for daemon in daemons:
+        if about.st_mode & stat.S_IROTH or about.st_mode & stat.S_IRGRP and about.st_gid in [daemon.gid] + daemon.groups:
+            may.add(daemon.uid)
+    return may
+
+
+def _ask(host, settings, trusted):
     """Return what supervisord tells of its processes; raises Unanswered."""
     # Only here, because XML-RPC is dear to import and most hosts have no supervisor.
     from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _supervisor_rpc  # pylint: disable=import-outside-toplevel
@@ -156,7 +170,7 @@ def _ask(host, settings):
         raise evidence.Unanswered(evidence.ABSENT, "supervisord has no control socket")
     section = "unix_http_server" if path else "inet_http_server"
     user, password = settings.value(section, "username"), settings.value(section, "password")
-    return _supervisor_rpc.processes(host.path(path) if path else address, user, password)
+    return _supervisor_rpc.processes(host.path(path) if path else address, user, password, trusted)
 
 
 def _program(host, redactor, settings, section, info, why):

@@ -3,15 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """supervisor: its configuration, and what supervisord 4.2.5 tells over its socket."""
 
+import os
 import socket
 import threading
+import time
 import xmlrpc.client
 
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
-from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _supervisor, _supervisor_rpc
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _sock_diag, _supervisor, _supervisor_rpc
 from ansible_collections.webops.bad_gateway.plugins.module_utils._evidence import Unanswered
 from ansible_collections.webops.bad_gateway.plugins.module_utils._host import Host
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.module_utils.fake_proc import add_process, add_self
@@ -136,6 +138,62 @@ def test_a_reply_that_is_none_is_no_empty_list(tmp_path, status, body, outcome):
     with pytest.raises(Unanswered) as caught:
         _supervisor_rpc.processes(str(tmp_path / "s"))
     assert caught.value.status == outcome
+
+
+def test_a_password_is_not_sent_to_another_user(tmp_path):
+    requests = []
+    serve(tmp_path / "s", 200, b"", requests)
+    with pytest.raises(Unanswered) as caught:
+        _supervisor_rpc.processes(str(tmp_path / "s"), "admin", "hunter2", {os.geteuid() + 1})
+    assert caught.value.status == "denied" and not requests
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        place = "127.0.0.1:{0}".format(taken.getsockname()[1])
+        with pytest.raises(Unanswered) as caught:
+            _supervisor_rpc.processes(place, "admin", "hunter2", {os.geteuid() + 1})
+        assert caught.value.status == "denied"
+        assert _sock_diag.users_at(taken.getsockname()[1]) == {os.geteuid()}
+
+
+def test_who_may_read_the_configuration_is_trusted_with_its_password(root):
+    run_daemon(root)
+    add_process(root, 701, [b"/usr/bin/supervisord"], uid=1234)
+    path, host = root / "etc/supervisor/supervisord.conf", Host(str(root))
+    daemons = list(_processes.scan(host, booted=0.0))
+    for mode, known in ((0o600, False), (0o644, True)):
+        path.chmod(mode)
+        assert (1234 in _supervisor._trusted(host, "/etc/supervisor/supervisord.conf", daemons)) is known
+
+
+def test_a_supervisord_that_sends_a_byte_now_and_then_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(_supervisor_rpc, "SECONDS", 0.3)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(tmp_path / "s"))
+    server.listen(1)
+
+    def trickle():
+        connection, _address = server.accept()
+        with connection, server:
+            connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            try:
+                for _number in range(200):
+                    connection.sendall(b"x")
+                    time.sleep(0.05)
+            except OSError:
+                return
+
+    threading.Thread(target=trickle, daemon=True).start()
+    started = time.monotonic()
+    with pytest.raises(Unanswered):
+        _supervisor_rpc.processes(str(tmp_path / "s"))
+    assert time.monotonic() - started < 5
+
+
+def test_an_option_without_a_value_is_none(root):
+    (root / "etc/supervisor/supervisord.conf").write_text("[unix_http_server]\nfile\n[program:a]\ncommand=/bin/a\ndirectory\n")
+    run_daemon(root)
+    assert programs(root)[1].hidden == ("state of supervisor's programs: supervisord has no control socket",)
 
 
 def test_one_broken_file_hides_no_other(root):

@@ -11,7 +11,8 @@ container is not there. nginx gets "connection refused" (111) and answers 502.
 
 ## How it is recognised
 No socket takes a connection to the address in the pass, and another program's socket has the same port. Where that address is open
-in another network namespace than nginx's: likely when who has it says that it listens there, else possible.
+in another network namespace than nginx's (that of the host, and those of other nginx, are looked at): likely when who has it says that
+it listens there, else possible.
 
 ## Fix
 Write the address on which the backend listens, or let the backend listen where nginx connects. Risky: the

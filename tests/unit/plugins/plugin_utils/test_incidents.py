@@ -84,18 +84,16 @@ def nginx_in_a_container_passes_to_its_own_loopback() -> World:
 
 @happened("backend-wrong-address", "cause", "possible")
 def two_containers_and_a_loopback() -> World:
-    """The proxy of logins listens on all addresses of another container."""
+    """Nginx and a proxy of logins are in containers; the port of the other is published on the host."""
     world = World().passes(f"http://{APP}").reply(APP, connect="refused").logged(APP)
-    world.listen("0.0.0.0:3000", comm="oauth2-proxy", net=OTHER_NET, mnt=OTHER_MNT)
+    world.listen("0.0.0.0:3000", comm="docker-proxy", net=OTHER_NET, mnt=OTHER_MNT)
     return world
 
 
 @happened("backend-not-running", "cause", "likely")
 def node_listens_on_localhost_in_its_container() -> World:
     """From outside it is a refused connection; whether it runs at another address is left open."""
-    world = World().passes("http://api:3000").resolve("api", "172.17.0.5").reply("172.17.0.5:3000", connect="refused")
-    world.listen(APP, net=OTHER_NET, mnt=OTHER_MNT)
-    return world.logged("172.17.0.5:3000")
+    return World().passes("http://api:3000").resolve("api", "172.17.0.5").reply("172.17.0.5:3000", connect="refused").logged("172.17.0.5:3000")
 
 
 @happened("backend-wrong-port", "cause", "likely")

@@ -41,6 +41,7 @@ class Process:
     unit: str
     mnt: str
     started: float
+    container: str = ""
 
     @property
     def quoted_unit(self) -> str:
@@ -545,6 +546,7 @@ def _processes(item: dict) -> tuple[Process, ...]:
             unit=owner.get("unit") or "",
             mnt=owner.get("mnt") or "",
             started=owner.get("started") or 0.0,
+            container=owner.get("container") or "",
         )
         for owner in item.get("owners") or ()
     )

@@ -276,7 +276,9 @@ def _of_peer(host: Host, leg: Leg, way: Way) -> Blocked | None:
     peer = host.peer_at(leg.endpoint.address)
     if not peer or peer.answer("listeners")["status"] != evidence.OK:
         return None
-    listening = peer.listening_at(leg.endpoint, "")
+    # A container's port that is not published is no port of its host.
+    own = {item.net for item in peer.listeners if any(not process.container for process in item.processes)}
+    listening = [item for item in peer.listening_at(leg.endpoint, "") if item.net in own or not all(process.container for process in item.processes)]
     if not listening or all(full(item) for item in listening):
         return None
     why = f"{leg.endpoint} is open on {peer.name} ({listening[0].label}), but a connection from here is {_WORDS[leg.connect]}: something between stops it"

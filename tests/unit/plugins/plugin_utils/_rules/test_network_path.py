@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, Finding, HostResult
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, World, unknowns, verdict
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, NET, OTHER_NET, World, unknowns, verdict
 
 LOCAL, REMOTE = "127.0.0.1:3000", "10.0.0.7:3000"
 FILTER, UNREACHABLE, PORTS = "firewall-blocked", "network-unreachable", "ephemeral-ports-exhausted"
@@ -214,6 +214,14 @@ def test_a_network_of_its_own_that_does_not_run():
 def test_no_address_of_ipv6_to_speak_from():
     host = World().passes("http://[2001:db8::7]:3000").reply("[2001:db8::7]:3000", connect="error", errno=99)
     assert told(host) == one(UNREACHABLE)
+
+
+@pytest.mark.parametrize(("net", "blamed"), [(OTHER_NET, False), (NET, True)])
+def test_a_port_of_a_container_that_is_not_published_is_not_filtered(net, blamed):
+    peer = World("app1", "10.0.0.7").service("ssh.service", "0.0.0.0:22", comm="sshd")
+    peer.listen("0.0.0.0:3000", net=net)
+    peer.listeners["tcp"][1]["owners"][0]["container"] = "5" * 64
+    assert (FILTER in str(told(remote(connect="refused"), peer))) is blamed
 
 
 def test_a_peer_that_answers_again_is_no_fault():

@@ -71,12 +71,18 @@ def _host(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     add_self(tmp_path)
+    # Its namespaces are ours, so that nobody need be root to look into them.
+    spaces = {kind: os.readlink("/proc/self/ns/" + kind) for kind in ("net", "mnt")}
+    for kind, space in spaces.items():
+        (tmp_path / "proc/self/ns" / kind).unlink()
+        (tmp_path / "proc/self/ns" / kind).symlink_to(space)
+    ours = {kind: space[len(kind) + 2:-1] for kind, space in spaces.items()}
     add_process(tmp_path, 1, [b"/sbin/init"], uid=0)
     add_process(tmp_path, os.getppid(), [b"nginx: master process /usr/sbin/nginx"], comm=b"nginx", exe=b"/usr/sbin/nginx", uid=0,
-                cgroup="0::/system.slice/nginx.service")
+                cgroup="0::/system.slice/nginx.service", **ours)
     (tmp_path / "proc" / str(os.getppid()) / "exe").unlink()
     (tmp_path / "proc" / str(os.getppid()) / "exe").write_bytes(PROGRAM)
-    add_process(tmp_path, os.getpid(), [b"nginx: worker process"], comm=b"nginx", exe=b"/usr/sbin/nginx", ppid=os.getppid(), sockets=(5, 6))
+    add_process(tmp_path, os.getpid(), [b"nginx: worker process"], comm=b"nginx", exe=b"/usr/sbin/nginx", ppid=os.getppid(), sockets=(5, 6), **ours)
     for pid in (os.getpid(), os.getppid()):
         (tmp_path / "proc" / str(pid) / "limits").write_text("Max open files            1024                 524288               files\n")
     add_process(tmp_path, 70, [b"php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)"], comm=b"php-fpm8.2", exe=b"/usr/sbin/php-fpm8.2", uid=0)

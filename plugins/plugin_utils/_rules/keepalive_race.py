@@ -26,6 +26,7 @@ longer than nginx. A backend that was started again after the records crashed or
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 
@@ -42,7 +43,8 @@ _OTHERS = ("backend-crashed", "backend-killed-by-manager", "backend-closes-early
 
 
 def check(host: Host) -> Iterator[Finding]:
-    """Yield a finding for each route on which nginx keeps connections for longer than the backend."""
+    """Yield a finding for each route on which nginx keeps connections for longer than the backend, a mere risk once for the servers of a group."""
+    risks: dict[tuple, Finding] = {}
     for leg in host.legs:
         kept = keepalive.keeping(leg.route)
         if not kept or kept.undone or not kept.timeout.seconds:
@@ -55,9 +57,17 @@ def check(host: Host) -> Iterator[Finding]:
         lived = bool(groups) and ends.lived_through(host, leg, groups)
         if idle and kept.sure:
             struck = lived and once
-            yield or_risk(_finding(host, leg, kept, idle, LIKELY if struck else PROVEN), struck)
+            found = or_risk(_finding(host, leg, kept, idle, LIKELY if struck else PROVEN), struck)
+            if struck:
+                yield found
+                continue
+            key = (leg.instance.id, leg.route.family, leg.route.group, idle.value)
+            first = risks.setdefault(key, found)
+            if first is not found:
+                risks[key] = dataclasses.replace(first, also=(*first.also, found.route))
         elif lived and once and leg.answers:
             yield _finding(host, leg, kept, None, POSSIBLE)
+    yield from risks.values()
 
 
 def _not_repeated(leg: Leg, groups: list[dict]) -> bool:

@@ -375,6 +375,17 @@ def test_uploads_that_broke_at_one_moment_at_a_host_that_was_not_looked_at(since
     assert [item[:3] for item in verdict(world.judge())] == [(EARLY, "cause", certainty)]
 
 
+def test_servers_of_a_group_that_close_alike_are_one_risk():
+    group = f"upstream shop {{ server {TCP}; server 127.0.0.1:3001; keepalive 4; }}"
+    world = World().site('location / { proxy_pass http://shop; proxy_http_version 1.1; proxy_set_header Connection ""; }', outside=(group,))
+    for endpoint in (TCP, "127.0.0.1:3001"):
+        world.service(f"shop{endpoint[-1]}.service", endpoint).reply(endpoint, {"keep_alive": {"kept": True, "seconds": 5.0}})
+    (finding,) = world.judge().findings
+    assert (finding.id, finding.kind, [route["endpoint"] for route in (finding.route, *finding.also)]) == (RACE, "risk", [TCP, "127.0.0.1:3001"])
+    world.logged("127.0.0.1:3001", "closed-early", methods={"POST": 2})
+    assert [item[:4] for item in verdict(world.judge())] == [(RACE, "cause", "likely", "127.0.0.1:3001"), (RACE, "risk", "proven", TCP)]
+
+
 def test_a_short_time_out_of_a_server_is_said_once_for_its_routes():
     times = (("a", 60), ("b", 90), ("c", 20))
     world = World().site(*(f"location /{name} {{ proxy_pass http://{TCP}; proxy_read_timeout {seconds}s; }}" for name, seconds in times))

@@ -40,7 +40,7 @@ _SMALL = 1 << 16
 def names(instance):
     """Return the host names (set of str) of one instance of the `nginx` answer."""
     groups = set()
-    for statement, parents in statements(instance):
+    for statement, _parents in statements(instance):
         if statement.name == b"upstream" and statement.args:
             groups.add(text.decode(statement.args[0]).lower())
     found = {host_of(word) for word in _all_words(instance)} - {""}

@@ -43,7 +43,8 @@ def programs(host, redactor, processes):
     "UNKNOWN", with the reason in why, when supervisord does not run or does not answer. log is told
     for programs that are not running.
     """
-    daemons = [process for process in processes if _is_supervisord(process) and not process.container]
+    # That of root first: any user may start one, and must not put its configuration in the place of the host's.
+    daemons = sorted((process for process in processes if _is_supervisord(process) and not process.container), key=lambda process: process.uid != 0)
     path = _configuration(host, daemons)
     settings = _Settings(host)
     settings.read(path)

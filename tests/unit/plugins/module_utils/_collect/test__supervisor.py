@@ -196,6 +196,12 @@ def test_an_option_without_a_value_is_none(root):
     assert programs(root)[1].hidden == ("state of supervisor's programs: supervisord has no control socket",)
 
 
+def test_the_supervisord_of_another_user_hides_none_of_root(root):
+    add_process(root, 600, [b"/usr/bin/supervisord", b"-c", b"/tmp/other.conf"], uid=1234)
+    run_daemon(root)
+    assert "shop" in programs(root)[0]
+
+
 def test_one_broken_file_hides_no_other(root):
     (root / "etc/supervisor/conf.d/broken.conf").write_text("no section\nx=1\n")
     (root / "etc/supervisor/conf.d/gone.conf").symlink_to("/nowhere")

@@ -125,7 +125,17 @@ def strikes(host: Host, leg: Leg, failure: str) -> bool:
     tries = leg.route.value("next_upstream_tries")
     if tries and tries.args[:1] == ("1",):
         goes_on = False
-    return not (goes_on and any(other.serves for other in host.legs if other is not leg and _tried_after(leg, other)))
+    rescues = [other for other in host.legs if other.serves and other is not leg and _tried_after(leg, other)]
+    if failure in (TIMEOUT, INVALID_HEADER):
+        # That it answers the probe does not say that it answers where this one fails.
+        rescues = [other for other in rescues if not _fails_alike(leg, other)]
+    return not (goes_on and rescues)
+
+
+def _fails_alike(leg: Leg, other: Leg) -> bool:
+    """Return whether the log has the same failure of both for the same path."""
+    met = {(group["class"], path) for group in other.errors for path in group.get("paths") or () if other.instance.in_force_for(group)}
+    return any((group["class"], path) in met for group in leg.errors for path in group.get("paths") or () if leg.instance.in_force_for(group))
 
 
 def _tried_after(leg: Leg, other: Leg) -> bool:

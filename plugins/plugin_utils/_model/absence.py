@@ -52,6 +52,8 @@ _PLUMBING = frozenset(
     systemd-udevd systemd-userdbd unbound valkey-server vsftpd xinetd zabbix_agentd zabbix_agent2""".split()
 )
 _PRIVATE = ("/tmp/", "/var/tmp/")
+# What was refused longer ago may well be over.
+_JUST_NOW = 900.0
 _DULL = frozenset(
     """app apps available backend bin com conf data default enabled etc example home http https index java lib local localhost main net nginx node opt org
     php python python3 root ruby run server service share site sites sock srv system systemd upstream usr var web www""".split()
@@ -118,14 +120,16 @@ def absent(leg: Leg) -> bool:
     return not leg.listeners if leg.local else leg.connect == "refused"
 
 
-def only_logged(leg: Leg) -> bool:
-    """Return whether another host refused the connections of a stream server: none is made to try, since nobody knows what is spoken there."""
-    return leg.route.family == "stream" and leg.endpoint.kind == "tcp" and not leg.local and not leg.probe and bool(leg.logged("connect-refused"))
+def only_logged(host: Host, leg: Leg) -> bool:
+    """Return whether another host refused the connections of a stream server just now: none is made to try, since nobody knows what is spoken there."""
+    if leg.route.family != "stream" or leg.endpoint.kind != "tcp" or leg.local or leg.probe:
+        return False
+    return any((group["last"] or 0.0) >= host.now - _JUST_NOW for group in leg.logged("connect-refused"))
 
 
 def explain(host: Host, leg: Leg) -> Absence | None:
     """Return why nothing answers on a leg, or None when something listens there or it is not known."""
-    if not (absent(leg) or only_logged(leg)) or _of_stopped_nginx(host, leg):
+    if not (absent(leg) or only_logged(host, leg)) or _of_stopped_nginx(host, leg):
         return None
     if leg.local:
         return _find(host, leg)

@@ -432,6 +432,26 @@ def a_report_takes_longer_than_a_minute() -> World:
     return world.logged(PHP, "read-timeout", path="/export.php")
 
 
+def two_of_tomcat(*paths: str) -> World:
+    group = "upstream tomcat { server 127.0.0.1:8080; server 127.0.0.1:8081; }"
+    world = World().passes("http://tomcat", outside=[group]).service("a.service", "127.0.0.1:8080").service("b.service", "127.0.0.1:8081")
+    for port, path in zip((8080, 8081), paths):
+        world.logged(f"127.0.0.1:{port}", "read-timeout", path=path)
+    return world
+
+
+@happened("upstream-timeout", "cause", "likely")
+def a_query_is_slow_on_both_servers() -> World:
+    """nginx tries the second after the first, and the client gets a 504 all the same; both answer others in no time."""
+    return two_of_tomcat("/export", "/export")
+
+
+@happened("upstream-timeout", "risk", "likely")
+def a_query_is_slow_on_one_of_two_servers() -> World:
+    """The other takes it over."""
+    return two_of_tomcat("/export")
+
+
 @happened("backend-workers-exhausted", "cause", "likely")
 def php_has_five_children_and_a_full_queue() -> World:
     """server reached pm.max_children; connect() failed (11)."""
@@ -520,6 +540,12 @@ def a_security_group_drops_it() -> World:
 def a_stream_to_a_host_that_refuses() -> World:
     """A plain stream is not probed; the log alone speaks."""
     return stream_log(streamed("10.0.0.9:8080"), "10.0.0.9:8080")
+
+
+@happened("unexplained", "connect() failed (111)")
+def a_stream_to_a_host_that_refused_this_morning() -> World:
+    """It may have been a restart."""
+    return streamed("10.0.0.9:8080").logged("10.0.0.9:8080", scheme="stream", status=None, server="0.0.0.0:8080", last=NOW - 2000)
 
 
 @happened("unexplained", "no live upstreams")

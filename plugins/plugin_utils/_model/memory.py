@@ -82,10 +82,19 @@ def _of_kernel(side: ends.Side, killed: list[dict]) -> list[dict]:
     for event in ends.kernel_events(side.home, _OOM):
         at_that_time = bool(event["time"]) and any(abs(event["time"] - moment) <= ends.SLACK for moment in moments)
         if event["unit"] in whole:
-            told.append(event)
+            if not _of_another_pool(side, event):
+                told.append(event)
         elif event["unit"] in shared and at_that_time and (event["pid"] in pids or not pids and (not names or event["comm"] in names)):
             told.append(event)
     return told
+
+
+def _of_another_pool(side: ends.Side, event: dict) -> bool:
+    """Return whether the master noted this kill for another pool: those of one version share a control group."""
+    every = (side.home.answer("backend_log")["value"] or {}).get("events") or ()
+    noted = [item for item in every if item["kind"] == "pool" and item["signal"] == ends.KILL and event["pid"] in item["pids"]]
+    mine = side.events("worker-killed")
+    return side.first.kind == "PHP-FPM pool" and bool(noted) and not any(item in mine for item in noted)
 
 
 def _died_of(unit: dict, kernel: list[dict]) -> bool:

@@ -251,6 +251,15 @@ def test_the_kernels_count_alone_is_a_risk():
     assert causes(result) == [] and risks(result) == ["backend-oom-killed"]
 
 
+@pytest.mark.parametrize(("pids", "endpoints"), [((7,), [SOCKET]), ((), [SOCKET, "unix:/run/php/blog.sock"])])
+def test_a_kill_is_of_the_pool_whose_child_the_master_names(pids, endpoints):
+    world = World().site(f"location /shop {{ fastcgi_pass {SOCKET}; }}", "location /blog { fastcgi_pass unix:/run/php/blog.sock; }")
+    world.pool(SOCKET, name="shop").pool("unix:/run/php/blog.sock", name="blog")
+    world.killed_for_memory("php8.2-fpm.service", pid=7, comm="php-fpm8.2", at=T)
+    lost(world, T, what="reset-early", peer=SOCKET).ended("shop (PHP 8.2)", "worker-killed", kind="pool", signal=9, at=(T,), pids=pids)
+    assert sorted(item[3] for item in verdict(world.judge()) if item[0] == "backend-oom-killed") == sorted(endpoints)
+
+
 def test_an_old_kill_does_not_hide_a_crash():
     world = lost(oom(), T).ended("shop.service", "exit", by="systemd", signal=11, at=(T,))
     world.units[0]["memory"]["oom_kills"] = 2

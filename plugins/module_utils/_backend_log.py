@@ -134,6 +134,36 @@ _MANAGER_PATTERNS = {
 _NUMBERS = ("pid", "code", "status", "limit", "size", "worker", "queued", "spawning", "idle", "total", "number", "within", "try")
 
 
+# fpm_php_trace.c: a line of its own for the request, the script, and the functions, the innermost first. Only that one is kept.
+_SLOW_BEGIN = re.compile(r"(?P<time>\[[^\]]{20,27}\])  \[pool (?P<pool>[^\]]{1,200})\] pid (?P<pid>\d{1,9})$")
+_SLOW_SCRIPT = re.compile(r"script_filename = (?P<script>.*)$")
+_SLOW_FRAME = re.compile(r"\[0x[0-9a-f]+\] ")
+
+
+def slow_requests(lines):
+    """Yield (pool, pid, time or None, {"script", "function", "at"}) of each request in the lines (str) of PHP-FPM's slow log.
+
+    One that is cut at the end of the lines, or that could not be traced, has no function and no place.
+    """
+    begun, values = None, {}
+    for line in list(lines) + [""]:
+        found = _SLOW_BEGIN.match(line)
+        if begun and (found or not line):
+            yield begun + (values,)
+            begun = None
+        if found:
+            begun = found.group("pool"), int(found.group("pid")), stamp(found.group("time"))
+            values = {"script": "", "function": "", "at": ""}
+            continue
+        script, frame = _SLOW_SCRIPT.match(line), _SLOW_FRAME.match(line)
+        if begun and script and not values["script"]:
+            values["script"] = script.group("script")[:300]
+        elif begun and frame and not values["function"]:
+            function, brackets, place = line[frame.end():].partition("() ")
+            if brackets:
+                values.update(function=function[:200] + "()", at=place[:300])
+
+
 def may_tell(raw):
     """Return whether a line (bytes) may be one of these."""
     return bool(_HINT.search(raw))

@@ -16,6 +16,7 @@ This module is private to the collection.
 """
 
 import collections
+import json
 import re
 import struct
 import urllib.parse
@@ -25,6 +26,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as
 
 AGENT = "webops.bad_gateway (probe)"
 MAX_HEADER = 64 * 1024
+MAX_STATUS = 16 * 1024
 
 # code: HTTP status, or the number of a TLS alert, or None; header_bytes: int or None; why: str
 Verdict = collections.namedtuple("Verdict", "status code header_bytes why")
@@ -40,6 +42,12 @@ _TLS_HINT = re.compile(rb"(?i)plain HTTP request was sent to HTTPS port|HTTP req
 
 _FCGI_BEGIN, _FCGI_END, _FCGI_PARAMS, _FCGI_STDIN, _FCGI_STDOUT, _FCGI_STDERR = 1, 3, 4, 5, 6, 7
 _FCGI_GET_VALUES, _FCGI_GET_VALUES_RESULT = 9, 10
+# What is kept of the status page of a PHP-FPM pool: fpm_status.c.
+_STATUS_WORDS = ("pool", "process manager")
+_STATUS_NUMBERS = (
+    "start time", "accepted conn", "listen queue", "max listen queue", "listen queue len", "idle processes", "active processes", "total processes",
+    "max active processes", "max children reached", "slow requests",
+)
 
 _ALERTS = {
     0: "close notify", 10: "unexpected message", 20: "bad record mac", 22: "record overflow", 40: "handshake failure",
@@ -211,6 +219,53 @@ def read_fastcgi_ping(raw):
     if kind == _FCGI_GET_VALUES_RESULT:
         return Verdict("ok", None, None, "")
     return Verdict("invalid", None, None, "unexpected FastCGI record of type {0}".format(kind))
+
+
+def fastcgi_status(path):
+    """Return a FastCGI request for the status page of a PHP-FPM pool: its master compares SCRIPT_NAME with pm.status_path, and no script is run."""
+    return fastcgi_request(cgi_params("GET", path + "?json", "localhost", {"SCRIPT_NAME": path, "SCRIPT_FILENAME": path}))
+
+
+def read_fastcgi_status(raw):
+    """Read a whole answer to fastcgi_status(); "invalid" where it is no such page."""
+    refusal = _fastcgi_refusal(raw[:8])
+    if refusal:
+        return refusal
+    output, ended = _fastcgi_output(raw)
+    if not ended:
+        return Verdict("invalid", None, None, "the status page is longer than {0} bytes".format(MAX_STATUS)) if len(raw) > MAX_STATUS else None
+    if status_page(raw) is None:
+        end = _header_end(output)
+        return Verdict("invalid", _cgi_status(output[:end]) if end is not None else None, None, "the answer is no status page of PHP-FPM")
+    return Verdict("ok", 200, None, "")
+
+
+def status_page(raw):
+    """Return what an answer to fastcgi_status() says: {"pool": str, "process_manager": str, "active_processes": int, ...}; None for no such page."""
+    output, ended = _fastcgi_output(raw[:2 * MAX_STATUS])
+    end = _header_end(output)
+    try:
+        page = json.loads(text.decode(output[end:])) if ended and end is not None else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(page, dict):
+        return None
+    words = {name.replace(" ", "_"): text.harmless(page[name], 100) for name in _STATUS_WORDS if isinstance(page.get(name), str)}
+    numbers = {name.replace(" ", "_"): page[name] for name in _STATUS_NUMBERS if type(page.get(name)) is int and 0 <= page[name] < 1 << 53}
+    return dict(words, **numbers) if len(words) == len(_STATUS_WORDS) and "active_processes" in numbers and "total_processes" in numbers else None
+
+
+def _fastcgi_output(raw):
+    """Return (standard output, whether the request ended) of a FastCGI response as far as it came."""
+    output, position = b"", 0
+    while len(raw) >= position + 8:
+        kind, size, padding = _record_header(raw, position)
+        if kind == _FCGI_END:
+            return output, True
+        if kind == _FCGI_STDOUT:
+            output += raw[position + 8:position + 8 + size]
+        position += 8 + size + padding
+    return output, False
 
 
 def uwsgi_request(variables):

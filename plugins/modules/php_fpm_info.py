@@ -103,6 +103,9 @@ php_fpm:
               request_terminate_timeout: 0.0
               ping_path: ""
               status_path: ""
+              status_listen: ""
+              slowlog: ""
+              request_slowlog_timeout: 0.0
               unit: php8.2-fpm.service
               running: true
 """

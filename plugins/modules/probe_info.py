@@ -57,9 +57,11 @@ options:
         type: str
         required: true
       speak:
-        description: Protocol that nginx would speak. V(tls) is a handshake alone, as for the TLS of a C(stream) proxy.
+        description:
+          - Protocol that nginx would speak. V(tls) is a handshake alone, as for the TLS of a C(stream) proxy.
+          - V(fastcgi-status) asks a PHP-FPM pool for its status page, whose C(pm.status_path) is O(targets[].path).
         type: str
-        choices: [http, https, fastcgi, uwsgi, suwsgi, scgi, grpc, grpcs, memcached, tls]
+        choices: [http, https, fastcgi, uwsgi, suwsgi, scgi, grpc, grpcs, memcached, tls, fastcgi-status]
         default: http
       host:
         description: Value of the C(Host) header. V(localhost) when empty.

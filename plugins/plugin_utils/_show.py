@@ -12,7 +12,7 @@ import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, access_log, directives, load, naming, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, access_log, directives, load, naming, pools, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 
 # Of the last ten seconds or the last minute, the share in which something waited, in percent.
@@ -126,6 +126,34 @@ def show_waiting(found: load.Struggle) -> list[Evidence]:
         if setting and setting.at:
             shown.append(Evidence(setting.at, f"{found.server.option(name)} is {setting.value:g}"))
     return shown + [show_event(event) for event in found.events[:2]]
+
+
+def show_pool(host: Host, leg: Leg) -> list[Evidence]:
+    """Show what the PHP-FPM pool of a leg says of itself; nothing when it has no status page."""
+    said = pools.status(host, leg)
+    if not said:
+        return []
+    pool, words = pools.pool_of(host, leg), []
+    for name in ("active_processes", "idle_processes", "total_processes", "listen_queue", "max_children_reached", "slow_requests"):
+        if name in said:
+            words.append(f"{said[name]} {name.replace('_', ' ')}")
+    since = f" since {clock(said['start_time'])}" if said.get("start_time") else ""
+    most = f", pm.max_children is {pool['max_children']}" if pool.get("max_children") else ""
+    return [Evidence(f"status page of PHP-FPM pool {quote(pool['name'])}", f"{', '.join(words)}{since}{most}")]
+
+
+def show_slow(host: Host, leg: Leg) -> list[Evidence]:
+    """Show where the slow requests of the PHP-FPM pool of a leg were, as its slow log has it."""
+    found = pools.slow(host, leg)
+    if not found:
+        return []
+    detail = found.events[0]["detail"]
+    mostly = f", mostly in {quote(str(detail['function']))} {quote(str(detail['at']))}" if detail.get("at") else ""
+    script = f" ({quote(str(detail['script']))})" if detail.get("script") and mostly else ""
+    number = f"{found.count} request{'' if found.count == 1 else 's'}"
+    longer = f" longer than {found.pool['request_slowlog_timeout']:g} s" if found.pool.get("request_slowlog_timeout") else ""
+    last = max((event["last"] for event in found.events if event["last"]), default=None)
+    return [Evidence(quote(found.pool["slowlog"]), f"slow log: {number}{longer}{mostly}{script}, last {clock(last)}")]
 
 
 def show_pressure(host: Host, leg: Leg) -> list[Evidence]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _url
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, asked, keepalive, loops, other_path, tls, upgrade
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, asked, keepalive, loops, other_path, pools, tls, upgrade
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.passage import Passage
 
@@ -29,7 +29,7 @@ _SPEAK = {
 _ONE_SCHEME = ("fastcgi", "uwsgi", "scgi", "memcached")
 _MOST = 64
 # What the bundle keeps of a target.
-_NOTED = ("id", "endpoint", "path", "wait", "routes", "otherwise", "given")
+_NOTED = ("id", "endpoint", "path", "wait", "routes", "otherwise", "given", "pool")
 _REQUEST_TARGET = re.compile(r"[\x21-\x7e]+")
 # A little longer than nginx would wait, to see that it is longer.
 _BEYOND = 0.5
@@ -55,8 +55,12 @@ def batches(bundle: dict, path: str, method: str, longest: float, url: _url.Url 
         for leg in host.legs:
             if leg.instance is instance and (url is None or id(leg) in going) and leg.local and absence.absent(leg):
                 _add_candidates(targets, host, leg, method)
+        for leg in host.legs:
+            # The last of all: a pool is asked about itself when what is asked of it for a route waits already.
+            if leg.instance is instance and (url is None or id(leg) in going):
+                _add_status(targets, host, leg)
         kept = list(targets.values())[:_MOST]
-        bundle["targets"] += [{key: target[key] for key in _NOTED} for target in kept]
+        bundle["targets"] += [{key: target[key] for key in _NOTED if key in target} for target in kept]
         if kept:
             identity = {key: instance.identity.get(key) for key in ("uid", "gid", "groups")}
             if (host.answer("host")["value"] or {}).get("uid") == 0:
@@ -69,7 +73,7 @@ def batches(bundle: dict, path: str, method: str, longest: float, url: _url.Url 
 def _as_asked(target: dict) -> dict:
     """Return a target as the module takes it: the other paths of its routes, each once."""
     other = list(dict.fromkeys(target["otherwise"].values()))
-    return {**{key: value for key, value in target.items() if key not in ("routes", "given")}, "otherwise": other}
+    return {**{key: value for key, value in target.items() if key not in ("routes", "given", "pool")}, "otherwise": other}
 
 
 def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: float, going: Passage | None = None) -> None:
@@ -157,6 +161,12 @@ def _add_candidates(targets: dict[str, dict], host: Host, leg: Leg, method: str)
                 "routes": [],
             },
         )
+
+
+def _add_status(targets: dict[str, dict], host: Host, leg: Leg) -> None:
+    target = pools.status_target(host, leg)
+    if target:
+        targets.setdefault(f"pool|{target['pool']}|{target['endpoint']}", {"id": f"{leg.instance.id}#{len(targets)}", **target})
 
 
 def _goes_round(host: Host, leg: Leg) -> bool:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the backends' own logs, their managers and the kernel say of processes that ended, grouped on the host.
 
-Read are the journal of the units that nginx may send requests to, PHP-FPM's error log, the logs that gunicorn, uWSGI, supervisor and
+Read are the journal of the units that nginx may send requests to, PHP-FPM's error log and slow logs, the logs that gunicorn, uWSGI, supervisor and
 PM2 write, the kernel's log and the names of core dumps. Each is read from its end and bounded, and only lines that
 _backend_log.py knows leave the host. A program's log holds what the program likes, and so perhaps what a client likes; what systemd or the
 kernel says is told apart ("by"). The end of a process that was asked to stop is no event.
@@ -11,6 +11,7 @@ kernel says is told apart ("by"). The end of a process that was asked to stop is
 This module is private to the collection.
 """
 
+import collections
 import errno
 import json
 import os
@@ -37,6 +38,8 @@ PIDS = 8
 SAMPLE = 300
 WORDS = 5
 WORDS_OF = 3
+SLOW_LOGS = 10
+SLOW_PLACES = 10
 JOURNAL_RECORDS = 2000
 JOURNAL_TAIL = 3000
 JOURNAL_BYTES = 8 << 20
@@ -91,6 +94,8 @@ def collect(host, redactor, processes, since, nginx, listeners, php_fpm, backend
     sources = _journal(host, events, _units(named, listeners, php_fpm, backends), versions, begin)
     for log in _logs(named, php_fpm, backends)[:LOGS]:
         sources.append(_read(host, events, log, begin, processes))
+    for pool in _slow_pools(named, php_fpm)[:SLOW_LOGS]:
+        sources.append(_read_slow(host, events, pool, begin))
     kernel = evidence.ask("/dev/kmsg, journalctl -k", _kernel, host, begin)
     cores = evidence.ask(_CORES, _core_dumps, host, begin)
     hidden += ["{0}: {1}".format(source["source"], source["why"]) for source in sources if source["why"] and source["status"] != evidence.ABSENT]
@@ -380,6 +385,45 @@ def _read(host, events, log, begin, processes):
     if kind in ("program", "app") and not manager:
         events.keep_words(kind, owner, written, _telling([text.decode(line[:1000]) for line in lines[-40:]]))
     return source
+
+
+def _slow_pools(named, php_fpm):
+    """Return the pools that write a slow log and that nginx may send requests to."""
+    pools = (php_fpm or {}).get("pools", ())
+    return [pool for pool in pools if pool.get("slowlog") and pool.get("request_slowlog_timeout") and pool["listen"] and named.takes(pool["listen"])]
+
+
+def _read_slow(host, events, pool, begin):
+    """Count the slow requests of a pool by the place in which they were; of the many that a log may have, the most frequent ones."""
+    path = pool["slowlog"]
+    owner = "{0} (PHP {1})".format(pool["name"], pool["version"]) if pool["version"] else pool["name"]
+    source = _source("pool " + owner, path)
+    try:
+        raw, size, written = _tail(host, path, None)
+    except evidence.Unanswered as error:
+        return _source("pool " + owner, path, error.status, error.why)
+    except OSError as error:
+        return _source("pool " + owner, path, evidence.ERROR, error.strerror or type(error).__name__)
+    if written < begin:
+        return source
+    requests = list(backend_log.slow_requests(text.decode(line[:1000]) for line in raw.split(b"\n")))
+    own = [item for item in requests if item[0] == pool["name"] and item[2] is not None and item[2] >= begin]
+    most = {place for place, _count in collections.Counter(_place(item) for item in own).most_common(SLOW_PLACES)}
+    for item in own:
+        _name, pid, moment, values = item
+        kept = values if _place(item) in most else dict.fromkeys(values, "")
+        events.add("pool", owner, path, "log", "slow-request", dict(kept, pid=pid), moment, _slow_sample(kept))
+    if size > TAIL:
+        source["truncated"] = not requests or requests[0][2] is None or requests[0][2] > begin
+    return source
+
+
+def _place(item):
+    return tuple(sorted(item[3].items()))
+
+
+def _slow_sample(values):
+    return "script_filename = {0}: {1} {2}".format(values["script"], values["function"], values["at"]) if values["script"] else "slow requests elsewhere"
 
 
 def _app_of(lines, number, identity):

@@ -253,6 +253,9 @@ def _pool(entries, version, prefix, hidden):
         "request_terminate_timeout": seconds(value("request_terminate_timeout")),
         "ping_path": value("ping.path"),
         "status_path": value("pm.status_path"),
+        "status_listen": endpoint(value("pm.status_listen"), value("prefix"), prefix),
+        "slowlog": _below(value("slowlog"), value("prefix"), prefix),
+        "request_slowlog_timeout": seconds(value("request_slowlog_timeout")),
         "unit": version["unit"],
         "running": version["running"],
     }
@@ -289,10 +292,17 @@ def endpoint(listen, pool_prefix="", prefix="/usr"):
         return "*:" + listen
     if ":" in listen and not listen.startswith("/"):
         return listen
+    return "unix:" + _below(listen, pool_prefix, prefix)
+
+
+def _below(path, pool_prefix, prefix):
+    """Return a path as fpm_evaluate_full_path() completes it; "" for one that is not set or holds a variable."""
+    if not path or "${" in path:
+        return ""
     for folder in (pool_prefix, prefix):
-        if folder and not listen.startswith("/"):
-            listen = folder.rstrip("/") + "/" + listen
-    return "unix:" + listen
+        if folder and not path.startswith("/"):
+            path = folder.rstrip("/") + "/" + path
+    return path
 
 
 def _shown(value):

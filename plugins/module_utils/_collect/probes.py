@@ -44,7 +44,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import
 
 KEY = "probes"
 
-SPEAKS = ("http", "https", "fastcgi", "uwsgi", "suwsgi", "scgi", "grpc", "grpcs", "memcached", "tls")
+SPEAKS = ("http", "https", "fastcgi", "uwsgi", "suwsgi", "scgi", "grpc", "grpcs", "memcached", "tls", "fastcgi-status")
 METHODS = ("GET", "HEAD")
 VERSIONS = ("1.0", "1.1")
 # connect: bound on one connect; try: on one further try; further: no other further try begins after
@@ -210,7 +210,7 @@ class _Probe:
             return None
         probe = {"id": self.target["id"], "endpoint": text.harmless(self.target["endpoint"], 4096), "connect": None, "tries": [], "queue": None}
         probe["behind"] = bool(self.known.get("left"))
-        refusal = _refusal(self.target)
+        refusal = _refusal(self.target) or self._not_to_be_asked()
         if refusal:
             probe["connect"] = _connection("error", None, 0.0, refusal)
             return probe
@@ -218,14 +218,20 @@ class _Probe:
         if connection is None:
             if probe["connect"]["status"] in ("full", "timeout"):
                 probe["queue"] = _queue(self.target["endpoint"], False)
+                self.known["full"] = True
             return probe
         first = self._first_speak()
         deadline = time.monotonic() + self.target["wait"]
         tried, raw = self._try(first, connection, began, deadline, self.target["method"], self.target["path"], own=True)
         probe["queue"] = self.queue
+        # Where the kernel does not tell, the connection may wait too.
+        self.known["full"] = self.known.get("full") or self.queue is not None and not self.queue["accepted"]
         unlike = self._unlike(tried)
         if unlike:
             probe["tries"] = [dict(tried, status="unlike", why="{0}; the probe failed: {1}".format(unlike, tried["why"] or tried["code"]))]
+            return probe
+        if first == "fastcgi-status":
+            probe["tries"] = [tried]
             return probe
         speaks = _further_speaks(first, tried, raw, self._asked_as()) if self.target["identify"] else ()
         key = speaks, self._server_name()
@@ -240,6 +246,11 @@ class _Probe:
             if probe["tls"]["requested"] and tried["status"] in _WITHOUT_CERTIFICATE:
                 tried["why"] += "; the backend asks for a certificate of nginx, and none is set here (*_ssl_certificate)"
         return probe
+
+    def _not_to_be_asked(self):
+        """Return why a status page is not asked for, or "": it is for those alone whom the pool still takes."""
+        full = self.target["speak"] == "fastcgi-status" and self.known.get("full")
+        return "not asked: an earlier connection to this endpoint was not taken" if full else ""
 
     def _encrypted(self, speak, own):
         """Return whether a try is made over TLS: those that always are, and the pass's own where its protocol is."""
@@ -370,6 +381,8 @@ class _Probe:
             tried.update(status=verdict.status, code=verdict.code, header_bytes=verdict.header_bytes, why=verdict.why)
             if own and self.target["keep"] and self.target["version"] == "1.1" and speak in ("http", "https", "https-sni") and verdict.status == "ok":
                 tried["keep_alive"] = wire.kept_open(raw)
+            if speak == "fastcgi-status":
+                tried["pool"] = self._page(raw)
             if speak == "http" and verdict.code == 400:
                 raw = _read_hint(channel, raw)
         except _Failed as failure:
@@ -384,6 +397,10 @@ class _Probe:
         tried["why"] = self._shown(tried["why"], 300)
         tried["start"] = self._shown(text.decode(raw[:_START]), 4 * _START)
         return tried, raw
+
+    def _page(self, raw):
+        page = wire.status_page(raw)
+        return page and {name: self._shown(value, 100) if isinstance(value, str) else value for name, value in page.items()}
 
     def _shown(self, word, limit):
         return text.harmless(self.redactor.text(word), limit)
@@ -429,6 +446,8 @@ class _Probe:
             return (wire.scgi_request if speak == "scgi" else wire.uwsgi_request)(variables), functools.partial(wire.read_cgi, known=known)
         if speak == "tls":
             return b"", None
+        if speak == "fastcgi-status":
+            return wire.fastcgi_status(path), wire.read_fastcgi_status
         ask, read = _HELLOS[speak]
         return ask(), read
 

@@ -442,7 +442,7 @@ class Host:
     def candidate_probe(self, endpoint: Endpoint) -> Probe | None:
         """Return the probe of a socket that no route names, or None when it was not made."""
         for target in self.bundle.get("targets") or ():
-            if not target["routes"] and target["endpoint"] == str(endpoint):
+            if not target["routes"] and not target.get("pool") and target["endpoint"] == str(endpoint):
                 return self.probes.get(target["id"])
         return None
 

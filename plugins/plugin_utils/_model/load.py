@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, pools, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.servers import Server
 
 QUEUE_FULL, NO_ROOM, NOT_TAKEN, BUSY, LOGGED, SAID = "queue full", "no room", "not taken", "busy", "logged", "said"
+ALL_BUSY, COUNTED = "all busy", "counted"
 # What a backend that does not take connections leaves in the log of nginx.
 _CLASSES = ("connect-queue-full", "connect-timeout", "read-timeout")
 # How a server's own log says that it has no free worker. PHP-FPM says it once until one is free again.
@@ -35,7 +36,9 @@ class Struggle:
     how        QUEUE_FULL: refused with 11; NO_ROOM: a TCP queue is full, the connection is ignored; NOT_TAKEN: connected, and
                no process accepted it; BUSY: accepted, and the program used all the processor time that it can before it was asked;
                LOGGED: the log had 11, now it answers; SAID: requests timed out after the
-               backend's own log said that it had no free worker
+               backend's own log said that it had no free worker; ALL_BUSY: the kernel does not tell whether the connection was
+               accepted, and the pool's status page has every child busy and requests waiting; COUNTED: the page counts
+               that pm.max_children was reached, of which no log tells when, and requests timed out
     live       it was seen by the probe, not only in the log
     failing    requests fail of it; otherwise nginx waits longer than the probe did, and the log has no failure
     waiting    (connections in the queue, backlog), or None
@@ -76,6 +79,8 @@ def struggle(host: Host, leg: Leg) -> Struggle | None:
     # 11 of a TCP port is no full queue: that one ignores the connection.
     refused = leg.logged("connect-queue-full") if leg.endpoint.kind == "unix" else []
     how, groups = (LOGGED, refused) if refused else (SAID, leg.logged(*_CLASSES) if said else [])
+    if not groups:
+        how, groups = COUNTED, _counted(host, leg)
     if not groups or _restarted_since(host, leg, groups):
         return None
     return Struggle(leg, servers.server_of(host, leg), how, False, True, _waiting(host, leg), 0.0, said)
@@ -90,6 +95,21 @@ def _said(host: Host, leg: Leg) -> tuple[dict, ...]:
     return joined.events if joined.hits else ()
 
 
+def _counted(host: Host, leg: Leg) -> list[dict]:
+    """Return the time-outs in the log since the pool of a leg was started, where it reached pm.max_children in that time and its own log says nothing of it.
+
+    Where its log tells when, that decides. A pool that is older than the window may have reached it long before.
+    """
+    said, side = pools.status(host, leg), ends.side_of(host, leg)
+    start = said.get("start_time") or 0.0
+    since = (side.home.answer("backend_log")["value"] or {}).get("since") if side else None
+    if not said.get("max_children_reached") or since is None or start < since or side.events(*_WORDS):
+        return []
+    if leg.probe and leg.probe.asked.get("status") == "timeout":
+        return []
+    return [group for group in leg.logged(*_CLASSES) if (group.get("last") or 0.0) >= start]
+
+
 def _seen(host: Host, leg: Leg) -> tuple[str, float]:
     """Return what the probe met, and how long it waited."""
     if not leg.probe or _only_systemd(host, leg):
@@ -102,6 +122,9 @@ def _seen(host: Host, leg: Leg) -> tuple[str, float]:
         return (NO_ROOM, seconds) if waiting and waiting[0] >= waiting[1] > 0 else ("", 0.0)
     if leg.probe.asked.get("status") == "timeout" and leg.probe.queue.get("accepted") is False and not leg.probe.behind:
         return NOT_TAKEN, leg.waited or 0.0
+    if leg.probe.asked.get("status") == "timeout" and leg.probe.queue.get("accepted") is None and not leg.probe.behind:
+        if pools.all_busy(pools.status(host, leg), pools.pool_of(host, leg)):
+            return ALL_BUSY, leg.waited or 0.0
     if leg.probe.asked.get("status") == "timeout" and not leg.probe.behind and saturation(host, leg):
         return BUSY, leg.waited or 0.0
     return "", 0.0

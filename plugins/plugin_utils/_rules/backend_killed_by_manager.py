@@ -30,7 +30,17 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_paths, show_probe, times
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import (
+    clock,
+    quote,
+    show_config,
+    show_event,
+    show_group,
+    show_paths,
+    show_probe,
+    show_slow,
+    times,
+)
 
 # Masters look after their workers about once a second, and gunicorn may need a second look.
 _LATE = 3.0
@@ -139,6 +149,7 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, limit: 
     evidence += [show_event(event) for event in joined.events[:3]]
     scripts = sorted({str(event["detail"]["script"]) for event in joined.events if event["detail"].get("script")})
     evidence += [Evidence("scripts that were ended", quote(", ".join(scripts[:3])))] if scripts else []
+    evidence += [] if of_memory else show_slow(host, leg)
     return on_leg(
         host,
         RULE.id,

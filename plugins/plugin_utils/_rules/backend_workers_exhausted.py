@@ -11,9 +11,11 @@ with a full queue ignores the connection until *_connect_timeout ends (a 504).
 
 ## How it is recognised
 A probe was refused with 11; or it met a full TCP queue; or its connection was made and no process accepted it for longer
-than nginx waits, as the kernel itself tells (sock_diag): proven. Records with 11 in the log window, or time-outs soon after
+than nginx waits, as the kernel itself tells (sock_diag), or as a PHP-FPM pool's own status page tells where the kernel does
+not: every child is active and requests wait: proven. Records with 11 in the log window, or time-outs soon after
 PHP-FPM logged "server reached pm.max_children" (a pool of a fixed size never does) or uWSGI a full listen queue, from
-workers that still run: likely. The queue, the backlog and the number of workers are shown.
+workers that still run: likely. So are time-outs since the start of a pool whose status page counts that pm.max_children was
+reached, where its log does not tell when. The status page, the queue, the backlog and the number of workers are shown.
 
 ## Fix
 More workers, as far as memory allows (pm.max_children, --workers, --processes), or shorter requests: what keeps the workers
@@ -31,11 +33,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import load
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import load, pools
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.load import LOGGED, NO_ROOM, QUEUE_FULL, SAID, Struggle
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.load import ALL_BUSY, COUNTED, LOGGED, NO_ROOM, QUEUE_FULL, SAID, Struggle
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, RISKY, TIMEOUT, Rule, on_leg, or_risk
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_pressure, show_probe, show_waiting
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import (
+    show_config,
+    show_log,
+    show_paths,
+    show_pool,
+    show_pressure,
+    show_probe,
+    show_waiting,
+    times,
+)
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -44,7 +55,7 @@ def check(host: Host) -> Iterator[Finding]:
         if not found.of_workers:
             continue
         leg, server = found.leg, found.server
-        evidence = [show_config(leg), *show_probe(leg), *show_waiting(found)]
+        evidence = [show_config(leg), *show_probe(leg), *show_waiting(found), *show_pool(host, leg)]
         evidence += show_log(leg, "connect-queue-full", "connect-timeout", "read-timeout") + show_paths(leg, "connect-queue-full") + show_pressure(host, leg)
         workers = server.setting("workers")
         now = f" ({workers.value:g} now, {workers.place})" if workers else ""
@@ -53,7 +64,7 @@ def check(host: Host) -> Iterator[Finding]:
             RULE.id,
             leg,
             PROVEN if found.live else LIKELY,
-            _says(found),
+            _says(host, found),
             evidence,
             Fix(
                 remedy="backend_workers",
@@ -62,13 +73,13 @@ def check(host: Host) -> Iterator[Finding]:
                 diff="",
             ),
             server.look,
-            () if found.live else ("upstream-timeout",) if found.how == SAID else ("backend-overloaded",),
+            () if found.live else ("upstream-timeout",) if found.how in (SAID, COUNTED) else ("backend-overloaded",),
             failure=ERROR if found.how in (QUEUE_FULL, LOGGED) else TIMEOUT,
         )
         yield or_risk(finding, found.failing)
 
 
-def _says(found: Struggle) -> str:
+def _says(host: Host, found: Struggle) -> str:
     leg, server = found.leg, found.server
     if found.how == QUEUE_FULL:
         full = f" ({found.waiting[0]} wait, backlog {found.waiting[1]})" if found.waiting else ""
@@ -77,6 +88,13 @@ def _says(found: Struggle) -> str:
         return f"The queue of {leg.endpoint} was full: every worker of {server.label} was busy, connect() failed with 11 and clients got a 502."
     if found.how == SAID:
         return f"{server.label} had no free worker by its own log, and requests to {leg.endpoint} timed out after that; clients got a 504."
+    if found.how == COUNTED:
+        reached = times(pools.status(host, leg)["max_children_reached"])
+        return f"{server.label} reached pm.max_children {reached} since it was started, and requests to {leg.endpoint} timed out; clients got a 504."
+    if found.how == ALL_BUSY:
+        said = pools.status(host, leg)
+        busy = f"all {said['active_processes']} are active by its status page, and {said['listen_queue']} requests wait"
+        return f"No worker of {server.label} is free: {busy}; {leg.endpoint} gave no answer in {found.seconds:.1f} s, and the client gets a 504."
     waits = f"; {found.waiting[0]} connections wait there, backlog {found.waiting[1]}" if found.waiting else ""
     if found.how == NO_ROOM:
         full = f"No worker of {server.label} is free and the queue of {leg.endpoint} has no room{waits}"

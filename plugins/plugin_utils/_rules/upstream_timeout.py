@@ -12,6 +12,7 @@ nginx waits *_connect_timeout for a connection and a TLS handshake, *_send_timeo
 A probe of the route waited for longer than the timeout in force: proven. Records "upstream timed out (110)" while reading
 the response header, sending the request or in the TLS handshake, within the log window and made under the configuration
 that runs: likely. While connecting, with a timeout below 5 s set and a backend that takes connections now: possible.
+The status page of a PHP-FPM pool and its slow log are shown.
 
 ## Fix
 Raise the timeout for that location alone, with a ceiling; the real fix is in the backend, or in doing long
@@ -34,7 +35,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import f
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.directives import Directive
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ONCE, RISKY, TIMEOUT, Rule, on_leg, strikes
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_pool, show_probe, show_slow
 
 # What is too slow, by the class of its records: the directive that bounds it, and how a sentence calls it.
 _PHASES = {
@@ -92,7 +93,7 @@ def _finding(host: Host, leg: Leg, certainty: str, name: str, timeout: Directive
     else:
         slow = f"took {measured:.1f} s to {verb}" if measured else f"did not {verb} in time"
     evidence = [show_config(leg), Evidence(str(timeout.at or "nginx default"), f"{timeout.name} {' '.join(timeout.args)} is in force")]
-    evidence += show_probe(leg) + show_log(leg, name) + show_paths(leg, name)
+    evidence += show_probe(leg) + show_log(leg, name) + show_paths(leg, name) + show_slow(host, leg) + show_pool(host, leg)
     once = _met_by_what_is_sent_once(leg, name) and not fallback.taken_over(host, leg, 504)
     failure = ANSWER if once else TIMEOUT
     in_use = leg.instance.running and not leg.pending

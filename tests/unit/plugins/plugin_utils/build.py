@@ -81,6 +81,7 @@ class World:
     def __init__(self, name: str = "web1", address: str = "10.0.0.5") -> None:
         self.name = name
         self.replies: dict[str, dict] = {}
+        self.pages: dict[str, dict] = {}
         self.probing = True
         self._pid = 1000
         self.instance = _instance()
@@ -353,6 +354,9 @@ class World:
                 "request_terminate_timeout": 0.0,
                 "ping_path": "",
                 "status_path": "",
+                "status_listen": "",
+                "slowlog": "",
+                "request_slowlog_timeout": 0.0,
                 "unit": unit,
                 "running": running,
                 **more,
@@ -651,6 +655,11 @@ class World:
         self.replies[endpoint] = given
         return self
 
+    def pool_says(self, name: str, version: str = "8.2", **said) -> World:
+        """Say what the status page of a PHP-FPM pool gives."""
+        self.pages[f"{name} (PHP {version})"] = {"pool": name, "process_manager": "dynamic", **said}
+        return self
+
     def server(self, pid: int, kind: str, running: int = 1, name: str = "", told: dict | None = None) -> World:
         """Say what an application server was told; told is {setting: value} and was read from its command line."""
         given = {setting: {"value": value, "from": f"command line of process {pid}"} for setting, value in (told or {}).items()}
@@ -663,7 +672,9 @@ class World:
         if not self.probing:
             bundle["probes"] = evidence.no_answer("probes", evidence.ABSENT, "probing is off (bad_gateway_probe=false)")
             return bundle
-        made = [self._probe(target) for batch in _targets.batches(bundle, "", "GET", 10.0) for target in batch["targets"]]
+        asked = [target for batch in _targets.batches(bundle, "", "GET", 10.0) for target in batch["targets"]]
+        pools = {target["id"]: target.get("pool") for target in bundle["targets"]}
+        made = [self._page(target, pools[target["id"]]) if pools[target["id"]] else self._probe(target) for target in asked]
         bundle["probes"] = evidence.answer("connections as nginx makes them", {"probes": made})
         return bundle
 
@@ -680,6 +691,12 @@ class World:
         probe = {"id": target["id"], "endpoint": target["endpoint"], "connect": connect, "tries": tries}
         probe.update(queue=said.get("queue"), behind=said.get("behind", False))
         return {**probe, **({"tls": said["tls"]} if said.get("tls") else {})}
+
+    def _page(self, target: dict, pool: str) -> dict:
+        said = self.pages.get(pool)
+        given = {"speak": target["speak"], "pool": said, **({} if said else {"status": "timeout", "code": None})}
+        connect = {"status": "ok", "errno": None, "seconds": 0.001, "why": ""}
+        return {"id": target["id"], "endpoint": target["endpoint"], "connect": connect, "tries": [{**_ANSWERED, **given}], "queue": None, "behind": False}
 
     def _natural(self, endpoint: str) -> dict:
         if endpoint.startswith("unix:"):

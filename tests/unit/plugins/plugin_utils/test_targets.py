@@ -119,3 +119,30 @@ def test_of_very_many_endpoints_some_are_asked_and_the_rest_is_said():
 def test_a_host_whose_nginx_does_not_run_is_asked_from_where_it_is():
     (batch,), _noted = batches(node().stopped())
     assert batch["identity"]["pid"] is None
+
+
+class TestStatusPages:
+    PHP = "unix:/run/php/php8.2-fpm.sock"
+
+    def test_once_for_a_pool_and_after_its_routes(self):
+        world = World().site(f"location / {{ fastcgi_pass {self.PHP}; }}", f"location /a/ {{ fastcgi_pass {self.PHP}; fastcgi_read_timeout 2s; }}")
+        found, noted = batches(world.pool(self.PHP, status_path="/status"))
+        asked = found[0]["targets"]
+        assert [target["speak"] for target in asked] == ["fastcgi", "fastcgi", "fastcgi-status"]
+        assert {key: asked[-1][key] for key in ("endpoint", "path", "wait", "identify")} == {
+            "endpoint": self.PHP, "path": "/status", "wait": 1.0, "identify": False,
+        }
+        assert "pool" not in asked[-1] and noted[-1]["pool"] == "www (PHP 8.2)" and noted[-1]["routes"] == []
+
+    @pytest.mark.parametrize(
+        ("written", "endpoint"),
+        [("*:9001", "127.0.0.1:9001"), ("[::]:9001", "[::1]:9001"), ("127.0.0.1:9001", "127.0.0.1:9001"), ("unix:/run/s.sock", "unix:/run/s.sock")],
+    )
+    def test_at_a_socket_of_its_own(self, written, endpoint):
+        world = World().passes(f"fastcgi_pass {self.PHP}").pool(self.PHP, status_path="/status", status_listen=written)
+        assert targets(world)[-1]["endpoint"] == endpoint
+
+    @pytest.mark.parametrize("more", [{}, {"status_path": "status"}, {"status_path": "/status", "running": False}])
+    def test_not_where_there_is_none(self, more):
+        world = World().passes(f"fastcgi_pass {self.PHP}").pool(self.PHP, **more)
+        assert "fastcgi-status" not in [target["speak"] for target in targets(world)]

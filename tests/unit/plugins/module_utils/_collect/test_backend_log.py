@@ -180,6 +180,60 @@ def test_php_fpm_names_the_pool(host):
     ]
 
 
+SLOW = (
+    "\n[{0}]  [pool www] pid 12\nscript_filename = /srv/x.php\n[0x00007f9acc2131f0] sleep() /srv/x.php:3\n[0x00007f9acc213180] {{closure}}() /srv/x.php:9\n"
+)
+
+
+def slow_pool(**more):
+    pool = {"name": "www", "version": "8.2", "listen": "127.0.0.1:3000", "slowlog": "/var/log/slow.log", "request_slowlog_timeout": 1.0}
+    return {"versions": [], "pools": [dict(pool, **more)]}
+
+
+def test_slow_requests_of_a_pool_by_their_place(host):
+    other = SLOW.replace("x.php:3", "y.php:7").replace("sleep", "curl_exec").replace("pid 12", "pid 13")
+    stamps = [stamped("%d-%b-%Y %H:%M:%S", at) for at in (NOW - 90000, T, T + 5)]
+    cut = "\n[{0}]  [pool www] pid 14\nscript_filename = /srv/z.php".format(stamps[1])
+    another = SLOW.replace("[pool www]", "[pool api]").format(stamps[1])
+    write(host, "/var/log/slow.log", "".join(SLOW.format(stamp) for stamp in stamps) + other.format(stamps[1]) + another + cut)
+    answer = collect(host, backends(), slow_pool())
+    assert told(answer) == [("pool", "www (PHP 8.2)", "log", "slow-request", None, None, count) for count in (2, 1, 1)]
+    first, second, third = [event["detail"] for event in answer.value["events"]]
+    assert first == {"script": "/srv/x.php", "function": "sleep()", "at": "/srv/x.php:3"}
+    assert (second["function"], second["at"]) == ("curl_exec()", "/srv/y.php:7")
+    assert third == {"script": "/srv/z.php", "function": "", "at": ""}
+    assert (answer.value["events"][0]["moments"], answer.value["events"][0]["pids"]) == ([T, T + 5], [12, 12])
+
+
+def test_many_places_of_slow_requests_are_bounded(host):
+    at = stamped("%d-%b-%Y %H:%M:%S")
+    places = [SLOW.replace("x.php:3", "x.php:{0}".format(number)).format(at) for number in range(3, 303)]
+    write(host, "/var/log/slow.log", "".join(places + places[-1:]))
+    events = collect(host, backends(), slow_pool()).value["events"]
+    assert sorted(event["count"] for event in events) == [1] * 9 + [2, 290]
+    assert [event["detail"]["at"] for event in events if event["count"] == 290] == [""]
+
+
+@pytest.mark.parametrize("more", [{"request_slowlog_timeout": 0.0}, {"slowlog": ""}, {"listen": "127.0.0.1:4000"}, {"listen": ""}])
+def test_no_slow_log_is_read(host, more):
+    write(host, "/var/log/slow.log", SLOW.format(stamped("%d-%b-%Y %H:%M:%S")))
+    answer = collect(host, backends(), slow_pool(**more))
+    assert answer.value["events"] == [] and answer.value["sources"] == []
+
+
+def test_a_slow_log_that_cannot_be_read_is_said(host):
+    (source,) = collect(host, backends(), slow_pool()).value["sources"]
+    assert (source["owner"], source["source"], source["status"]) == ("pool www (PHP 8.2)", "/var/log/slow.log", "absent")
+
+
+def test_hostile_slow_log_leaves_harmless(host):
+    content = SLOW.replace("/srv/x.php", "/srv/\x1b[2J" + "x" * 5000 + ".php").format(stamped("%d-%b-%Y %H:%M:%S"))
+    write(host, "/var/log/slow.log", content + "[0x1] \n[0x2] ?\n[pool www]\n")
+    (event,) = collect(host, backends(), slow_pool()).value["events"]
+    assert "\x1b" not in json.dumps(event, ensure_ascii=False)
+    assert len(event["detail"]["script"]) <= 310
+
+
 def program(**more):
     claims = [{"endpoint": "127.0.0.1:3000", "from": "environment"}]
     return dict({"name": "shop", "claims": claims, "logs": ["/var/log/shop-err.log"], "manager_log": "/var/log/supervisord.log"}, **more)

@@ -65,9 +65,26 @@ def test_a_pool_is_told_whole(root):
         "listen": "unix:/run/php/php8.2-fpm.sock", "listen_at": {"file": "/etc/php/8.2/fpm/pool.d/www.conf", "line": 4},
         "owner": "www-data", "group": "", "mode": "0660", "acl_users": ["nginx", "www-data"], "acl_groups": [], "user": "www-data",
         "pm": "dynamic", "max_children": 5, "request_terminate_timeout": 120.0, "ping_path": "/ping", "status_path": "",
+        "status_listen": "", "slowlog": "", "request_slowlog_timeout": 0.0,
         "unit": "php8.2-fpm.service", "running": True,
     }]
     assert answer.hidden == () and not answer.truncated
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("pm.status_listen = 9001\nslowlog = /var/log/$pool.slow\nrequest_slowlog_timeout = 2s", ("*:9001", "/var/log/www.slow", 2.0)),
+        ("pm.status_listen = /run/status.sock\nslowlog = log/slow", ("unix:/run/status.sock", "/usr/log/slow", 0.0)),
+        ("prefix = /srv\nslowlog = slow", ("", "/srv/slow", 0.0)),
+        ("slowlog = ${HOME}/slow", ("", "", 0.0)),
+    ],
+)
+def test_where_a_pool_tells_of_itself(root, written, expected):
+    debian(root, pool=WWW + "pm.status_path = /status\n" + written + "\n")
+    (pool,) = collect(root).value["pools"]
+    assert (pool["status_listen"], pool["slowlog"], pool["request_slowlog_timeout"]) == expected
+    assert pool["status_path"] == "/status"
 
 
 def test_configuration_left_behind_by_a_removed_version_has_no_program(root):

@@ -756,8 +756,8 @@ def running(argv, port, folder):
 
 
 @contextlib.contextmanager
-def php_fpm(folder):
-    """Run PHP-FPM; give (endpoint, script). The script sends a header of n letters, after err letters of stderr."""
+def php_fpm(folder, more=""):
+    """Run PHP-FPM, more being lines of its pool; give (endpoint, script). The script sends a header of n letters, after err letters of stderr."""
     paths = sorted(pathlib.Path("/usr/sbin").glob("php-fpm*"))
     if not paths:
         pytest.fail("php-fpm is not installed: apt-get install php-fpm")
@@ -772,6 +772,7 @@ def php_fpm(folder):
         "[global]\nerror_log = {0}/fpm.log\n[www]\nuser = nobody\ngroup = nogroup\nlisten = 127.0.0.1:{1}\npm = static\npm.max_children = 1\n".format(
             folder, port
         )
+        + more
     )
     with running([str(paths[-1]), "-n", "-F", "-y", str(configuration)], port, folder):
         yield "127.0.0.1:{0}".format(port), str(script)
@@ -810,6 +811,92 @@ def test_php_fpm(folder):
     assert (gone["status"], gone["code"], gone["why"]) == ("ok", 404, "Primary script unknown")
     assert mixed["tries"][0]["status"] in ("reset", "closed")
     assert spoken(mixed)[-1] == ("fastcgi-ping", "ok")
+
+
+@needs_root
+def test_the_status_page_of_a_pool(folder):
+    with php_fpm(folder, "pm.status_path = /status\n") as (endpoint, _script):
+        found = probe(endpoint, speak="fastcgi-status", path="/status", identify=False)
+        other = first(endpoint, speak="fastcgi-status", path="/other", identify=False)
+    assert spoken(found) == [("fastcgi-status", "ok")]
+    page = found["tries"][0]["pool"]
+    assert {name: page[name] for name in ("pool", "process_manager", "active_processes", "idle_processes", "total_processes", "max_children_reached")} == {
+        "pool": "www", "process_manager": "static", "active_processes": 1, "idle_processes": 0, "total_processes": 1, "max_children_reached": 0,
+    }
+    assert abs(page["start_time"] - time.time()) < 60
+    assert set(page) <= {"pool", "process_manager"} | {name.replace(" ", "_") for name in wire._STATUS_NUMBERS}
+    assert (other["status"], other["code"], other["pool"]) == ("invalid", 404, None)
+
+
+@needs_root
+def test_the_status_page_at_a_socket_of_its_own_while_every_child_is_busy(folder):
+    status = "127.0.0.1:{0}".format(free_port())
+    busy = folder / "busy.php"
+    busy.write_text("<?php sleep(3);")
+    with php_fpm(folder, "pm.status_path = /status\npm.status_listen = {0}\n".format(status)) as (endpoint, _script):
+        connections = [socket.create_connection(endpoint.split(":")) for _number in range(2)]
+        try:
+            for connection in connections:
+                connection.sendall(wire.fastcgi_request(wire.cgi_params("GET", "/", "x", {"SCRIPT_FILENAME": str(busy)})))
+            # The master looks after its queues once a second.
+            time.sleep(1.5)
+            page = first(status, speak="fastcgi-status", path="/status", identify=False)["pool"]
+        finally:
+            for connection in connections:
+                connection.close()
+    assert (page["active_processes"], page["total_processes"], page["listen_queue"]) == (1, 1, 1)
+
+
+def test_no_status_page_is_asked_of_a_pool_that_takes_no_connection():
+    """The connection of the route is made, and no process accepts it."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(5)
+        endpoint = "127.0.0.1:{0}".format(server.getsockname()[1])
+        targets = [
+            {"id": "a", "endpoint": endpoint, "speak": "fastcgi", "wait": 0.3, "identify": False, "params": {"SCRIPT_FILENAME": "/x.php"}},
+            {"id": "b", "endpoint": endpoint, "speak": "fastcgi-status", "path": "/status", "wait": 1.0, "identify": False},
+        ]
+        route, page = probes.collect(None, targets, QUICK).value["probes"]
+    assert route["tries"][0]["status"] == "timeout" and route["queue"]["accepted"] is False
+    assert page["tries"] == [] and page["connect"]["why"].startswith("not asked: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "expected"),
+    [
+        (
+            b'{"pool":"\\u001b[2J","process manager":"static","active processes":1,"total processes":2,'
+            b'"listen queue":true,"slow requests":-1,"accepted conn":1.5}',
+            "ok",
+            {"pool": "\\x1b[2J", "process_manager": "static", "active_processes": 1, "total_processes": 2},
+        ),
+        (b'{"pool":"www","process manager":"static"}', "invalid", None),
+        (b"[" * 5000, "invalid", None),
+        (b"[1]", "invalid", None),
+        (b"<html>", "invalid", None),
+        (b"x" * 60000, "invalid", None),
+        (b'{"pool":1,"process manager":"static","active processes":1,"total processes":2}', "invalid", None),
+    ],
+)
+def test_hostile_status_pages(body, status, expected):
+    content = b"Content-Type: application/json\r\n\r\n" + body
+    raw = wire._record(6, content) + wire._record(3, b"\0" * 8)
+    with serving(say(raw)) as (endpoint, _came):
+        tried = first(endpoint, speak="fastcgi-status", path="/status", identify=False)
+    assert (tried["status"], tried["pool"]) == (status, expected)
+
+
+def test_a_status_page_without_end_is_cut():
+    def endless(connection, came):
+        came.append(connection.recv(65536))
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(wire._record(6, b"a" * 1000))
+
+    with serving(endless) as (endpoint, _came):
+        tried = first(endpoint, speak="fastcgi-status", path="/status", identify=False)
+    assert (tried["status"], tried["pool"]) == ("invalid", None)
 
 
 @needs_root

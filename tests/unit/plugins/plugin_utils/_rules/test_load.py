@@ -445,3 +445,85 @@ def test_a_limit_and_a_cache_are_not_advised_where_they_are():
     result = http(UNIX, "gunicorn", limited).reply(UNIX, connect="full", queue=FULL).judge()
     assert told(result) == [(WORKERS, "cause", "proven")]
     assert advice(result) & {"no-rate-limit", "no-response-cache"} == set()
+
+
+# --- what a PHP-FPM pool says of itself
+
+
+BUSY = {"active_processes": 5, "idle_processes": 0, "total_processes": 5, "listen_queue": 3, "max_children_reached": 0, "start_time": LOADED}
+UNTOLD = {"accepted": None, "length": None, "backlog": None}
+SLOWLOG = "/var/log/php8.2-fpm.slow"
+
+
+def php(**said) -> World:
+    world = World().site(f"location / {{ fastcgi_pass {PHP}; fastcgi_read_timeout 2s; }}")
+    world.pool(PHP, status_path="/status", status_listen="127.0.0.1:9001", slowlog=SLOWLOG, request_slowlog_timeout=1.0)
+    return world.pool_says("www", **said) if said else world
+
+
+def shown(result) -> str:
+    return "\n".join(f"{item.from_}: {item.shows}" for finding in result.findings for item in finding.evidence)
+
+
+@pytest.mark.parametrize(
+    ("said", "queue", "cause"),
+    [
+        (BUSY, UNTOLD, WORKERS),
+        (BUSY, NOT_TAKEN, WORKERS),
+        (BUSY, TAKEN, SLOW),
+        ({**BUSY, "listen_queue": 0}, UNTOLD, SLOW),
+        ({**BUSY, "active_processes": 4}, UNTOLD, SLOW),
+        ({**BUSY, "total_processes": 4, "active_processes": 4}, UNTOLD, SLOW),
+        ({}, UNTOLD, SLOW),
+    ],
+)
+def test_a_pool_whose_children_are_all_busy_by_its_own_word(said, queue, cause):
+    result = php(**said).reply(PHP, SILENCE, queue=queue).judge()
+    assert told(result) == [(cause, "cause", "proven")]
+    assert ("status page of PHP-FPM pool www" in shown(result)) == bool(said)
+
+
+def test_a_page_of_another_pool_is_not_believed():
+    world = php(**BUSY)
+    world.pages["www (PHP 8.2)"]["pool"] = "api"
+    assert told(world.reply(PHP, SILENCE, queue=UNTOLD).judge()) == [(SLOW, "cause", "proven")]
+
+
+def test_a_busy_pool_that_answers_is_healthy():
+    assert told(php(**BUSY).reply(PHP, {"seconds": 1.0}).judge()) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "reached", "logged", "cause"),
+    [
+        (NOW - 600, 2, False, WORKERS),
+        (NOW - 600, 0, False, SLOW),
+        (NOW - 30, 2, False, SLOW),
+        (NOW - 900000, 2, False, SLOW),
+        (NOW - 600, 2, True, SLOW),
+    ],
+)
+def test_a_pool_that_counts_what_no_log_tells(start, reached, logged, cause):
+    """Time-outs of before its start, a start of before the window, and a log that tells other times are none of it."""
+    world = php(**{**BUSY, "start_time": start, "max_children_reached": reached, "listen_queue": 0, "active_processes": 1})
+    world.logged(PHP, "read-timeout")
+    if logged:
+        world.ended("www (PHP 8.2)", "max-children", kind="pool", at=[NOW - 500], limit=5)
+    result = world.judge()
+    assert [item[:3] for item in verdict(result)][0] == (cause, "cause", "likely")
+
+
+def test_the_slow_log_tells_where_a_pool_is_slow():
+    world = php().reply(PHP, SILENCE, queue=TAKEN)
+    for number, at in ((1, [NOW - 90]), (3, [NOW - 60, NOW - 50])):
+        world.ended("www (PHP 8.2)", "slow-request", kind="pool", source=SLOWLOG, at=at, script="/srv/x.php", function="sleep()")
+        world.backend_log["events"][-1]["detail"] = {"script": "/srv/x.php", "function": "sleep()", "at": f"/srv/x.php:{number}"}
+    result = world.judge()
+    assert told(result) == [(SLOW, "cause", "proven")]
+    assert f"{SLOWLOG}: slow log: 3 requests longer than 1 s, mostly in sleep() /srv/x.php:3 (/srv/x.php), last " in shown(result)
+
+
+def test_a_slow_log_alone_is_no_fault():
+    world = php()
+    world.ended("www (PHP 8.2)", "slow-request", kind="pool", source=SLOWLOG, script="/srv/x.php", function="sleep()")
+    assert told(world.judge()) == []

@@ -306,13 +306,16 @@ def php(**more) -> World:
 
 
 def test_php_fpm_ended_what_took_too_long():
-    world = lost(php(request_terminate_timeout=2.0), T, what="reset-early", peer=SOCKET)
+    world = lost(php(request_terminate_timeout=2.0, slowlog="/var/log/shop.slow", request_slowlog_timeout=1.0), T, what="reset-early", peer=SOCKET)
     world.ended("shop (PHP 8.2)", "terminate-timeout", kind="pool", at=(T,), pids=(7,), script="/srv/report.php", after=2.4)
+    world.ended("shop (PHP 8.2)", "slow-request", kind="pool", source="/var/log/shop.slow", script="/srv/report.php", function="curl_exec()", at=(T,))
+    world.backend_log["events"][-1]["detail"]["at"] = "/srv/api.php:12"
     world.ended("shop (PHP 8.2)", "worker-killed", kind="pool", signal=15, at=(T,), pids=(7,))
     finding = only(world.judge())
     assert (finding.id, finding.certainty) == ("backend-killed-by-manager", "likely")
     assert "after 2 s" in finding.says and "nginx waits 60 s" in finding.says
     assert any("/srv/report.php" in item.shows for item in finding.evidence)
+    assert any("slow log: 1 request longer than 1 s, mostly in curl_exec() /srv/api.php:12 (/srv/report.php)" in item.shows for item in finding.evidence)
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(2.0, True), (4.6, True), (0.3, False), (9.0, False)])

@@ -20,9 +20,9 @@ MAX_STEPS = 20000
 MAX_SHOWN = 300
 
 # Priorities of the built-in tables, include/uapi/linux/netfilter_ipv4.h.
-_PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
+_PRIORITIES = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}
 _BUILTIN = {"PREROUTING": "prerouting", "INPUT": "input", "OUTPUT": "output", "POSTROUTING": "postrouting"}
-_GOES_ON = frozenset(("LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "SET", "TRACE", "CT", "NOTRACK", "TCPMSS", "CHECKSUM", "DSCP", "TOS", "CLASSIFY", "AUDIT",
+_GOES_ON = frozenset(("LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "SET", "TRACE", "CT", "TCPMSS", "CHECKSUM", "DSCP", "TOS", "CLASSIFY", "AUDIT",
                       "SECMARK", "CONNSECMARK", "HL", "TTL", "RATEEST", "TEE"))
 _BY = (
     (re.compile(r"firewalld", re.IGNORECASE), "firewalld"), (re.compile(r"\bufw6?-"), "ufw"), (re.compile(r"\bf2b-|fail2ban", re.IGNORECASE), "fail2ban"),
@@ -55,7 +55,8 @@ class Packet:
     sport, dport     ports, or a Span of those that it may have
     into, out        names of the links that it comes in by and goes out by; "" where there is none
     uid, gid         of the socket that sends it from here; NOBODY when none does
-    state            "new" or "established" for connection tracking
+    flags            of TCP, of the first packet of a side
+    state            "new" or "established" for connection tracking; "untracked" by a rule
     """
 
     def __init__(self, source, target, sport, dport, into, out, uid, gid, state):
@@ -68,16 +69,12 @@ class Packet:
         self.uid = uid
         self.gid = gid
         self.state = state
+        self.flags = frozenset(("syn",) if state == "new" else ("syn", "ack"))
         self.version = (self.target or self.source).version
-
-    @property
-    def flags(self):
-        """TCP flags: of the first packet of a side."""
-        return {"syn"} if self.state == "new" else {"syn", "ack"}
 
 
 class Chain:
-    """A chain: its table, name, hook ("" when only jumped to), priority, policy ("accept" or "drop"), and rules."""
+    """A chain: its table, name, hook ("" when only jumped to), priority, policy ("accept" or "drop"), rules, and whether it may not be in use."""
 
     def __init__(self, family, table, name, hook="", priority=0, policy="accept"):
         self.family = family
@@ -86,6 +83,7 @@ class Chain:
         self.hook = hook
         self.priority = priority
         self.policy = policy
+        self.doubt = False
         self.rules = []
 
 
@@ -93,7 +91,8 @@ class Rule:
     """A rule: matches (functions of a packet: True, False or None for perhaps), its verdict, what it says and how often it matched.
 
     verdict is (word, argument): ("drop", ""), ("reject", "tcp reset"), ("accept", ""), ("return", ""), ("jump", chain),
-    ("goto", chain), ("table", function of a packet that gives such verdicts) or ("", "") for none.
+    ("goto", chain), ("untracked", ""), ("elsewhere", "") where the address or port that it goes to is changed, ("table", function
+    of a packet that gives such verdicts) or ("", "") for none.
     """
 
     def __init__(self, matches, verdict, says, packets=None):
@@ -116,18 +115,35 @@ class Ruleset:
     def verdict(self, packets):
         """Return what becomes of packets, [(Packet, hooks)], the first that is not let through: {"verdict", ...} or None.
 
-        A certain drop anywhere is worth more than one that may be.
+        A certain drop anywhere is worth more than one that may be. None is certain where the packet may get another target on its way, for
+        the rules behind see that one.
         """
-        doubtful = None
+        doubtful, untracked = None, False
+        elsewhere = self._elsewhere(packets[0][0])
         for packet, hooks in packets:
+            if untracked:
+                # What connection tracking makes of one whose other half it does not see is left open.
+                packet.state = None
             for hook in hooks:
                 for chain in self._base_chains(hook, packet.version):
                     found = _Walk(self, packet).base(chain)
+                    if found and elsewhere:
+                        found["certain"] = False
                     if found and found["certain"]:
                         return dict(found, hook=hook)
                     if found and doubtful is None:
                         doubtful = dict(found, hook=hook)
+            untracked = untracked or packet.state in (None, "untracked")
         return doubtful
+
+    def _elsewhere(self, packet):
+        """Return whether the translation of addresses may lead a packet that is sent from here to another address or port."""
+        for chain in self._base_chains("nat output", packet.version):
+            walk = _Walk(self, packet)
+            walk.base(chain)
+            if walk.elsewhere:
+                return True
+        return False
 
     def _base_chains(self, hook, version):
         families = ("inet", "ip" if version == 4 else "ip6")
@@ -143,10 +159,12 @@ class _Walk:
         self.packet = packet
         self.doubt = False
         self.perhaps = None
+        self.elsewhere = False
         self.steps = 0
 
     def base(self, chain):
         """Return what stops the packet, or None when it is let through."""
+        self.doubt = chain.doubt
         verdict = self._chain(chain, 0)
         if verdict in (None, "return") and chain.policy == "drop":
             return _found("drop", "", chain, None, not self.doubt)
@@ -186,6 +204,11 @@ class _Walk:
             if sure:
                 return word
             self.doubt = True
+        elif word == "untracked":
+            self.packet.state = "untracked" if sure and not self.doubt else None
+        elif word == "elsewhere":
+            self.elsewhere = True
+            return "accept" if sure else None
         elif word in ("jump", "goto"):
             target = self.ruleset.chains.get((chain.family, chain.table, argument))
             if target is None:
@@ -241,23 +264,33 @@ def _perhaps(_packet):
 
 # --- nftables
 
-_SKIPPED = frozenset(("counter", "log", "mangle", "notrack", "comment", "meter", "set", "map", "add", "update", "flow", "ct helper", "ct timeout",
-                      "ct expectation", "secmark", "dup", "ct count"))
+_SKIPPED = frozenset(("counter", "log", "mangle", "comment", "last", "flow", "ct helper", "ct timeout", "ct expectation", "secmark", "dup"))
+# Flags of a table that is in use. Some versions of nft, as 1.0.6, print other words for all flags, which leave it open whether the table sleeps.
+_AWAKE = frozenset(("owner", "persist"))
 
 
-def read_nft(ruleset, items):
-    """Add the chains of `nft -j list ruleset` to a ruleset; items is its list. Return the tables (family, name) that need iptables-save to be read."""
-    sets, foreign = {}, set()
+def read_nft(ruleset, items, terse=False):
+    """Add the chains of `nft -j list ruleset` to a ruleset; items is its list. Return the tables (family, name) that need iptables-save to be read.
+
+    terse: the elements of sets and maps that have a name were left out, so that these are not known.
+    """
+    sets, foreign, flags = {}, set(), {}
     for item in items:
         (kind, body), = item.items()
-        if kind in ("set", "map"):
+        if kind == "table":
+            flags[(body.get("family"), body.get("name"))] = set(_listed(body.get("flags")))
+        elif kind in ("set", "map") and not terse:
             sets[(body.get("family"), body.get("table"), body.get("name"))] = body.get("elem", [])
         elif kind == "chain" and body.get("family") in ("inet", "ip", "ip6"):
             hook = body.get("hook", "")
             if body.get("type") == "nat":
                 # It changes addresses; what it lets through or not is decided elsewhere.
-                hook = "nat"
-            ruleset.add(Chain(body["family"], body["table"], body["name"], hook, body.get("prio", 0), body.get("policy", "accept")))
+                hook = "nat " + hook
+            told = flags.get((body["family"], body["table"]), set())
+            if "dormant" in told:
+                hook = ""
+            chain = ruleset.add(Chain(body["family"], body["table"], body["name"], hook, body.get("prio", 0), body.get("policy", "accept")))
+            chain.doubt = bool(told - _AWAKE)
     for item in items:
         body = item.get("rule")
         chain = body and ruleset.chains.get((body.get("family"), body.get("table"), body.get("chain")))
@@ -267,6 +300,10 @@ def read_nft(ruleset, items):
             foreign.add((chain.family, chain.table))
         chain.rules.append(_nft_rule(body.get("expr", ()), chain, sets))
     return foreign
+
+
+def _listed(value):
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _nft_rule(expressions, chain, sets):
@@ -291,6 +328,15 @@ def _nft_rule(expressions, chain, sets):
         elif kind == "vmap":
             verdict = ("table", _nft_vmap(body, chain, sets))
             words.append("{0} vmap".format(_say(body.get("key"))))
+        elif kind == "notrack":
+            verdict = ("untracked", "")
+        elif kind in ("dnat", "redirect"):
+            verdict = ("elsewhere", "")
+        elif kind in ("set", "map", "meter"):
+            # An element is added to a set; what is counted or limited for it decides whether the rule goes on.
+            if not isinstance(body, dict) or any(not isinstance(item, dict) or set(item) - {"counter"} for item in _listed(body.get("stmt"))):
+                matches.append(_perhaps)
+                words.append(kind)
         elif kind == "queue":
             # A program decides.
             matches.append(_perhaps)
@@ -309,6 +355,9 @@ def _nft_match(body, chain, sets):
     if isinstance(left, dict) and left.get("fib", {}).get("result") == "oif" and right is False and operator == "==":
         # Reverse path filters: the route back of a peer that was found by a route is there.
         return lambda packet: False
+    if isinstance(left, dict) and "exthdr" in left:
+        # nginx sends no extension headers: none exists, and a field of one matches nothing.
+        return lambda packet: isinstance(right, bool) and right == (operator == "!=")
     value = _nft_value(left)
     if value is None:
         return _perhaps
@@ -322,6 +371,8 @@ def _nft_match(body, chain, sets):
             return False
         if operator in ("<", ">", "<=", ">="):
             return _ordered(found, operator, right)
+        if isinstance(found, frozenset):
+            return _flagged(found, operator, right)
         result = _contains(right, found, chain, sets)
         if result is None:
             return None
@@ -346,7 +397,7 @@ def _nft_value(left):
     if kind == "meta" and isinstance(body, dict):
         return _META.get(body.get("key"))
     if kind == "ct" and isinstance(body, dict) and body.get("key") == "state":
-        return lambda packet: packet.state
+        return lambda packet: _known(packet.state)
     if kind == "&" and isinstance(body, list) and len(body) == 2:
         inner = body[0]
         if isinstance(inner, dict) and inner.get("payload", {}).get("field") == "flags" and inner["payload"].get("protocol") == "tcp":
@@ -362,10 +413,26 @@ def _nft_value(left):
 
 
 def _tuple(values):
-    return _UNKNOWN if any(value is _UNKNOWN for value in values) else tuple(values)
+    return NOBODY if any(value is NOBODY for value in values) else tuple(values)
+
+
+def _flagged(found, operator, right):
+    """Return whether flags are those, or ("in") among those, that a rule names; None when that is not understood."""
+    if isinstance(right, dict) and "set" in right:
+        result = _any(_flagged(found, "==", item) for item in _listed(right["set"]))
+    else:
+        wanted = _flags(right)
+        if wanted is None:
+            return None
+        if operator in ("in", "!"):
+            return bool(found & wanted) == (operator == "in")
+        result = found == wanted
+    return not result if operator == "!=" and result is not None else result
 
 
 def _flags(written):
+    if written == 0:
+        return set()
     if isinstance(written, str):
         return {written}
     if isinstance(written, list):
@@ -420,6 +487,10 @@ def _ordered(found, operator, right):
 
 def _contains(right, found, chain, sets):
     """Return whether a value is (in) what a rule names: a value, a range, a prefix, a set, a named set; None when that is not known."""
+    if right == "*":
+        return True
+    if found is _UNKNOWN:
+        return None
     if isinstance(right, list):
         return _any(_contains(item, found, chain, sets) for item in right)
     if isinstance(right, dict):
@@ -437,9 +508,6 @@ def _contains(right, found, chain, sets):
                 return None
             values = [_contains(part, value, chain, sets) for part, value in zip(parts, found)]
             return False if False in values else None if None in values else True
-        if "|" in right and isinstance(found, frozenset):
-            flags = _flags(right)
-            return None if flags is None else found == flags
         return None
     if isinstance(right, str) and right.startswith("@"):
         elements = sets.get((chain.family, chain.table, right[1:]))
@@ -458,8 +526,6 @@ def _any(values):
 
 
 def _same(right, found):
-    if isinstance(found, frozenset):
-        return right in found if isinstance(right, str) else None
     if isinstance(found, (ipaddress.IPv4Address, ipaddress.IPv6Address)):
         try:
             return ipaddress.ip_address(right) == found
@@ -514,9 +580,12 @@ def _nft_vmap(body, chain, sets):
         if pairs is None:
             return [(("accept", ""), False)]
         found = value(packet) if value else _UNKNOWN
+        if found is NOBODY:
+            return []
         given = []
-        for pair in pairs:
-            match = None if found is _UNKNOWN else _contains(pair[0], found, chain, sets)
+        # What takes all the rest comes last, wherever it stands.
+        for pair in sorted(pairs, key=lambda pair: _is_rest(pair[0])):
+            match = _contains(pair[0], found, chain, sets)
             if match is False:
                 continue
             given.append((_nft_verdict(pair[1]), match is True))
@@ -524,6 +593,10 @@ def _nft_vmap(body, chain, sets):
                 break
         return given
     return verdicts
+
+
+def _is_rest(key):
+    return (key["elem"].get("val") if isinstance(key, dict) and "elem" in key else key) == "*"
 
 
 def _nft_verdict(body):
@@ -571,20 +644,26 @@ _COMMENT = re.compile(r" -m comment --comment (?:\"[^\"\\]*\"|[^\s\"'\\]+)(?= |$
 _COUNTED = re.compile(r"^\[(\d+):\d+\] (-A .*)$")
 
 
-def read_iptables(ruleset, version, saved, tables=None):
-    """Add the chains of iptables-save or ip6tables-save (version 4 or 6) to a ruleset; tables are the only ones wanted, None for all."""
+def read_iptables(ruleset, version, saved, tables=None, suffix=""):
+    """Add the chains of iptables-save or ip6tables-save (version 4 or 6) to a ruleset; tables are the only ones wanted, None for all.
+
+    suffix is added to the names of tables, for those of xtables stand beside those of nf_tables with the same names.
+    """
     family = "ip" if version == 4 else "ip6"
-    table = ""
+    plain = table = ""
     for line in saved.split("\n"):
         found = _TABLE.match(line)
         if found:
-            table = found.group(1)
-        if table not in _PRIORITIES or tables is not None and table not in tables:
+            plain = found.group(1)
+            table = plain + suffix
+        if plain not in _PRIORITIES or tables is not None and plain not in tables:
             continue
         found = _POLICY.match(line)
         if found:
             name, policy = found.groups()
-            chain = Chain(family, table, name, _BUILTIN.get(name, ""), _PRIORITIES[table], policy.lower() if policy != "-" else "accept")
+            hook = _BUILTIN.get(name, "")
+            hook = "nat " + hook if hook and plain == "nat" else hook
+            chain = Chain(family, table, name, hook, _PRIORITIES[plain], policy.lower() if policy != "-" else "accept")
             ruleset.chains[(family, table, name)] = chain
             continue
         counted = _COUNTED.match(line)
@@ -627,8 +706,12 @@ def _iptables_rule(words, line, packets, ruleset, family, table):
             at += 1
         elif word == "-m":
             at += 1
-            if argument not in _UNDERSTOOD:
+            if argument in _NEVER:
+                matches.append(lambda packet: False)
+            elif argument not in _UNDERSTOOD:
                 matches.append(_perhaps)
+        elif word == "--notrack":
+            verdict = ("untracked", "")
         elif word in _FLAGS_OF_TARGETS:
             at += 1
         else:
@@ -646,6 +729,8 @@ def _iptables_rule(words, line, packets, ruleset, family, table):
 
 
 _UNDERSTOOD = frozenset(("tcp", "udp", "icmp", "icmp6", "comment", "multiport", "conntrack", "state", "owner", "addrtype", "iprange"))
+# Headers that no packet of nginx has; these modules match nothing without them, negated or not.
+_NEVER = frozenset(("rt", "frag", "hbh", "dst", "mh", "ah", "esp", "sctp", "dccp"))
 _FLAGS_OF_TARGETS = frozenset(("--log-prefix", "--log-level", "--nflog-prefix", "--nflog-group", "--set-mark", "--set-xmark", "--comment", "--to-ports"))
 
 
@@ -654,6 +739,10 @@ def _target(word, name, ruleset, family, table):
         return name.lower(), ""
     if name == "REJECT":
         return "reject", ""
+    if name == "NOTRACK":
+        return "untracked", ""
+    if name in ("DNAT", "REDIRECT"):
+        return "elsewhere", ""
     if name in _GOES_ON:
         return "", ""
     if (family, table, name) in ruleset.chains:
@@ -673,11 +762,11 @@ def _iptables_match(word, rest):
     if word in ("--dport", "--dports", "--destination-port", "--sport", "--sports", "--source-port"):
         return _ports("dport" if word.startswith("--d") else "sport", value), 1
     if word in ("--ctstate", "--state"):
-        return (lambda packet: packet.state in value.lower().split(",")), 1
+        return (lambda packet: None if packet.state is None else packet.state in value.lower().split(",")), 1
     if word in ("--uid-owner", "--gid-owner"):
         return _owner("uid" if word == "--uid-owner" else "gid", value), 1
     if word == "--syn":
-        return (lambda packet: packet.state == "new"), 0
+        return (lambda packet: packet.flags == {"syn"}), 0
     if word == "--tcp-flags" and len(rest) >= 2:
         return _tcp_flags(rest[0], rest[1]), 2
     if word in ("--src-range", "--dst-range"):

@@ -236,15 +236,17 @@ def _loaded(host, module):
 
 def _read_nft(host, ruleset, hidden):
     """Read what nft lists; without the elements of sets where these are too many. Return (foreign tables, truncated)."""
+    terse = False
     try:
         output = host.run(["nft", "-j", "list", "ruleset"], timeout=SECONDS, limit=MAX_RULES)
         if output.truncated:
+            terse = True
             output = host.run(["nft", "-j", "-t", "list", "ruleset"], timeout=SECONDS, limit=MAX_RULES)
         if output.rc != 0 or output.truncated:
             why = text.decode(output.err).strip()[:200] or "too many rules"
             hidden.append("nft list ruleset: {0}".format(why))
             return set(), True
-        foreign = _filter.read_nft(ruleset, json.loads(text.decode(output.out)).get("nftables", []))
+        foreign = _filter.read_nft(ruleset, json.loads(text.decode(output.out)).get("nftables", []), terse)
     except evidence.Unanswered as error:
         hidden.append("the rules of nf_tables were not read: {0}".format(error.why))
         return set(), True
@@ -267,7 +269,7 @@ def _read_saved(host, ruleset, hidden, version, kinds, tables):
             failure = error.why
             continue
         if output.rc == 0 and not output.truncated:
-            _filter.read_iptables(ruleset, version, text.decode(output.out), tables)
+            _filter.read_iptables(ruleset, version, text.decode(output.out), tables, "" if tables else " (legacy)")
             return
         failure = text.decode(output.err).strip()[:200] or "too many rules"
     hidden.append("{0}-save: {1}".format(prefix, failure))

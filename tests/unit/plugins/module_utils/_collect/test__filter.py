@@ -291,3 +291,145 @@ def test_endless_chains_end():
 def test_words_of_a_line(line, words):
     found = _filter._split(line)
     assert found == words or found == ["-A", "OUTPUT", "-m", "comment", "--comment", "plain", "-j", "DROP"]
+
+
+# --- what looked like a drop, and what did not, beside a kernel that decided
+
+TO_LOCAL, FROM_PEER = "127.0.0.1:3000", "10.0.0.7:3000"
+
+
+def flags(op, right, mask=None):
+    field = {"payload": {"protocol": "tcp", "field": "flags"}}
+    return {"match": {"op": op, "left": {"&": [field, mask]} if mask else field, "right": right}}
+
+
+@pytest.mark.parametrize(
+    "match",
+    (
+        {"ct count": {"val": 20, "inv": True}},
+        {"set": {"op": "update", "elem": {"payload": {"protocol": "ip", "field": "daddr"}}, "set": "@m", "stmt": [{"limit": {"rate": 9, "inv": True}}]}},
+        {"meter": {"key": {"payload": {"protocol": "ip", "field": "daddr"}}, "stmt": {"limit": {"rate": 9, "inv": True}}, "size": 65535, "name": "x"}},
+    ),
+)
+def test_what_is_dropped_from_a_number_or_a_rate_on_may_be_dropped(match):
+    assert ask(nft([match, DROP]), TO_LOCAL) == ("drop", "", False, "output")
+
+
+def test_what_only_adds_an_element_goes_on():
+    assert ask(nft([{"set": {"op": "add", "elem": {"payload": {"protocol": "ip", "field": "daddr"}}, "set": "@m"}}, DROP]), TO_LOCAL)[2] is True
+
+
+@pytest.mark.parametrize(
+    ("match", "answer_matches"),
+    (
+        (flags("==", "syn", ["fin", "syn", "rst", "ack"]), False),
+        (flags("==", "syn"), False),
+        (flags("==", ["syn", "ack"], ["syn", "ack"]), True),
+        (flags("==", {"|": ["syn", "ack"]}, {"|": ["syn", "ack"]}), True),
+        (flags("==", ["fin", "syn"], ["fin", "syn"]), False),
+        (flags("==", 0, ["fin", "rst"]), True),
+        (flags("in", "syn"), True),
+        (flags("in", ["fin", "rst"]), False),
+        (flags("!", ["fin", "rst"]), True),
+        (flags("!=", "syn"), True),
+        (flags("!=", ["syn", "ack"]), False),
+        (flags("in", {"set": ["syn", ["syn", "ack"]]}), True),
+        (flags("==", {"set": ["syn", {"|": ["fin", "ack"]}]}), False),
+    ),
+)
+def test_flags_are_compared_as_a_whole_unless_one_is_enough(match, answer_matches):
+    found = ask(nft([meta("iifname", "eth0"), match, DROP], hook="input"), FROM_PEER)
+    assert found == (("drop", "", True, "input") if answer_matches else None)
+
+
+def test_what_takes_the_rest_comes_last_and_other_families_match_nothing():
+    rest = {"vmap": {"key": {"payload": {"protocol": "ip", "field": "daddr"}}, "data": {"set": [["*", DROP], ["10.0.0.7", ACCEPT]]}}}
+    assert ask(nft([rest]), FROM_PEER) is None
+    assert ask(nft([rest]), "10.0.0.8:3000") == ("drop", "", True, "output")
+    assert ask(nft([rest]), "[::1]:3000") is None
+    pair = {"concat": [{"payload": {"protocol": "ip6", "field": "daddr"}}, {"payload": {"protocol": "tcp", "field": "dport"}}]}
+    both = {"match": {"op": "==", "left": pair, "right": {"set": [{"concat": ["::1", 3000]}]}}}
+    assert ask(nft([both, DROP]), TO_LOCAL) is None
+    assert ask(nft([both, DROP]), "[::1]:3000") == ("drop", "", True, "output")
+
+
+def test_the_part_of_a_tuple_that_is_known_can_rule_it_out():
+    pair = {"concat": [{"meta": {"key": "skuid"}}, {"payload": {"protocol": "tcp", "field": "dport"}}]}
+    assert ask(nft([{"match": {"op": "==", "left": pair, "right": {"set": [{"concat": [33, 4000]}]}}}, DROP]), TO_LOCAL) is None
+
+
+def test_nginx_sends_no_extension_headers():
+    def header(right, op="==", **field):
+        return {"match": {"op": op, "left": {"exthdr": {"name": "rt", **field}}, "right": right}}
+
+    assert ask(nft([header(0, field="type"), DROP]), "[::1]:3000") is None
+    assert ask(nft([header(0, op="!=", field="type"), DROP]), "[::1]:3000") is None
+    assert ask(nft([header(True), DROP]), "[::1]:3000") is None
+    assert ask(nft([header(False), DROP]), "[::1]:3000") == ("drop", "", True, "output")
+    assert ask(nft([header(True, op="!="), DROP]), "[::1]:3000") == ("drop", "", True, "output")
+    ruleset = _filter.Ruleset()
+    _filter.read_iptables(ruleset, 6, "*filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -m rt --rt-type 0 -j DROP\n-A OUTPUT -m rt ! --rt-type 1 -j DROP\nCOMMIT\n")
+    assert ask(ruleset, "[::1]:3000") is None
+
+
+def test_a_set_whose_elements_were_left_out_is_not_empty():
+    items = [{"table": {"family": "inet", "name": "t"}}, {"set": {"family": "inet", "table": "t", "name": "allowed", "type": "ipv4_addr"}}]
+    items.append({"chain": {"family": "inet", "table": "t", "name": "c", "type": "filter", "hook": "output", "prio": 0, "policy": "drop"}})
+    items.append({"rule": {"family": "inet", "table": "t", "chain": "c", "expr": [daddr("@allowed"), ACCEPT]}})
+    for terse in (False, True):
+        ruleset = _filter.Ruleset()
+        _filter.read_nft(ruleset, items, terse)
+        assert ask(ruleset, FROM_PEER) == ("drop", "", not terse, "output")
+
+
+@pytest.mark.parametrize(("told", "expected"), (("dormant", None), (["dormant", "owner"], None), ("owner", True), (["owner", "persist"], True), ("ip_addr", False)))
+def test_a_table_that_sleeps_does_nothing(told, expected):
+    items = [{"table": {"family": "inet", "name": "t", "flags": told}}]
+    items.append({"chain": {"family": "inet", "table": "t", "name": "c", "type": "filter", "hook": "output", "prio": 0, "policy": "drop"}})
+    ruleset = _filter.Ruleset()
+    _filter.read_nft(ruleset, items)
+    assert ask(ruleset, FROM_PEER) == (None if expected is None else ("drop", "", expected, "output"))
+
+
+def test_nothing_is_certain_of_a_connection_that_is_sent_elsewhere():
+    more = [{"chain": {"family": "inet", "table": "t", "name": "n", "type": "nat", "hook": "output", "prio": -100, "policy": "accept"}}]
+    moved = ("n", [dport(3000), {"redirect": {"port": 8080}}])
+    assert ask(nft([dport(3000), DROP], moved, hook="input", more=more), TO_LOCAL) == ("drop", "", False, "input")
+    assert ask(nft([dport(4000), DROP], moved, hook="input", more=more), "127.0.0.1:4000") == ("drop", "", True, "input")
+    ruleset = _filter.Ruleset()
+    nat = "*nat\n:OUTPUT ACCEPT [0:0]\n:DOCKER - [0:0]\n-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER\n"
+    nat += "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 3000 -j DNAT --to-destination 172.17.0.2:80\nCOMMIT\n"
+    rules = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n"
+    _filter.read_iptables(ruleset, 4, nat + rules)
+    assert ask(ruleset, FROM_PEER) == ("drop", "", False, "input")
+    assert ask(ruleset, TO_LOCAL) == ("drop", "", True, "input")
+
+
+def test_what_is_not_tracked_is_not_established():
+    ruleset = nft(
+        [{"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}}, ACCEPT],
+        ("raw", [dport(3000), {"notrack": None}]),
+        ("back", [{"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "sport"}}, "right": 3000}}, {"notrack": None}]),
+        hook="input",
+        policy="drop",
+        more=[
+            {"chain": {"family": "inet", "table": "t", "name": "raw", "type": "filter", "hook": "output", "prio": -300, "policy": "accept"}},
+            {"chain": {"family": "inet", "table": "t", "name": "back", "type": "filter", "hook": "prerouting", "prio": -300, "policy": "accept"}},
+        ],
+    )
+    assert ask(ruleset, FROM_PEER) == ("drop", "", True, "input")
+    assert ask(ruleset, "10.0.0.7:4000") is None
+    half = "*raw\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -p tcp -m tcp --dport 3000 -j CT --notrack\nCOMMIT\n"
+    half += "*filter\n:INPUT DROP [0:0]\n-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\nCOMMIT\n"
+    legacy = _filter.Ruleset()
+    _filter.read_iptables(legacy, 4, half)
+    assert ask(legacy, FROM_PEER) == ("drop", "", False, "input")
+
+
+def test_tables_of_xtables_stand_beside_those_of_nf_tables():
+    ruleset = nft([dport(3000), DROP], family="ip")
+    ruleset.chains = {("ip", "filter", "OUTPUT"): next(iter(ruleset.chains.values()))}
+    _filter.read_iptables(ruleset, 4, "*filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -p tcp -m tcp --dport 22 -j DROP\nCOMMIT\n", None, " (legacy)")
+    assert ask(ruleset, TO_LOCAL) == ("drop", "", True, "output")
+    found = ruleset.verdict(network.packets("127.0.0.1", 22, LOCAL, 33, 33))
+    assert found["rule"].startswith("table ip filter (legacy), chain OUTPUT")

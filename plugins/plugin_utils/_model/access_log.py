@@ -60,7 +60,8 @@ def _summed(host: Host, status: int, groups: list[dict]) -> Failures:
 
 def _of_leg(host: Host, leg: Leg) -> list[dict]:
     """Return the groups that are about a leg."""
-    named = ("", str(leg.endpoint))
+    # Where no server is left, nginx logs the name of the group in place of an address.
+    named = ("", str(leg.endpoint), leg.route.group or leg.route.target.host)
     return [group for group, keys in _joined(host) if leg.route.key in keys and group["upstream"].removesuffix(":") in named]
 
 

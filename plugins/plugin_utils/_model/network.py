@@ -41,6 +41,8 @@ _NEARLY = 0.8
 _RESOLUTION = 0.9
 # A record of the log is of now when it is not older, in seconds.
 _RECENT = 600.0
+# For how long a port that was used stays taken (TIME_WAIT), in seconds.
+_LINGERS = 60.0
 _UNANSWERED = ("failed", "incomplete")
 _ANSWERED = ("reachable", "stale", "delay", "probe", "permanent", "noarp")
 _EADDRNOTAVAIL, _ENETUNREACH, _EAGAIN = 99, 101, 11
@@ -151,11 +153,11 @@ def explain(host: Host, leg: Leg) -> Blocked | None:
     way = way_of(host, leg)
     if leg.connect == "ok":
         # Ports come free by the second: that one connection got through does not mean that all do.
-        return _logged_ports(leg, way) or _only_nginx(host, leg, way)
+        return _logged_ports(host, leg, way) or _only_nginx(host, leg, way)
     if leg.connect:
         return _no_route(leg, way) or _no_port(leg, way) or _filtered(leg, way) or _of_peer(host, leg, way) or _nobody(host, leg, way) or _unseen(leg, way)
     if leg.logged(*_CLASSES):
-        return _no_route(leg, way) or _logged_ports(leg, way) or _filtered(leg, way) or _logged(leg, way)
+        return _no_route(leg, way) or _logged_ports(host, leg, way) or _filtered(leg, way) or _logged(leg, way)
     return None
 
 
@@ -345,14 +347,19 @@ def _unseen(leg: Leg, way: Way) -> Blocked | None:
     return None
 
 
-def _logged_ports(leg: Leg, way: Way) -> Blocked | None:
-    if not leg.logged("connect-no-port-left"):
+def _logged_ports(host: Host, leg: Leg, way: Way) -> Blocked | None:
+    groups = leg.logged("connect-no-port-left")
+    if not groups:
         return None
     if way.port_range and way.ports_blocked >= min(_FULL * way.port_range, way.port_range - 1):
         return Blocked(leg, way, PORTS, PROVEN, _counted(leg, way))
     if ":" in leg.endpoint.address and not way.ports_running_out:
         return None
-    return Blocked(leg, way, PORTS, LIKELY, f"nginx found no free local port towards {leg.endpoint} (99)", alternatives=(UNREACHABLE,))
+    why = f"nginx found no free local port towards {leg.endpoint} (99)"
+    if way.port_range and way.sockets and max(group["last"] for group in groups) >= host.now - _LINGERS and way.sockets.get("ports", 0) < 0.5 * way.port_range:
+        # All of them cannot have come free by now.
+        return Blocked(leg, way, PORTS, POSSIBLE, f"{why}, but now {_counted(leg, way)}", alternatives=(UNREACHABLE,))
+    return Blocked(leg, way, PORTS, LIKELY, why, alternatives=(UNREACHABLE,))
 
 
 def _logged(leg: Leg, way: Way) -> Blocked | None:

@@ -11,7 +11,7 @@ of ip_local_port_range are taken towards that backend, connect() fails with "can
 ## How it is recognised
 The sockets towards the endpoint are counted against the range of local ports in nginx's network namespace. A
 connection as the worker fails with 99 and the ports are used up: proven. Error 99 alone: likely, or only possible where
-few ports are in use. Most ports taken for good, with nothing failing yet: a risk.
+few ports are in use, or were within the minute. Most ports taken for good, with nothing failing yet: a risk.
 
 ## Fix
 Keep connections to the backend open: keepalive in the upstream group, proxy_http_version 1.1 and an empty Connection

@@ -12,7 +12,8 @@ one server, which the next failure puts aside.
 
 ## How it is recognised
 The log of the workers that run says "no live upstreams" for the group within its longest "fail_timeout", and a server
-of it answers a probe now, in the protocol of the pass. Proven by the probe; without one (stream), likely. Where the last
+of it answers a probe now, in the protocol of the pass. Proven where the access log, which no client can write into, has a
+502 of the route from the time of the record or later; else, and without a probe (stream), likely. Where the last
 record is older, and not older than an hour, the servers are in use again: a risk, for it will come again. Where every
 server is marked "down" the configuration alone proves it.
 
@@ -32,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ejection
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access_log, ejection
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, of_route, route_of
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group, show_probe, times
@@ -47,7 +48,9 @@ def check(host: Host) -> Iterator[Finding]:
         evidence += [item for leg in alive[:3] for item in show_probe(leg)]
         evidence += [Evidence("error log", f"failures of {leg.endpoint}: {times(count)}") for leg, count in found.failures[:3]]
         evidence += [Evidence("nginx -V", "nginx before 1.19.6 counts a server marked down wrongly")] if found.counted_wrongly else []
-        proven = found.lasts and any(leg.answers for leg in alive)
+        # A client can write such a record into the error log, but not the 502 that goes with it into the access log.
+        failed = any(item.status == 502 and (item.last or 0.0) >= found.group["last"] - 1 for leg in found.legs for item in access_log.failures(host, leg))
+        proven = found.lasts and failed and any(leg.answers for leg in alive)
         if found.lasts:
             says = f"nginx uses no server of {name} for now ({found.why}), though {_answering(found)}."
         else:

@@ -59,8 +59,8 @@ def _find(host: Host, instance: Instance) -> Finding | None:
     full = bool(busy) and (used >= _NEAR * allowed or used > allowed - model.PER_REQUEST)
     if fresh:
         kind, certainty = CAUSE, PROVEN if full else LIKELY
-        now = f"worker {busy.pid} has {used} of them in use now" if full else "its workers used them all"
-        says = f"worker_connections is {allowed} ({set_at}), and {now}: requests get a 500, or no answer."
+        now = f"worker {busy.pid} has {used} of them in use now: requests get" if full else "by the log its workers used them all: requests got"
+        says = f"worker_connections is {allowed} ({set_at}), and {now} a 500, or no answer."
     elif groups:
         kind, certainty = RISK, LIKELY
         says = f"nginx's workers ran out of connections before they were last replaced; worker_connections is {allowed} ({set_at}) as it was then."

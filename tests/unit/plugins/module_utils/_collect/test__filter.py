@@ -382,7 +382,9 @@ def test_a_set_whose_elements_were_left_out_is_not_empty():
         assert ask(ruleset, FROM_PEER) == ("drop", "", not terse, "output")
 
 
-@pytest.mark.parametrize(("told", "expected"), (("dormant", None), (["dormant", "owner"], None), ("owner", True), (["owner", "persist"], True), ("ip_addr", False)))
+@pytest.mark.parametrize(
+    ("told", "expected"), (("dormant", None), (["dormant", "owner"], None), ("owner", True), (["owner", "persist"], True), ("ip_addr", False))
+)
 def test_a_table_that_sleeps_does_nothing(told, expected):
     items = [{"table": {"family": "inet", "name": "t", "flags": told}}]
     items.append({"chain": {"family": "inet", "table": "t", "name": "c", "type": "filter", "hook": "output", "prio": 0, "policy": "drop"}})

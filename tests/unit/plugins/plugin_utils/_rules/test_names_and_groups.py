@@ -354,12 +354,28 @@ class TestNoLiveUpstreams:
 
     def world(self, options: str = "fail_timeout=60s", second: str = "0.0.0.0:3001", last: float = NOW - 5) -> World:
         world = World().passes("http://shop", outside=[self.GROUP.format(options)]).service("a.service", "127.0.0.1:3000").service("b.service", second)
-        return world.logged("shop", "no-live-upstreams", last=last)
+        return world.logged("shop", "no-live-upstreams", last=last).visited(last=last)
 
     def test_both_answer(self):
         result = self.world().judge()
         assert verdict(result)[0][:3] == ("no-live-upstreams", "cause", "proven") and len(verdict(result)) == 1
         assert (unknowns(result), result.recovered) == ([], ())
+
+    @pytest.mark.parametrize("upstream", ("", "shop", "127.0.0.1:3000"))
+    def test_a_failed_request_bears_it_out(self, upstream):
+        world = self.world()
+        world.visits["groups"].clear()
+        assert told(world.visited(upstream=upstream, last=NOW - 5)) == [("no-live-upstreams", "cause", "proven")]
+
+    @pytest.mark.parametrize("change", ({"last": NOW - 900}, {"status": 404}, {"path": "/other"}))
+    def test_a_record_that_no_failed_request_bears_out_may_be_a_clients(self, change):
+        world = self.world()
+        world.visits["groups"].clear()
+        assert told(world) == [("no-live-upstreams", "cause", "likely")]
+        status = change.pop("status", 502)
+        if change.get("path"):
+            world.site("location / { proxy_pass http://shop; } location /other { return 502; }", outside=[self.GROUP.format("fail_timeout=60s")])
+        assert told(world.visited(status, **change)) == [("no-live-upstreams", "cause", "likely")]
 
     def test_one_answers_and_the_other_is_dead(self):
         assert told(self.world(second="0.0.0.0:4001"))[0] == ("no-live-upstreams", "cause", "proven")
@@ -397,7 +413,7 @@ class TestNoLiveUpstreams:
     @pytest.mark.parametrize("second", ["server 127.0.0.1:3001 down;", "server 127.0.0.1:3001 backup down;"])
     def test_a_server_that_is_marked_down_beside_it(self, second):
         world = World().passes("http://shop", outside=[f"upstream shop {{ server 127.0.0.1:3000; {second} }}"]).service("a.service", "127.0.0.1:3000")
-        assert told(world.logged("shop", "no-live-upstreams", last=NOW - 5)) == [("no-live-upstreams", "cause", "proven")]
+        assert told(world.logged("shop", "no-live-upstreams", last=NOW - 5).visited(last=NOW - 5)) == [("no-live-upstreams", "cause", "proven")]
 
     def test_limits_of_connections(self):
         (finding,) = [item for item in self.world("max_conns=2").judge().findings if item.kind == "cause"]
@@ -410,7 +426,7 @@ class TestNoLiveUpstreams:
     def test_localhost_is_a_group_of_two(self):
         world = World().passes("http://localhost:3000").resolve("localhost", "::1", "127.0.0.1").service("a.service", "127.0.0.1:3000")
         assert told(world) == [("backend-wrong-address", "risk", "proven")]
-        world.logged("localhost", "no-live-upstreams", last=NOW - 5)
+        world.logged("localhost", "no-live-upstreams", last=NOW - 5).visited(last=NOW - 5)
         assert told(world)[0] == ("no-live-upstreams", "cause", "proven")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, Finding, HostResult
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, NET, OTHER_NET, World, unknowns, verdict
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, NET, NOW, OTHER_NET, World, unknowns, verdict
 
 LOCAL, REMOTE = "127.0.0.1:3000", "10.0.0.7:3000"
 FILTER, UNREACHABLE, PORTS = "firewall-blocked", "network-unreachable", "ephemeral-ports-exhausted"
@@ -257,6 +257,8 @@ def test_ports_come_and_go_while_the_log_fills():
     host = remote().sockets_to(REMOTE, time_wait=RANGE).logged(REMOTE, "connect-no-port-left")
     assert told(host) == one(PORTS)
     assert told(remote().logged(REMOTE, "connect-no-port-left")) == one(PORTS, "likely")
+    assert told(remote().sockets_to(REMOTE, time_wait=3).logged(REMOTE, "connect-no-port-left", last=NOW - 5)) == one(PORTS, "possible")
+    assert told(remote().sockets_to(REMOTE, time_wait=3).logged(REMOTE, "connect-no-port-left", last=NOW - 90)) == one(PORTS, "likely")
 
 
 @pytest.mark.parametrize(

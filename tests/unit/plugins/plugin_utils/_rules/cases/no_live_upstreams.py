@@ -11,7 +11,7 @@ from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.buil
 def _world(last: float) -> World:
     group = "upstream shop { server 127.0.0.1:3000 fail_timeout=60s; server 127.0.0.1:3001 fail_timeout=60s; }"
     world = World().passes("http://shop", outside=[group]).service("shop.service", "127.0.0.1:3000").service("shop2.service", "127.0.0.1:3001")
-    return world.logged("shop", "no-live-upstreams", last=last)
+    return world.logged("shop", "no-live-upstreams", last=last).visited(last=last)
 
 
 def firing() -> World:

@@ -356,7 +356,10 @@ def _logged_ports(host: Host, leg: Leg, way: Way) -> Blocked | None:
     if ":" in leg.endpoint.address and not way.ports_running_out:
         return None
     why = f"nginx found no free local port towards {leg.endpoint} (99)"
-    if way.port_range and way.sockets and max(group["last"] for group in groups) >= host.now - _LINGERS and way.sockets.get("ports", 0) < 0.5 * way.port_range:
+    answer = host.answer("network")
+    counted = bool(way.sockets) or not (answer["hidden"] or answer["truncated"])
+    lately = max(group["last"] for group in groups) > host.now - _LINGERS
+    if lately and counted and way.sockets.get("ports", 0) < 0.5 * way.port_range:
         # All of them cannot have come free by now.
         return Blocked(leg, way, PORTS, POSSIBLE, f"{why}, but now {_counted(leg, way)}", alternatives=(UNREACHABLE,))
     return Blocked(leg, way, PORTS, LIKELY, why, alternatives=(UNREACHABLE,))

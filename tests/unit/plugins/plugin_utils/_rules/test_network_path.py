@@ -259,6 +259,10 @@ def test_ports_come_and_go_while_the_log_fills():
     assert told(remote().logged(REMOTE, "connect-no-port-left")) == one(PORTS, "likely")
     assert told(remote().sockets_to(REMOTE, time_wait=3).logged(REMOTE, "connect-no-port-left", last=NOW - 5)) == one(PORTS, "possible")
     assert told(remote().sockets_to(REMOTE, time_wait=3).logged(REMOTE, "connect-no-port-left", last=NOW - 90)) == one(PORTS, "likely")
+    assert told(remote().logged(REMOTE, "connect-no-port-left", last=NOW - 5)) == one(PORTS, "possible")
+    uncounted = remote().logged(REMOTE, "connect-no-port-left", last=NOW - 5)
+    uncounted.answers["network"]["hidden"] = ["sockets in use: not told"]
+    assert told(uncounted) == one(PORTS, "likely")
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def ask_all(host, redactor, since, log_limit, test):
         answers[apparmor.KEY] = evidence.ask(apparmor.ASKED, apparmor.collect, host, found, since)
         answers[limits.KEY] = evidence.ask(limits.ASKED, limits.collect, host, found)
         looked_up = answers[names.KEY]["value"] or {}
-        answers[network.KEY] = evidence.ask(network.ASKED, network.collect, host, found, looked_up, processes.net)
+        answers[network.KEY] = evidence.ask(network.ASKED, network.collect, host, found, looked_up, processes.net, redactor)
         sockets = set().union(*(passes.sockets(instance) for instance in found["instances"]))
     else:
         for question in (names, resolvers, paths, temp_paths, apparmor, limits, network):

@@ -32,7 +32,7 @@ SECONDS = 10
 FOLLOW_SECONDS = 2.0
 
 
-def collect(host, nginx, names, own_net=""):
+def collect(host, nginx, names, own_net="", redactor=None):
     """Return the `network` value of docs/architecture.md as a Partial. nginx and names are the values of those answers."""
     value, hidden, truncated = {}, [], False
     for instance in nginx["instances"]:
@@ -46,6 +46,10 @@ def collect(host, nginx, names, own_net=""):
             failure = error if isinstance(error, evidence.Unanswered) else evidence.unanswered_by(error, "the network of nginx")
             hidden.append("{0}: {1}".format(instance["id"], failure.why))
             continue
+        if redactor:
+            # The comment of a rule is a person's text.
+            for verdict in (found["filter"]["value"] or {}).values():
+                verdict["rule"] = text.harmless(redactor.text(verdict["rule"]), 400)
         value[instance["id"]] = found
         truncated = truncated or cut
     if nginx["instances"] and not value:

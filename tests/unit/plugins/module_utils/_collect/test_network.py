@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _netlink
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import network
 
@@ -188,3 +189,11 @@ def test_connection_tracking(tmp_path):
     (folder / "nf_conntrack_count").write_text("262144\n")
     (folder / "nf_conntrack_max").write_text("262144\n")
     assert network._conntrack(_host.Host(str(tmp_path))) == {"count": 262144, "max": 262144}
+
+
+def test_a_secret_in_the_comment_of_a_rule_stays_on_the_host(monkeypatch):
+    told = {"10.0.0.7:80": {"rule": "-A OUTPUT -m comment --comment password=hunter2 -j DROP"}}
+    monkeypatch.setattr(network._netlink, "call", lambda *_args: ({"filter": evidence.answer("x", told)}, False))
+    found = network.collect(_host.Host(), {"instances": [instance()]}, {}, "", text.Redactor("k")).value
+    shown = next(iter(found.values()))["filter"]["value"]["10.0.0.7:80"]["rule"]
+    assert "hunter2" not in shown and shown.startswith("-A OUTPUT")

@@ -60,19 +60,8 @@ def on_leg(
 ) -> Finding:
     """Return a finding about one leg; at is where the fix belongs, by default where the endpoint is written; failure as for strikes()."""
     kind = CAUSE if strikes(host, leg, failure) else RISK
-    return Finding(
-        id=rule,
-        kind=kind,
-        certainty=certainty,
-        rank=0,
-        route=route_of(leg),
-        at=at or leg.peer.at,
-        says=says,
-        evidence=(*evidence, *(show_access(host, leg) if kind == CAUSE else ())),
-        alternatives=tuple(alternatives),
-        fix=fix,
-        next=command,
-    )
+    shown = (*evidence, *(show_access(host, leg) if kind == CAUSE else ()))
+    return of_route(rule, leg.route, kind, certainty, says, shown, fix, command, alternatives, at or leg.peer.at, str(leg.endpoint))
 
 
 def or_risk(finding: Finding, failing: bool) -> Finding:
@@ -82,19 +71,8 @@ def or_risk(finding: Finding, failing: bool) -> Finding:
 
 def advise(rule: str, leg: Leg, says: str, evidence: Iterable[Evidence], summary: str, at: Place | None = None) -> Finding:
     """Return a piece of advice on one leg; it is about the configuration as it stands, and so proven."""
-    return Finding(
-        id=rule,
-        kind=ADVICE,
-        certainty=PROVEN,
-        rank=0,
-        route=route_of(leg),
-        at=at or leg.route.at,
-        says=says,
-        evidence=tuple(evidence),
-        alternatives=(),
-        fix=Fix(remedy=None, safety=MANUAL, summary=summary, diff=""),
-        next="",
-    )
+    fix = Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
+    return of_route(rule, leg.route, ADVICE, PROVEN, says, evidence, fix, at=at, endpoint=str(leg.endpoint))
 
 
 def repoint(found: absence.Absence, safety: str) -> Fix:
@@ -178,7 +156,7 @@ def of_route(
     at: Place | None = None,
     endpoint: str = "",
 ) -> Finding:
-    """Return a finding about a route and an endpoint to which no line of it leads, or none that is known."""
+    """Return a finding about a route; endpoint is where it ends, also one to which no line of it leads, or "" where none is known."""
     return Finding(
         id=rule,
         kind=kind,

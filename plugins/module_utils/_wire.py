@@ -251,8 +251,13 @@ def status_page(raw):
     if not isinstance(page, dict):
         return None
     words = {name.replace(" ", "_"): text.harmless(page[name], 100) for name in _STATUS_WORDS if isinstance(page.get(name), str)}
-    numbers = {name.replace(" ", "_"): page[name] for name in _STATUS_NUMBERS if type(page.get(name)) is int and 0 <= page[name] < 1 << 53}
+    numbers = {name.replace(" ", "_"): page[name] for name in _STATUS_NUMBERS if _counts(page.get(name))}
     return dict(words, **numbers) if len(words) == len(_STATUS_WORDS) and "active_processes" in numbers and "total_processes" in numbers else None
+
+
+def _counts(value):
+    """Whether a value of JSON is a count: true and false are whole numbers to Python, and none here."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
 
 
 def _fastcgi_output(raw):

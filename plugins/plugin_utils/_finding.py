@@ -43,16 +43,19 @@ class Evidence:
 class Fix:
     """What would put it right.
 
-    remedy   the remedy that does it, or None when a person has to
+    remedy   the role that does it, or None when a person has to
     safety   "safe", "risky" or "manual"
     summary  one sentence
     diff     the change as a unified diff, or ""
+    changes  what the role is to do: items of its argument <remedy>_changes, as its argument specification has them; empty
+             where what is known does not suffice to do it without a person
     """
 
     remedy: str | None
     safety: str
     summary: str
-    diff: str
+    diff: str = ""
+    changes: tuple[dict, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,18 @@ from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _rules
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, CERTAINTIES, FAILED, KINDS, PROVEN, Finding, HostResult, Unknown
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import (
+    ADVICE,
+    CAUSE,
+    CERTAINTIES,
+    FAILED,
+    KINDS,
+    PROVEN,
+    Finding,
+    Fix,
+    HostResult,
+    Unknown,
+)
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access_log, loops, naming, servers, stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
@@ -127,8 +138,15 @@ def _folded(found: list[Finding]) -> list[Finding]:
         if not first:
             kept[key] = finding
         elif finding.route and finding.route not in (first.route, *first.also):
-            kept[key] = dataclasses.replace(first, also=(*first.also, finding.route))
+            kept[key] = dataclasses.replace(first, also=(*first.also, finding.route), fix=_both(first.fix, finding.fix))
     return list(kept.values())
+
+
+def _both(first: Fix | None, other: Fix | None) -> Fix | None:
+    """Return a fix that does what two of one remedy do."""
+    if not first or not other or first.remedy != other.remedy:
+        return first
+    return dataclasses.replace(first, changes=first.changes + tuple(change for change in other.changes if change not in first.changes))
 
 
 def _one_per_leg(found: list[Finding]) -> list[Finding]:

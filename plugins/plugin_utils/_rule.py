@@ -71,7 +71,7 @@ def or_risk(finding: Finding, failing: bool) -> Finding:
 
 def advise(rule: str, leg: Leg, says: str, evidence: Iterable[Evidence], summary: str, at: Place | None = None) -> Finding:
     """Return a piece of advice on one leg; it is about the configuration as it stands, and so proven."""
-    fix = Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
+    fix = Fix(remedy=None, safety=MANUAL, summary=summary)
     return of_route(rule, leg.route, ADVICE, PROVEN, says, evidence, fix, at=at, endpoint=str(leg.endpoint))
 
 
@@ -79,8 +79,8 @@ def repoint(found: absence.Absence, safety: str) -> Fix:
     """Return the fix of a pass that leads where its backend is not."""
     leg, real = found.leg, found.reachable
     if not real:
-        return Fix(remedy=None, safety=MANUAL, summary=f"Let the backend listen on {leg.endpoint}.", diff="")
-    return Fix(remedy="repoint_upstream", safety=safety, summary=f"Point {leg.peer.at} at {real} instead of {leg.endpoint}.", diff="")
+        return Fix(remedy=None, safety=MANUAL, summary=f"Let the backend listen on {leg.endpoint}.")
+    return Fix(remedy="repoint_upstream", safety=safety, summary=f"Point {leg.peer.at} at {real} instead of {leg.endpoint}.")
 
 
 def strikes(host: Host, leg: Leg, failure: str) -> bool:

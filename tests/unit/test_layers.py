@@ -37,6 +37,7 @@ LAYERS = (
     ("_rules",),
     ("_judge",),
     ("_fleet",),
+    ("_plan",),
     ("_report",),
 )
 LEVELS = {part: level for level, parts in enumerate(LAYERS) for part in parts}

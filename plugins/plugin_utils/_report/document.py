@@ -8,7 +8,7 @@
      "fleet": {"shared": [{"id", "kind", "hosts": ["web1", "web2"], "endpoint", "at", "says", "count"}]}}
     FINDING = {"id", "kind", "certainty", "rank", "route": {"listen", "server", "location", "pass", "endpoint"} | null,
                "at": {"file", "line": 12 | null} | null, "says", "evidence": [{"from", "shows"}], "alternatives": [""],
-               "fix": {"remedy": "" | null, "safety", "summary", "diff"} | null, "next",
+               "fix": {"remedy": "" | null, "safety", "summary", "diff", "changes": [{}]} | null, "next",
                "also": [<further routes of which the same is true>]}
 
 Keys may be added to schema 1; none changes its meaning. Hosts are sorted by name, findings by kind and rank.
@@ -93,6 +93,7 @@ def _fix(fix: finding.Fix | None) -> dict | None:
         "safety": fix.safety,
         "summary": safe(fix.summary),
         "diff": "\n".join(text.harmless(line) for line in fix.diff.split("\n")),
+        "changes": safe(fix.changes),
     }
 
 

@@ -89,7 +89,7 @@ def _finding(host: Host, leg: Leg, profile: str, denial: dict) -> Finding:
         PROVEN if denial else LIKELY,
         f"The AppArmor profile {quote(profile)} denies nginx {quote(what)}; permissions alone would allow it.",
         [*shown, *show_probe(leg), *show_log(leg, *_DENIED)],
-        Fix(remedy=None, safety=MANUAL, summary=f"Add to the profile: {rule} then load it with apparmor_parser -r.", diff=""),
+        Fix(remedy=None, safety=MANUAL, summary=f"Add to the profile: {rule} then load it with apparmor_parser -r."),
         f"journalctl -k --no-pager --grep {shlex.quote('apparmor=.DENIED.')}",
         () if denial else ("selinux-socket-label" if leg.endpoint.kind == "unix" else "selinux-network-connect",),
     )

@@ -85,7 +85,6 @@ def _finding(host: Host, leg: Leg, kept: bool, tells: bool) -> Finding:
             remedy=None,
             safety=MANUAL,
             summary="Look for the size or check at which the backend refuses a body; set client_max_body_size to what it takes, or let it read the rest.",
-            diff="",
         ),
         "",
         others,

@@ -86,7 +86,7 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, crashes
         f"{_subject(side.label(host), worst)} {_how(worst)} while it served {leg.endpoint} ({times(count)} when requests failed, "
         f"last {clock(max(event['last'] for event in joined.events))}). {again}".strip(),
         evidence,
-        Fix(remedy=None, safety=MANUAL, summary="Look in its log just before these moments for what it was doing; then mend the program.", diff=""),
+        Fix(remedy=None, safety=MANUAL, summary="Look in its log just before these moments for what it was doing; then mend the program."),
         side.first.look,
         () if certainty == PROVEN else alternatives,
     )

@@ -116,7 +116,6 @@ def _cut_by_reload(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined) -
             remedy="backend_timeout",
             safety=RISKY,
             summary="Set process_control_timeout in php-fpm.conf to as long as the slowest request needs, such as 30s; it counts from the next start on.",
-            diff="",
         ),
         side.first.look,
         ("backend-crashed",),
@@ -157,7 +156,7 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, limit: 
         certainty,
         f"{how} in the middle of a request of {leg.endpoint}{', while ' + waits if waits and not of_memory else ''}{last}; the client gets a 502.",
         evidence,
-        Fix(remedy="backend_timeout", safety=RISKY, summary=summary, diff=""),
+        Fix(remedy="backend_timeout", safety=RISKY, summary=summary),
         side.first.look,
         () if certainty == PROVEN else ("backend-crashed",),
     )

@@ -41,19 +41,19 @@ def check(host: Host) -> Iterator[Finding]:
         leg, owner = found.leg, found.owner
         if owner and owner.state == RUNNING:
             says = f"Nothing listens on {leg.endpoint}, although {owner.label} runs and is to listen there: it is {owner.says}."
-            fix = Fix(remedy=None, safety=MANUAL, summary="Look at its log; it may have to be reloaded or restarted.", diff="")
+            fix = Fix(remedy=None, safety=MANUAL, summary="Look at its log; it may have to be reloaded or restarted.")
             command = owner.look
         elif owner:
             says = f"Nothing listens on {leg.endpoint}: {owner.label} is {owner.says}."
             summary = f"Start it: {owner.start}" if owner.start else f"Start {owner.label}."
-            fix = Fix(remedy="start_backend", safety=SAFE, summary=summary, diff="")
+            fix = Fix(remedy="start_backend", safety=SAFE, summary=summary)
             command = owner.start
         else:
             says = f"{leg.endpoint} {'refuses' if leg.probe else 'refused'} connections, and its host was not looked at."
             if found.seen_on:
                 where = "here" if leg.local else f"on {leg.endpoint.address}"
                 says = f"Nothing listens on {leg.endpoint}, and no unit, pool or program that is known {where} says that it should."
-            fix = Fix(remedy=None, safety=MANUAL, summary="Find the program that should serve this endpoint and start it.", diff="")
+            fix = Fix(remedy=None, safety=MANUAL, summary="Find the program that should serve this endpoint and start it.")
             command = "systemctl list-units --all --state=failed,inactive --type=service"
         yield on_leg(host, RULE.id, leg, found.certainty, says, show_absence(host, found), fix, command, found.alternatives)
 

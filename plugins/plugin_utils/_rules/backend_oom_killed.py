@@ -84,7 +84,7 @@ def _finding(host: Host, leg: Leg, kills: memory.Kills, joined: ends.Joined, cer
         certainty,
         says,
         evidence + show_paths(leg, *ends.CUT) + show_probe(leg),
-        Fix(remedy=None, safety=MANUAL, summary=_advice(kills, figures), diff=""),
+        Fix(remedy=None, safety=MANUAL, summary=_advice(kills, figures)),
         f"systemctl show -p MemoryMax,MemoryCurrent,NRestarts,Result {shlex.quote(kills.unit['name'])}" if kills.unit else kills.owner.look,
         () if certainty == PROVEN else ("backend-crashed",),
     )

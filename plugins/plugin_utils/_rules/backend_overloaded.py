@@ -87,7 +87,6 @@ def _finding(host: Host, leg: Leg, certainty: str, says: str, evidence: list[Evi
             remedy=None,
             safety=MANUAL,
             summary=f"Find what keeps the program on {leg.endpoint} busy; then add instances to the group, a rate limit or a cache.",
-            diff="",
         ),
         server.look if server else "",
         alternatives,

@@ -43,7 +43,7 @@ def check(host: Host) -> Iterator[Finding]:
             found.certainty,
             f"Nothing listens on {leg.endpoint}: {owner.label} fails to start, it is {owner.says}.",
             evidence,
-            Fix(remedy=None, safety=MANUAL, summary=f"Mend what its last words name, then start it: {owner.start}", diff=""),
+            Fix(remedy=None, safety=MANUAL, summary=f"Mend what its last words name, then start it: {owner.start}"),
             owner.look,
             found.alternatives,
         )

@@ -70,7 +70,6 @@ def check(host: Host) -> Iterator[Finding]:
                 remedy="backend_workers",
                 safety=RISKY,
                 summary=f"Raise {server.option('workers')} of {server.label}{now} as far as memory allows, or shorten what keeps its workers busy.",
-                diff="",
             ),
             server.look,
             () if found.live else ("upstream-timeout",) if found.how in (SAID, COUNTED) else ("backend-overloaded",),

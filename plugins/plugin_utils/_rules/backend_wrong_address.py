@@ -69,7 +69,6 @@ def _beyond(host: Host, found: absence.Absence) -> Finding:
             remedy=None,
             safety=MANUAL,
             summary=f"Write in {leg.peer.at} what reaches it from nginx: the name of its container, a port that is published, or the host's address.",
-            diff="",
         ),
         f"ss -ltnp sport = :{leg.endpoint.port}",
         found.alternatives,

@@ -55,7 +55,7 @@ def check(host: Host) -> Iterator[Finding]:
             LIKELY if unsure else PROVEN,
             f"The configuration is invalid, so {effect}: {quote(message['text'], 200)}",
             evidence,
-            Fix(remedy=None, safety=MANUAL, summary="Mend the line that the message names; then test and reload.", diff=""),
+            Fix(remedy=None, safety=MANUAL, summary="Mend the line that the message names; then test and reload."),
             "nginx -t",
             Place(message["file"], message.get("line") or 0) if message.get("file") else None,
         )

@@ -57,7 +57,6 @@ def check(host: Host) -> Iterator[Finding]:
                 remedy="nginx_limits",
                 safety=RISKY,
                 summary=f"Set worker_rlimit_nofile {2 * wanted.value}; the unit's LimitNOFILE= may have to be raised too. limits.conf does not reach services.",
-                diff="",
             ),
             f"grep -rn -e worker_connections -e worker_rlimit_nofile {shlex.quote(instance.id)}",
             at=wanted.at,

@@ -64,7 +64,7 @@ def _of(host: Host, instance: Instance, found: dict[str, tuple]) -> Finding:
         PROVEN,
         f"nginx resolves {name}{others} only at start, and {why}: when they change, it keeps using the old ones until it is reloaded.",
         evidence,
-        Fix(remedy=None, safety=MANUAL, summary=f"To follow the name, {naming.for_good(host, instance, name)}.", diff=""),
+        Fix(remedy=None, safety=MANUAL, summary=f"To follow the name, {naming.for_good(host, instance, name)}."),
         at=leg.peer.at,
     )
 

@@ -92,7 +92,7 @@ def _of_requests(host: Host) -> Iterator[Finding]:
             f"Names in {route.directive} {route.written} could not be resolved by {' '.join(resolver.servers)}{dead}.",
             [Evidence(str(resolver.at), f"resolver {' '.join(resolver.servers)}"), show_group(group)]
             + ([Evidence("DNS", f"{' '.join(resolver.servers)}: no answer to any question")] if alive is False else []),
-            Fix(remedy=None, safety=RISKY, summary=f"Set a working resolver at {resolver.at}.", diff=""),
+            Fix(remedy=None, safety=RISKY, summary=f"Set a working resolver at {resolver.at}."),
             next((_dig(server, "localhost") for server in host.name_servers(route.instance).servers_of(resolver)), ""),
             () if certainty == PROVEN else (naming.NOT_FOUND,),
         )
@@ -122,7 +122,7 @@ def _fix(lookup: naming.Lookup) -> Fix:
         summary = f"Write the full name in place of {lookup.name} at {lookup.leg.route.at} (search domains here: {' '.join(lookup.search[:3])})."
     else:
         summary = f"Set a working resolver at {at}, or mend the one that is set."
-    return Fix(remedy=None, safety=RISKY, summary=summary, diff="")
+    return Fix(remedy=None, safety=RISKY, summary=summary)
 
 
 def _only_ipv6_is_bad(lookup: naming.Lookup) -> bool:

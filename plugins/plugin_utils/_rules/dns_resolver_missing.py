@@ -62,7 +62,7 @@ def check(host: Host) -> Iterator[Finding]:
             LIKELY,
             f"{route.directive} {route.written} stands for host names such as {name}, and no resolver is set to look them up.",
             [Evidence(str(route.at), f"{route.directive} {route.written}; no resolver is in force here"), show_group(group)],
-            Fix(remedy=None, safety=RISKY, summary=f"Set a resolver for {route.at} that knows these names.", diff=""),
+            Fix(remedy=None, safety=RISKY, summary=f"Set a resolver for {route.at} that knows these names."),
             "grep nameserver /etc/resolv.conf",
             (naming.NOT_FOUND,),
         )
@@ -78,7 +78,7 @@ def _fix(lookup: naming.Lookup) -> Fix:
         summary = f"{lookup.name} is in the hosts file alone, which nginx's resolver does not read: write its address {lookup.hosts[0]} at {at}."
     else:
         summary = f"Set a resolver for {at} that knows {lookup.name}; the host's own nameservers do not."
-    return Fix(remedy=None, safety=RISKY, summary=summary, diff="")
+    return Fix(remedy=None, safety=RISKY, summary=summary)
 
 
 RULE = Rule(

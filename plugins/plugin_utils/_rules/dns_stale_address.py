@@ -77,13 +77,12 @@ def _alternatives(found: naming.Stale, proven: bool) -> tuple[str, ...]:
 
 def _fix(host: Host, found: naming.Stale) -> Fix:
     if not (found.instance.test["value"] or {}).get("valid", True):
-        return Fix(remedy=None, safety=MANUAL, summary="Mend the configuration first: its test fails, so that a reload would be refused.", diff="")
+        return Fix(remedy=None, safety=MANUAL, summary="Mend the configuration first: its test fails, so that a reload would be refused.")
     return Fix(
         remedy="reload_nginx",
         safety=SAFE,
         summary=f"Reload, so that {found.names[0]} is resolved anew: {found.instance.reload_command}. "
         f"For good, {naming.for_good(host, found.instance, found.names[0])}.",
-        diff="",
     )
 
 

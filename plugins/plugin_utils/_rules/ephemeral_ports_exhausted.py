@@ -66,7 +66,6 @@ def _finding(host: Host, leg: Leg, way: network.Way, certainty: str, says: str, 
             summary=f"Reuse connections: {pool}, {leg.route.family}_http_version 1.1 and an empty Connection header."
             if leg.route.family == "proxy"
             else f"Reuse connections: {pool}.",
-            diff="",
         ),
         f"ss -tan dst {leg.endpoint.address}" if ":" not in leg.endpoint.address else "ss -6tan",
         alternatives,

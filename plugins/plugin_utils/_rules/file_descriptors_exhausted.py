@@ -89,7 +89,7 @@ def _fix(limits: model.Limits) -> Fix:
     if limits.master_hard is not None and limits.master_hard < wanted:
         unit = limits.instance.unit.get("name") or "the unit"
         summary += f", and LimitNOFILE={wanted} in a drop-in of {unit}, because the master may have only {limits.master_hard}"
-    return Fix(remedy="nginx_limits", safety=RISKY, summary=f"{summary}; if it fills up again, look for what keeps so many connections open.", diff="")
+    return Fix(remedy="nginx_limits", safety=RISKY, summary=f"{summary}; if it fills up again, look for what keeps so many connections open.")
 
 
 def _command(instance: Instance, full: model.Worker | None) -> str:
@@ -116,7 +116,7 @@ def _system(host: Host, instance: Instance) -> Finding | None:
         PROVEN if proven or not groups else LIKELY,
         f"The whole system {'is out' if groups else 'is about to run out'} of open files (23, fs.file-max).",
         shown + [show_group(group) for group in groups[:2]],
-        Fix(remedy=None, safety=MANUAL, summary="Find the program that holds so many files open, then raise fs.file-max.", diff=""),
+        Fix(remedy=None, safety=MANUAL, summary="Find the program that holds so many files open, then raise fs.file-max."),
         "sysctl fs.file-nr",
     )
 

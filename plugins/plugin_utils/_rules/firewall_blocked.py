@@ -52,7 +52,7 @@ def check(host: Host) -> Iterator[Finding]:
             found.certainty,
             f"{found.why[0].upper()}{found.why[1:]}.",
             evidence + show_log(leg, "connect-timeout", "connect-refused", "connect-unreachable"),
-            Fix(remedy=None, safety=MANUAL, summary=f"Let TCP connections to {leg.endpoint} through {where}.", diff=""),
+            Fix(remedy=None, safety=MANUAL, summary=f"Let TCP connections to {leg.endpoint} through {where}."),
             _LOOK.get(verdict.get("by", "") if here else "", "nft list ruleset" if here else f"ip route get {leg.endpoint.address}"),
             found.alternatives,
             failure=TIMEOUT if leg.connect == "timeout" else ERROR,

@@ -74,7 +74,7 @@ def _finding(host: Host, leg: Leg, wanted: str, protocol: str, certainty: str, s
         certainty,
         f"nginx speaks {wanted} to {leg.endpoint} ({leg.route.directive}), which speaks {protocol}.",
         [show_config(leg), *shown, *_backend(host, leg), *show_log(leg, *_LOGGED)],
-        Fix(remedy=None, safety=MANUAL, summary=_summary(leg, wanted, protocol), diff=""),
+        Fix(remedy=None, safety=MANUAL, summary=_summary(leg, wanted, protocol)),
         f"grep -n _pass {leg.route.at.quoted_file}",
         alternatives=() if certainty == PROVEN else ("backend-wrong-port",),
         at=leg.route.at,

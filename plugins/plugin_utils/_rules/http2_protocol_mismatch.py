@@ -87,7 +87,6 @@ def _finding(host: Host, leg: Leg, wanted: str, protocol: str, certainty: str, s
             remedy=None,
             safety=MANUAL,
             summary=f"At {leg.route.at}: {_PAIRS[(wanted, protocol)].format(to)} Or use the port on which the backend speaks {wanted}.",
-            diff="",
         ),
         f"curl -sI --http2-prior-knowledge http://{leg.endpoint}/" if leg.endpoint.kind == "tcp" else "",
         alternatives=() if certainty == PROVEN else ("backend-closes-early", "backend-crashed"),

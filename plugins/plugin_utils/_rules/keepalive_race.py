@@ -117,7 +117,7 @@ def _fix(kept: Keeping, name: str, idle: Setting | None) -> Fix:
     else:
         longer = f"Let the backend keep idle connections for longer than the {kept.timeout.seconds:g} s of nginx"
         summary = f"{longer}, or set keepalive_timeout in upstream {name} below its time."
-    return Fix(remedy="keepalive_timeout", safety=RISKY, summary=summary, diff="")
+    return Fix(remedy="upstream_keepalive", safety=RISKY, summary=summary)
 
 
 RULE = Rule(

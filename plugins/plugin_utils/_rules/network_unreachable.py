@@ -72,7 +72,7 @@ def check(host: Host) -> Iterator[Finding]:
             found.certainty,
             f"{found.why[0].upper()}{found.why[1:]}.",
             [show_config(leg), *shown, *show_probe(leg), *show_log(leg, *_CLASSES)],
-            Fix(remedy=None, safety=MANUAL, summary=what, diff=""),
+            Fix(remedy=None, safety=MANUAL, summary=what),
             f"ip route get {address}",
             found.alternatives,
         )

@@ -52,7 +52,7 @@ def check(host: Host) -> Iterator[Finding]:
             PROVEN if instance.test["status"] == "ok" else LIKELY,
             f"nginx does not run ({instance.id})" + (f"; {unit['name']} is {_state(unit)}." if unit else "."),
             evidence,
-            Fix(remedy="start_nginx", safety=SAFE, summary="Start nginx.", diff=""),
+            Fix(remedy="start_nginx", safety=SAFE, summary="Start nginx."),
             _start(instance),
         )
 

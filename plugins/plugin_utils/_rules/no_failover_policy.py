@@ -51,7 +51,7 @@ def check(host: Host) -> Iterator[Finding]:
                 PROVEN,
                 f"{written} is set for {group.name}, which has {len(peers)} servers: {effect}.",
                 [Evidence(str(at), written), Evidence(str(group.at), f"upstream {group.name} with {', '.join(peer.written for peer in peers[:4])}")],
-                Fix(remedy=None, safety=MANUAL, summary=f"Remove {written} at {at}, or say why one failure is to reach the client.", diff=""),
+                Fix(remedy=None, safety=MANUAL, summary=f"Remove {written} at {at}, or say why one failure is to reach the client."),
                 at=at,
             )
 

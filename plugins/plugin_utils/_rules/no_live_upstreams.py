@@ -63,7 +63,7 @@ def check(host: Host) -> Iterator[Finding]:
                 PROVEN if proven else LIKELY,
                 says,
                 evidence,
-                Fix(remedy=None, safety=RISKY, summary=found.remedy, diff=""),
+                Fix(remedy=None, safety=RISKY, summary=found.remedy),
                 found.instance.reload_command,
                 () if proven else ("backend-not-running",),
                 at=found.at,
@@ -77,7 +77,7 @@ def check(host: Host) -> Iterator[Finding]:
             PROVEN,
             f'Every server of {route.group} is marked "down", so nginx sends no request to any.',
             [Evidence(str(peer.at), f"server {peer.written} down") for peer in route.peers[:4]],
-            Fix(remedy=None, safety=RISKY, summary=f'Remove "down" from a server of {route.group} that works.', diff=""),
+            Fix(remedy=None, safety=RISKY, summary=f'Remove "down" from a server of {route.group} that works.'),
             "nginx -T",
             at=at,
         )

@@ -55,7 +55,6 @@ def check(host: Host) -> Iterator[Finding]:
                 remedy="upstream_scheme",
                 safety=RISKY,
                 summary=f"Write {scheme}:// instead of {leg.route.scheme}:// at {leg.route.at}{name}",
-                diff="",
             ),
             f"curl -skI https://{leg.endpoint}/" if leg.endpoint.kind == "tcp" and scheme == "https" else "",
             at=leg.route.at,

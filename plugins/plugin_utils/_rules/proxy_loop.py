@@ -53,7 +53,7 @@ def check(host: Host) -> Iterator[Finding]:
                 *show_probe(leg),
                 *show_log(leg, "connections-exhausted", "connections-low", "closed-early", "read-timeout", "descriptors-exhausted"),
             ],
-            Fix(remedy=None, safety=MANUAL, summary=f"Point {leg.peer.at} at the application instead of nginx itself.", diff=""),
+            Fix(remedy=None, safety=MANUAL, summary=f"Point {leg.peer.at} at the application instead of nginx itself."),
             f"grep -nE 'listen|server_name|_pass' {leg.route.at.quoted_file}",
             alternatives=() if found.sure else ("upstream-timeout",),
             failure=ANSWER,

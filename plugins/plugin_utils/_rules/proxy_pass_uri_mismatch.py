@@ -49,7 +49,7 @@ def check(host: Host) -> Iterator[Finding]:
                 Evidence(f"probe of {probe.path}", f"{probe.asked['speak']}: {show_try(probe.asked)}"),
                 Evidence(f"probe of {path}", f"{probe.asked['speak']}: {show_try(other)}"),
             ],
-            Fix(remedy=None, safety=RISKY, summary=_summary(leg), diff=""),
+            Fix(remedy=None, safety=RISKY, summary=_summary(leg)),
             f"grep -nE 'location|proxy_pass' {leg.route.at.quoted_file}",
             alternatives=() if probe.given else (f"Only what is below {probe.path} is meant to be there.",),
             at=leg.route.at,

@@ -101,7 +101,7 @@ def _too_large(folder: dict) -> tuple[str, Evidence, Fix] | None:
     if not space:
         return None
     left = f"{space['bytes'] >> 10} KiB"
-    fix = Fix(remedy=None, safety=MANUAL, summary="Give its file system more room, or the folder another file system.", diff="")
+    fix = Fix(remedy=None, safety=MANUAL, summary="Give its file system more room, or the folder another file system.")
     return f"a file did not fit on its file system, which has {left} left now", Evidence(f"statvfs {folder['path']}", f"{left} free"), fix
 
 
@@ -112,9 +112,9 @@ def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | No
     if walk["status"] == "absent":
         missing = walk.get("missing") or path
         itself = missing == path
-        fix = Fix(remedy=None, safety=MANUAL, summary=f"Make {missing} again.", diff="")
+        fix = Fix(remedy=None, safety=MANUAL, summary=f"Make {missing} again.")
         if itself:
-            fix = Fix(remedy="temp_path_owner", safety=SAFE, summary=reload, diff="")
+            fix = Fix(remedy="temp_path_owner", safety=SAFE, summary=reload)
         return f"{missing} does not exist", Evidence(f"stat {missing}", "No such file or directory"), fix
     if walk["status"] != "ok":
         return None
@@ -126,16 +126,16 @@ def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | No
             user = shlex.quote(str(instance.identity.get("user") or instance.identity["uid"]))
             if last:
                 summary = f"chown {user} {shlex.quote(path)} && chmod u+rwx {shlex.quote(path)} (a reload of nginx does the same)"
-                return f"it is {what}", Evidence(f"stat {path}", what), Fix(remedy="temp_path_owner", safety=SAFE, summary=summary, diff="")
-            fix = Fix(remedy=None, safety=MANUAL, summary=f"Let {user} cross {step['path']}, or move {folder['directive']} elsewhere.", diff="")
+                return f"it is {what}", Evidence(f"stat {path}", what), Fix(remedy="temp_path_owner", safety=SAFE, summary=summary)
+            fix = Fix(remedy=None, safety=MANUAL, summary=f"Let {user} cross {step['path']}, or move {folder['directive']} elsewhere.")
             return f"{step['path']} above it is {what}", Evidence(f"stat {step['path']}", what), fix
     space = folder["space"] or {}
     if space.get("read_only"):
-        fix = Fix(remedy=None, safety=MANUAL, summary="See why the file system is read-only (an error of the disk, or how it is mounted).", diff="")
+        fix = Fix(remedy=None, safety=MANUAL, summary="See why the file system is read-only (an error of the disk, or how it is mounted).")
         return "its file system is read-only", Evidence(f"statvfs {path}", "read-only"), fix
     if space and (space["bytes"] < _FULL_BYTES or space["inodes"] == 0):
         what = "no space" if space["bytes"] < _FULL_BYTES else "no inode"
-        fix = Fix(remedy=None, safety=MANUAL, summary="Make room on that file system.", diff="")
+        fix = Fix(remedy=None, safety=MANUAL, summary="Make room on that file system.")
         return f"its file system has {what} left", Evidence(f"statvfs {path}", f"{space['bytes']} bytes, {space['inodes']} inodes free"), fix
     return None
 

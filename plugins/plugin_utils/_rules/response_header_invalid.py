@@ -62,7 +62,7 @@ def check(host: Host) -> Iterator[Finding]:
                 *(show_group(group) for group in records[:2]),
                 *(show_paths(leg, _LOGGED) if records else ()),
             ],
-            Fix(remedy=None, safety=MANUAL, summary="Let the backend send a correct response header: nginx has no directive that takes this one.", diff=""),
+            Fix(remedy=None, safety=MANUAL, summary="Let the backend send a correct response header: nginx has no directive that takes this one."),
             f"curl -s -D - -o /dev/null http://{leg.endpoint}/" if leg.endpoint.kind == "tcp" and leg.route.scheme == "http" else "",
             at=leg.route.at,
             failure=ANSWER if broken else INVALID_HEADER,

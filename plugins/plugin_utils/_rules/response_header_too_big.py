@@ -85,12 +85,12 @@ def _larger(size: int) -> int:
 
 def _fix(family: str, location: str, needed: int) -> Fix:
     if needed > _CEILING:
-        return Fix(remedy=None, safety=MANUAL, summary="Shrink the header in the application: it is larger than any sensible buffer.", diff="")
+        return Fix(remedy=None, safety=MANUAL, summary="Shrink the header in the application: it is larger than any sensible buffer.")
     size = f"{needed // 1024}k"
     lines = f"{family}_buffer_size {size};"
     if family in _WITH_BUFFERS:
         lines += f" {family}_buffers 8 {size}; {family}_busy_buffers_size {2 * needed // 1024}k;"
-    return Fix(remedy="response_buffers", safety=SAFE, summary=f"In location {location}: {lines}", diff="")
+    return Fix(remedy="response_buffers", safety=SAFE, summary=f"In location {location}: {lines}")
 
 
 RULE = Rule(

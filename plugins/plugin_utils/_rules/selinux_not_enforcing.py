@@ -54,7 +54,6 @@ def check(host: Host) -> Iterator[Finding]:
             remedy=None,
             safety=MANUAL,
             summary="Allow what is logged as denied (a port label or a boolean, never more), then let SELinux enforce again.",
-            diff="",
         ),
         "ausearch -m avc -ts recent",
     )

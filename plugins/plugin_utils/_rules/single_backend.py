@@ -59,7 +59,7 @@ def _of(instance: Instance, alone: dict[Endpoint, list[Leg]]) -> Finding:
         PROVEN,
         f"Routes have {names} as their only backend: when it fails, nginx has no other to go on to.",
         evidence,
-        Fix(remedy=None, safety=MANUAL, summary='Put such a backend into an "upstream" block with a second server or a backup.', diff=""),
+        Fix(remedy=None, safety=MANUAL, summary='Put such a backend into an "upstream" block with a second server or a backup.'),
         at=next(iter(alone.values()))[0].peer.at,
     )
 

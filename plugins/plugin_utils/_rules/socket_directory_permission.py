@@ -48,7 +48,6 @@ def check(host: Host) -> Iterator[Finding]:
                 remedy="socket_access",
                 safety=RISKY,
                 summary=f"Move the socket below /run, or let {denied.user} cross {denied.path} (an ACL with x, or a group of that directory).",
-                diff="",
             ),
             f"namei -l {leg.endpoint.quoted_path}",
         )

@@ -59,10 +59,10 @@ def _fix(host: Host, leg: Leg, denied: access.Denial) -> Fix:
             how = f"In {owner.at.rpartition(':')[0]}, set listen.group to a group of {user} and listen.mode = 0660"
             if denied.acl:
                 how = f"Add {user} to listen.acl_users in {owner.at.rpartition(':')[0]}, because an ACL makes PHP-FPM ignore listen.owner and listen.group"
-            return Fix(remedy="socket_access", safety=RISKY, summary=f"{how}; then reload {owner.unit or 'PHP-FPM'}.", diff="")
+            return Fix(remedy="socket_access", safety=RISKY, summary=f"{how}; then reload {owner.unit or 'PHP-FPM'}.")
         if claim and owner.unit:
-            return Fix(remedy="socket_access", safety=RISKY, summary=f"Give {owner.name} a Group= that {user} is in, and UMask=0007.", diff="")
-    return Fix(remedy="socket_access", safety=RISKY, summary=f"Let the backend make its socket with a group that {user} is in, and mode 0660.", diff="")
+            return Fix(remedy="socket_access", safety=RISKY, summary=f"Give {owner.name} a Group= that {user} is in, and UMask=0007.")
+    return Fix(remedy="socket_access", safety=RISKY, summary=f"Let the backend make its socket with a group that {user} is in, and mode 0660.")
 
 
 RULE = Rule(

@@ -50,7 +50,6 @@ def check(host: Host) -> Iterator[Finding]:
                 remedy=None,
                 safety=MANUAL,
                 summary=f"Let the backend make its socket below /run (RuntimeDirectory=) and point {leg.peer.at} there.",
-                diff="",
             ),
             f"systemctl show -p PrivateTmp,RuntimeDirectory {backend.quoted_unit}" if backend.unit else "",
         )

@@ -64,7 +64,6 @@ def _nginx(host: Host, instance: Instance, early: boot.NginxTooEarly) -> Finding
             safety=RISKY,
             summary=f"Start it; then order {unit} after what answers names (After=network-online.target nss-lookup.target, Wants= the same), "
             "or add Restart=on-failure to it.",
-            diff="",
         ),
         f"systemctl start {shlex.quote(unit)}" if instance.unit else f"nginx -c {shlex.quote(instance.raw['conf_path'])}",
     )
@@ -89,7 +88,7 @@ def _backend(host: Host, found: boot.BackendTooEarly) -> Finding:
             Evidence("listening sockets", f"{found.needs.label}, started {clock(found.began)}"),
             *show_probe(found.leg),
         ],
-        Fix(remedy="unit_order", safety=RISKY, summary=f"Start it: {found.owner.start}; then {order}.", diff=""),
+        Fix(remedy="unit_order", safety=RISKY, summary=f"Start it: {found.owner.start}; then {order}."),
         found.owner.start,
     )
 

@@ -123,7 +123,7 @@ def _stale(host: Host, leg: Leg, found: tls.Settings) -> Finding:
             *show_probe(leg),
             *show_log(leg, _LOGGED),
         ],
-        Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {leg.instance.reload_command}", diff=""),
+        Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {leg.instance.reload_command}"),
         leg.instance.reload_command,
         at=found.trusted.at if found.trusted else None,
     )
@@ -168,7 +168,7 @@ def _shared(host: Host, leg: Leg, found: tls.Settings, other: Leg) -> Finding:
             *show_log(leg, _LOGGED),
             *_in_force(leg, found),
         ],
-        Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {found.prefix}_ssl_session_reuse off; or verify in both places alike.", diff=""),
+        Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {found.prefix}_ssl_session_reuse off; or verify in both places alike."),
         _command(leg),
         alternatives=() if same_life else ("the backend had another certificate when it was refused",),
         at=leg.route.at,
@@ -205,7 +205,7 @@ def _ending(host: Host, leg: Leg, found: tls.Settings) -> Iterator[Finding]:
         PROVEN,
         f"The certificate of {leg.endpoint}, which nginx verifies, ends on {clock(ends)}; nginx refuses it from then on.",
         [show_config(leg), *_in_force(leg, found), *show_probe(leg)],
-        Fix(remedy=None, safety=MANUAL, summary="Renew the certificate at the backend.", diff=""),
+        Fix(remedy=None, safety=MANUAL, summary="Renew the certificate at the backend."),
         _command(leg),
     )
     yield or_risk(finding, False)
@@ -279,26 +279,26 @@ def _fix(leg: Leg, found: tls.Settings, code: int, chain: list[dict]) -> Fix:
     own = chain[0] if chain else {}
     if code == _TOO_LONG:
         needed = max(_between(chain), int(found.depth.args[0]) + 1 if found.depth.args[0].isdigit() else 2)
-        return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {found.depth.at or leg.route.at}: {found.prefix}_ssl_verify_depth {needed};", diff="")
+        return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {found.depth.at or leg.route.at}: {found.prefix}_ssl_verify_depth {needed};")
     if code == _NAME:
         # What the backend calls itself goes into a configuration only as the name that it has to be.
         name = next((item for item in own.get("names", ()) if Endpoint.parse(item).kind == NAME and Endpoint.parse(item).name == item.lower()), "")
         if name:
-            return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {found.prefix}_ssl_name {quote(name)};", diff="")
+            return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {found.prefix}_ssl_name {quote(name)};")
         summary = f"Set {found.prefix}_ssl_name to a name that the certificate has, or give the backend one for {found.name or 'the name'}."
-        return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
+        return Fix(remedy=None, safety=MANUAL, summary=summary)
     if code in _ISSUER:
         issuer = chain[-1]["issuer"] if chain else "the CA that issued it"
         summary = f"Make sure that {issuer} is to be trusted and add its certificate to {trusted}"
         if not chain or not chain[-1]["self_issued"]:
             summary += "; or let the backend send its intermediate certificates too"
         summary += "."
-        return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
+        return Fix(remedy=None, safety=MANUAL, summary=summary)
     if code in (_EXPIRED, _NOT_YET):
-        return Fix(remedy=None, safety=MANUAL, summary="Renew the certificate at the backend; where it looks valid, set this host's clock.", diff="")
+        return Fix(remedy=None, safety=MANUAL, summary="Renew the certificate at the backend; where it looks valid, set this host's clock.")
     if code in _LISTS and code != _REVOKED:
-        return Fix(remedy=None, safety=MANUAL, summary="Put the present revocation list of each CA of the chain into the file and reload nginx.", diff="")
-    return Fix(remedy=None, safety=MANUAL, summary="Give the backend a certificate that passes; do not turn the verification off.", diff="")
+        return Fix(remedy=None, safety=MANUAL, summary="Put the present revocation list of each CA of the chain into the file and reload nginx.")
+    return Fix(remedy=None, safety=MANUAL, summary="Give the backend a certificate that passes; do not turn the verification off.")
 
 
 def _command(leg: Leg) -> str:

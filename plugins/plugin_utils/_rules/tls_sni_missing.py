@@ -96,14 +96,14 @@ def _by_log(leg: Leg, found: tls.Settings) -> str:
 
 def _fix(leg: Leg, found: tls.Settings, name: str, known: bool) -> Fix:
     if known and not name:
-        return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {found.prefix}_ssl_server_name off;", diff="")
+        return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {found.prefix}_ssl_server_name off;")
     if not name:
         summary = f"At {leg.route.at}: {found.prefix}_ssl_server_name on; and {found.prefix}_ssl_name with a name that the backend knows."
-        return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
+        return Fix(remedy=None, safety=MANUAL, summary=summary)
     lines = [] if found.sends else [f"{found.prefix}_ssl_server_name on;"]
     if name != found.name.lower():
         lines.append(f"{found.prefix}_ssl_name {name};")
-    return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {' '.join(lines)}", diff="")
+    return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {' '.join(lines)}")
 
 
 RULE = Rule(

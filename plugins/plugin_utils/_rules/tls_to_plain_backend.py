@@ -56,7 +56,7 @@ def check(host: Host) -> Iterator[Finding]:
             PROVEN if proven else LIKELY,
             f"nginx speaks TLS to {leg.endpoint}{speaks}, which answers in plain text.",
             [show_config(leg), *show_probe(leg, *protocols), *show_log(leg, *_LOGGED, "tls-closed")],
-            Fix(remedy="upstream_scheme" if scheme else None, safety=RISKY if scheme else MANUAL, summary=fix, diff=""),
+            Fix(remedy="upstream_scheme" if scheme else None, safety=RISKY if scheme else MANUAL, summary=fix),
             f"curl -sI http://{leg.endpoint}/" if leg.endpoint.kind == "tcp" and scheme == "http" else "",
             at=leg.route.at,
         )

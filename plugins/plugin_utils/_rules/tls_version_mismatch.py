@@ -137,22 +137,22 @@ def _named(taken: list[dict], found: tls.Settings) -> list[Evidence]:
 def _fix(leg: Leg, found: tls.Settings, versions: tuple[str, ...], taken: list[dict]) -> Fix:
     if not versions:
         summary = f"Compare {found.prefix}_ssl_protocols and {found.prefix}_ssl_ciphers with what the backend takes."
-        return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
+        return Fix(remedy=None, safety=MANUAL, summary=summary)
     if all(version in _OLD for version in versions):
-        return Fix(remedy=None, safety=MANUAL, summary=f"Update the backend: it takes {' '.join(versions)} alone, which is not safe any more.", diff="")
+        return Fix(remedy=None, safety=MANUAL, summary=f"Update the backend: it takes {' '.join(versions)} alone, which is not safe any more.")
     if _too_weak(found, versions, taken):
         weak = f"{found.prefix}_ssl_ciphers DEFAULT:@SECLEVEL=0"
         summary = f"Give the backend keys and parameters of today's length; {weak} takes the weak ones, which is not safe."
-        return Fix(remedy=None, safety=MANUAL, summary=summary, diff="")
+        return Fix(remedy=None, safety=MANUAL, summary=summary)
     if _about_ciphers(found, versions):
         where = found.ciphers.at or leg.route.at
-        return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {where}: {found.prefix}_ssl_ciphers DEFAULT; or ciphers that the backend has.", diff="")
+        return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {where}: {found.prefix}_ssl_ciphers DEFAULT; or ciphers that the backend has.")
     wanted = [version for version in _VERSIONS if version not in _OLD and version in (*found.protocols.args, *versions)]
     lines = f"{found.prefix}_ssl_protocols {' '.join(wanted)};"
     name = next((item["name"] for item in taken if item["name"] != found.sends), "")
     if name:
         lines += f" {found.prefix}_ssl_server_name on; {found.prefix}_ssl_name {name};"
-    return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {found.protocols.at or leg.route.at}: {lines}", diff="")
+    return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {found.protocols.at or leg.route.at}: {lines}")
 
 
 RULE = Rule(

@@ -49,11 +49,11 @@ def _absent(host: Host, found: absence.Absence) -> Finding:
     leg, owner = found.leg, found.owner
     tunnel = owner.tunnel_at(leg.endpoint)
     evidence = show_absence(host, found)
-    command, fix = owner.start or owner.look, Fix(remedy="start_backend", safety=RISKY, summary=f"Start it: {owner.start}", diff="")
+    command, fix = owner.start or owner.look, Fix(remedy="start_backend", safety=RISKY, summary=f"Start it: {owner.start}")
     if owner.state in (RUNNING, FAILING):
         command = owner.look
         summary = f"See why {tunnel} does not hold the port open, then restart it"
-        fix = Fix(remedy=None, safety=MANUAL, summary=f"{summary}; with ssh: {_KEEPALIVE}.", diff="")
+        fix = Fix(remedy=None, safety=MANUAL, summary=f"{summary}; with ssh: {_KEEPALIVE}.")
         evidence += [Evidence(f"log of {owner.label}", quote(line)) for line in owner.lines[-2:]]
     does = "runs, but does not listen there" if owner.state == RUNNING else "fails" if owner.state == FAILING else "is stopped"
     says = f"{leg.endpoint} is the near end of a tunnel ({tunnel}), and {owner.label} {does}: it is {owner.says}."
@@ -88,7 +88,7 @@ def _closing(host: Host, leg: Leg, holder: Process) -> Finding:
             *show_probe(leg),
             *show_log(leg, "closed-early", "reset-early"),
         ],
-        Fix(remedy=None, safety=MANUAL, summary=f"Look at the backend at the far end, and at what the tunnel says; with ssh: {_KEEPALIVE}.", diff=""),
+        Fix(remedy=None, safety=MANUAL, summary=f"Look at the backend at the far end, and at what the tunnel says; with ssh: {_KEEPALIVE}."),
         look,
         ("backend-not-running", "backend-crashed"),
     )

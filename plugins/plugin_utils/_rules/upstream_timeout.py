@@ -110,7 +110,6 @@ def _finding(host: Host, leg: Leg, certainty: str, name: str, timeout: Directive
             remedy="upstream_timeout",
             safety=RISKY,
             summary=f"Raise {timeout.name} in location {leg.route.location_label} only; what lasts is a faster answer, or work done outside the request.",
-            diff="",
         ),
         _ask(leg, timeout),
         () if certainty == PROVEN else others,

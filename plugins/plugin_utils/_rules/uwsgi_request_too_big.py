@@ -68,7 +68,7 @@ def check(host: Host) -> Iterator[Finding]:
             certainty,
             f"uWSGI drops requests of {leg.endpoint} whose header needs {needed}: its buffer has {limit} bytes ({times(count)}).",
             evidence + show_paths(leg, *ends.CUT) + show_probe(leg),
-            Fix(remedy="uwsgi_buffer", safety=RISKY, summary=f"Set buffer-size = {enough} in uWSGI{place} and restart it.", diff=""),
+            Fix(remedy="uwsgi_buffer", safety=RISKY, summary=f"Set buffer-size = {enough} in uWSGI{place} and restart it."),
             side.first.look,
             () if certainty == PROVEN else ("gateway-protocol-mismatch", "backend-crashed"),
         )

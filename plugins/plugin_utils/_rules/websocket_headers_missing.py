@@ -54,7 +54,7 @@ def check(host: Host) -> Iterator[Finding]:
             PROVEN,
             _says(leg, handed),
             [show_config(leg), *_in_force(leg, handed), *show_probe(leg, "websocket", "websocket-1.0"), *show_log(leg, "closed-early", "reset-early")],
-            Fix(remedy="websocket_headers", safety=RISKY, summary=_summary(leg, handed), diff=""),
+            Fix(remedy="websocket_headers", safety=RISKY, summary=_summary(leg, handed)),
             f"grep -nE 'proxy_set_header|proxy_http_version' {leg.route.at.quoted_file}",
             at=leg.route.at,
             failure=_FAILURES.get(leg.probe.asked.get("status") or "", ANSWER),

@@ -79,7 +79,7 @@ def _find(host: Host, instance: Instance) -> Finding | None:
         certainty,
         says,
         shown + [show_group(group) for group in (groups or low)[:2]],
-        Fix(remedy="nginx_limits", safety=RISKY, summary=summary, diff=""),
+        Fix(remedy="nginx_limits", safety=RISKY, summary=summary),
         f"ls -l /proc/{busy.pid}/fd" if busy else "ss -tan",
         at=limits.connections.at,
     )

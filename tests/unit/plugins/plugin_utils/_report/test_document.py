@@ -49,7 +49,7 @@ def test_the_contract(make):
             {"from": "error log", "shows": "connect() failed (111) while connecting to upstream: 212 times, last 2026-01-31 03:01:40 UTC"},
         ],
         "alternatives": [],
-        "fix": {"remedy": "start_backend", "safety": "safe", "summary": "Start it: systemctl start shop.service", "diff": ""},
+        "fix": {"remedy": "start_backend", "safety": "safe", "summary": "Start it: systemctl start shop.service", "diff": "", "changes": []},
         "next": "systemctl start shop.service",
         "also": [],
     }

@@ -12,6 +12,8 @@ An overlay shows one file system only, so each mount below "/" gets one of its o
 lower layer, or holds no files (/proc), is bound read-only. What is mounted where containers keep their
 files is not there.
 
+A proposed configuration is written into the overlay, at its real paths, before nginx reads it there.
+
 The network namespace is ours: the test binds the addresses of `listen` and closes them, as it always
 does. A new one would make every address that is not 127.0.0.1 fail. The one thing that leaves a name
 behind, a Unix socket, is made in the overlay.
@@ -56,7 +58,7 @@ _MESSAGE = re.compile(
 )
 
 
-def test(argv, logs=(), pid=None, identity=None, timeout=20.0):
+def test(argv, logs=(), pid=None, identity=None, timeout=20.0, staged=None):
     """Return {"valid": bool, "messages": [{"level", "text", "file", "line"}], "how": "overlay"}.
 
     argv      the program and the options of the master, -p absolute; "-t" is added
@@ -64,12 +66,16 @@ def test(argv, logs=(), pid=None, identity=None, timeout=20.0):
     pid       a process in whose mount namespace the files are; None: in ours
     identity  {"uid", "gid", "groups"} to run as; None: as root
     timeout   seconds
+    staged    {absolute path (str): bytes, or None for a file that is to be absent}: what nginx is to see in
+              place of what is there. Links are followed to what they name, but for an absent one, where the
+              name itself goes. An existing file keeps owner, mode and attributes; a new file and
+              the folders it needs take theirs from the folder above.
 
-    Raises Unanswered where we may not make the overlay, or nginx gives no answer.
+    Raises Unanswered where we may not make the overlay, cannot stage a file, or nginx gives no answer.
     """
     if os.geteuid() != 0:
         raise evidence.Unanswered(evidence.DENIED, "only root can make the private overlay")
-    said = _inside.call(_test_inside, (argv, list(logs), identity, max(1.0, timeout - 2)), pid=pid, timeout=timeout)
+    said = _inside.call(_test_inside, (argv, list(logs), dict(staged or {}), identity, max(1.0, timeout - 2)), pid=pid, timeout=timeout)
     return {"valid": said["rc"] == 0, "messages": parse(said["err"]), "how": "overlay"}
 
 
@@ -89,9 +95,11 @@ def parse(printed):
     return messages[:MAX_MESSAGES]
 
 
-def _test_inside(argv, logs, identity, timeout):
+def _test_inside(argv, logs, staged, identity, timeout):
     """Make the overlay around this process, which ends soon, and run the test."""
     _enter_overlay(_large_files(logs))
+    for path, content in sorted(staged.items()):
+        _stage(path, content)
     if identity is not None:
         os.setgroups(identity["groups"])
         os.setresgid(identity["gid"], identity["gid"], identity["gid"])
@@ -189,6 +197,56 @@ def _stand_in(target, path, upper):
     new = upper + "/" + os.path.basename(path)
     os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     _copy_ids(os.stat(path), new)
+
+
+def _stage(path, content):
+    """Make a file of the overlay hold content, or be absent; called behind the new root, where no write reaches the host."""
+    if not path.startswith("/") or "\0" in path:
+        raise evidence.Unanswered(evidence.ERROR, "a staged path must be absolute: {0}".format(path))
+    if content is None:
+        if os.path.lexists(path):
+            os.unlink(path)
+        return
+    path = os.path.realpath(path)
+    if not os.path.lexists(path):
+        _stage_folder(os.path.dirname(path))
+        _write(path, content, os.O_CREAT | os.O_EXCL)
+        status = os.stat(os.path.dirname(path))
+        os.chown(path, status.st_uid, status.st_gid)
+        os.chmod(path, stat.S_IMODE(status.st_mode) & 0o666)
+        return
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise evidence.Unanswered(evidence.ERROR, "{0} is not a regular file".format(path))
+    try:
+        _write(path, content, os.O_TRUNC)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        _stage_over(path, content, status)
+
+
+def _stage_folder(folder):
+    """Make a folder and those above it, each with the owner and mode of the one above."""
+    if not os.path.isdir(folder):
+        _stage_folder(os.path.dirname(folder))
+        os.mkdir(folder)
+        _copy_ids(os.stat(os.path.dirname(folder)), folder)
+
+
+def _stage_over(path, content, status):
+    """Mount content over a file that is a mount of its own, or on a file system that got no overlay: those are read-only."""
+    new = "/.staged-{0}".format(os.getpid())
+    _write(new, content, os.O_CREAT | os.O_EXCL)
+    _copy_ids(status, new)
+    _mount(new, path, None, _MS_BIND)
+    os.unlink(new)
+
+
+def _write(path, content, flags):
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
 
 
 def _copy_ids(status, path):

@@ -64,11 +64,17 @@ def collect(host, redactor, processes, test=True):
     processes is what _processes.scan() found; test says whether each configuration is tested.
     Beyond the contract a file has "error": {"text", "line"} | null, why nginx does not read on.
     """
-    collector = _Collector(host, redactor, processes, test)
+    collector = _Collector(host, redactor, processes)
     instances = collector.instances()
     if not instances:
         raise evidence.Unanswered(evidence.ABSENT, "no nginx: no process, no program in the usual places, no unit")
-    return evidence.Partial({"instances": instances}, collector.truncated, collector.hidden)
+    shown = collector.named(instances, [instance.show(test) for instance in instances])
+    return evidence.Partial({"instances": shown}, collector.truncated, collector.hidden)
+
+
+def find(host, redactor, processes):
+    """Return the Instance of every nginx, running or stopped: for code that acts on one of them."""
+    return _Collector(host, redactor, processes).instances()
 
 
 def parse_options(words):
@@ -140,11 +146,10 @@ class _Found:
 
 
 class _Collector:
-    def __init__(self, host, redactor, processes, test):
+    def __init__(self, host, redactor, processes):
         self.host = host
         self.redactor = redactor
         self.processes = processes
-        self.test = test
         self.truncated = processes.truncated
         self.hidden = list(processes.hidden)
         self.units = {}
@@ -156,13 +161,16 @@ class _Collector:
         if len(found) > MAX_INSTANCES:
             self.truncated = True
             self.hidden.append("{0} nginx found, {1} looked into".format(len(found), MAX_INSTANCES))
-        shown, ids = [], set()
-        for one in found[:MAX_INSTANCES]:
-            instance = _Instance(self, one).show()
-            if instance["id"] in ids:
-                instance["id"] += " (pid {0})".format(one.master.pid) if one.master else " ({0})".format(one.program)
-            ids.add(instance["id"])
-            shown.append(instance)
+        return [Instance(self, one) for one in found[:MAX_INSTANCES]]
+
+    @staticmethod
+    def named(instances, shown):
+        """Give each of the shown instances an id of its own."""
+        ids = set()
+        for instance, told in zip(instances, shown):
+            if told["id"] in ids:
+                told["id"] += " (pid {0})".format(instance.master.pid) if instance.master else " ({0})".format(instance.program)
+            ids.add(told["id"])
         return shown
 
     def _running(self):
@@ -256,8 +264,20 @@ def _unit(said):
     }
 
 
-class _Instance:
-    """Looks into one nginx."""
+class Instance:
+    """One nginx, and what its configuration says. Paths are str with surrogateescape, not yet harmless.
+
+    master      _processes.Process, or None when it does not run
+    program     its program file
+    unit        {"name", "active", "sub", "result", "enabled", "command"} of its systemd unit, or None
+    pid         the master where its files are in a mount namespace or root that is not ours, else None
+    own_root    whether its root is not ours: a container
+    build       answer with the value of `build`
+    prefix, conf_path   absolute
+    loaded      what _nginx_files.load() found; empty lists where nothing could be read: why (Unanswered) says it
+    main        _Configuration
+    redaction   takes the secrets of this configuration out of what is said
+    """
 
     def __init__(self, collector, found):
         self.collector = collector
@@ -267,10 +287,16 @@ class _Instance:
         self.master = found.master
         self.options = found.options
         self.program = found.program
+        self.unit = collector.units.get(found.unit or (found.master.unit if found.master else ""))
         self.pid = None
         self.own_root = False
         if self.master is not None:
             self._where()
+        self.build = evidence.ask(self.program, self._build)
+        self.prefix, self.conf_path = self._paths(self.build["value"] or {})
+        self.loaded, parsed, self.why = self._load(self.conf_path)
+        self.main = _Configuration(self.loaded, parsed, self.options.get("g", ""))
+        self.redaction = redact.Redaction(self.redactor, redact.needed_variables(self.main.texts()))
 
     def _where(self):
         """Find out whether the master sees other files than we do."""
@@ -285,32 +311,32 @@ class _Instance:
         if self.own_root or self.master.mnt != self.collector.processes.mnt:
             self.pid = self.master.pid
 
-    def show(self):
-        build = evidence.ask(self.program, self._build)
-        said = build["value"] or {}
-        prefix, conf_path = self._paths(said)
-        loaded, parsed, why = self._load(conf_path)
-        main = _Configuration(loaded, parsed, self.options.get("g", ""))
-        redaction = redact.Redaction(self.redactor, redact.needed_variables(main.texts()))
-        unit = self.collector.units.get(self.found.unit or (self.master.unit if self.master else ""))
+    def show(self, test):
+        """Return the shape of the contract; test says whether the configuration is tested."""
+        said = self.build["value"] or {}
         return {
-            "id": _shown(conf_path),
+            "id": _shown(self.conf_path),
             "running": self.master is not None,
             "master": self._master(),
             "workers": self._workers(),
-            "identity": self._identity(main, said),
+            "identity": self._identity(self.main, said),
             "binary": _shown(self.program),
-            "build": build,
-            "conf_path": _shown(conf_path),
-            "prefix": _shown(prefix),
-            "files": self._files(main, redaction) or [_unread(conf_path, why)],
-            "includes": [_include(include) for include in loaded["includes"]],
-            "error_logs": main.error_logs(prefix, self.options.get("e") or said.get("error_log_path", ""), self.redactor),
-            "access_logs": main.access_logs(prefix, said.get("http_log_path", ""), self.redactor),
-            "log_formats": main.log_formats(),
-            "test": self._test(redaction, prefix, main.logs(prefix)),
-            "unit": None if unit is None else {key: unit[key] for key in ("name", "active", "sub", "result", "enabled")},
+            "build": self.build,
+            "conf_path": _shown(self.conf_path),
+            "prefix": _shown(self.prefix),
+            "files": self._files(self.main, self.redaction) or [_unread(self.conf_path, self.why)],
+            "includes": [_include(include) for include in self.loaded["includes"]],
+            "error_logs": self.error_logs(),
+            "access_logs": self.main.access_logs(self.prefix, said.get("http_log_path", ""), self.redactor),
+            "log_formats": self.main.log_formats(),
+            "test": self._test() if test else evidence.no_answer("nginx -t", evidence.ABSENT, "not asked"),
+            "unit": None if self.unit is None else {key: self.unit[key] for key in ("name", "active", "sub", "result", "enabled")},
         }
+
+    def error_logs(self):
+        """Return the error logs in the shape of the contract."""
+        said = self.build["value"] or {}
+        return self.main.error_logs(self.prefix, self.options.get("e") or said.get("error_log_path", ""), self.redactor)
 
     def _build(self):
         raw, truncated = self._read_program()
@@ -379,7 +405,8 @@ class _Instance:
             "own_root": self.own_root,
         }
 
-    def _live_workers(self):
+    def live_workers(self):
+        """Return [(Process, whether it is shutting down)] of the workers when the processes were looked at."""
         if self.master is None:
             return []
         workers = []
@@ -398,12 +425,12 @@ class _Instance:
                 "pid": process.pid, "started": process.started, "uid": process.uid, "gid": process.gid, "groups": process.groups,
                 "net": process.net, "mnt": process.mnt, "shutting_down": leaving,
             }
-            for process, leaving in self._live_workers()[:MAX_WORKERS]
+            for process, leaving in self.live_workers()[:MAX_WORKERS]
         ]
 
     def _identity(self, main, build):
         """Return whom the workers run as: as they do, else as the configuration and then the build say."""
-        for process, _leaving in sorted(self._live_workers(), key=lambda worker: worker[1]):
+        for process, _leaving in sorted(self.live_workers(), key=lambda worker: worker[1]):
             name = next((user for user, ids in main.users.items() if ids[0] == process.uid), str(process.uid))
             return _identity(name, process.uid, process.gid, process.groups, "worker")
         if self.master is not None and self.master.uid != 0:
@@ -430,17 +457,15 @@ class _Instance:
             shown.append(entry)
         return shown
 
-    def _test(self, redaction, prefix, logs):
+    def _test(self):
         """Return the answer of nginx -t."""
-        if not self.collector.test:
-            return evidence.no_answer("nginx -t", evidence.ABSENT, "not asked")
-        answer = evidence.ask("nginx -t in a private overlay", self._run_test, prefix, logs)
-        for message in (answer["value"] or {}).get("messages", ()):
-            message["text"] = text.harmless(redaction.say(message["text"]), 2000)
-            message["file"] = _shown(message["file"])
-        return answer
+        return evidence.ask("nginx -t in a private overlay", self.test)
 
-    def _run_test(self, prefix, logs):
+    def test(self, staged=None):
+        """Return what nginx -t says of the configuration, harmless and without secrets; staged as _overlay.test() has it.
+
+        Raises Unanswered where that is not known.
+        """
         if self.own_root:
             # Its program would run with this host's rights, not with those of its container.
             raise evidence.Unanswered(evidence.DENIED, "not tested: the program belongs to a container, and is not run outside of it")
@@ -454,9 +479,13 @@ class _Instance:
             if self.master.uid != 0:
                 identity = {"uid": self.master.uid, "gid": self.master.gid, "groups": self.master.groups}
         # -p may be relative to the master's working directory; the others are relative to -p.
-        options = dict(self.options, p=prefix) if "p" in self.options else self.options
+        options = dict(self.options, p=self.prefix) if "p" in self.options else self.options
         argv = [program] + [part for key in "pcge" if key in options for part in ("-" + key, options[key])]
-        return _overlay.test(argv, logs, pid=pid, identity=identity, timeout=TEST_SECONDS)
+        said = _overlay.test(argv, self.main.logs(self.prefix), pid=pid, identity=identity, timeout=TEST_SECONDS, staged=staged)
+        for message in said["messages"]:
+            message["text"] = text.harmless(self.redaction.say(message["text"]), 2000)
+            message["file"] = _shown(message["file"])
+        return said
 
     def _check_owner(self, program):
         """Refuse to run, as root, a program that others than root can replace."""

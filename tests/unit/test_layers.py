@@ -31,7 +31,7 @@ LAYERS = (
     ("_settings",),
     ("_nginx",),
     ("_model",),
-    ("_finding", "_targets"),
+    ("_edit", "_finding", "_targets"),
     ("_show",),
     ("_rule",),
     ("_rules",),

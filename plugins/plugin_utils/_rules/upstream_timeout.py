@@ -15,8 +15,10 @@ that runs: likely. While connecting, with a timeout below 5 s set and a backend 
 The status page of a PHP-FPM pool and its slow log are shown.
 
 ## Fix
-Raise the timeout for that location alone, with a ceiling; the real fix is in the backend, or in doing long
-work outside the request. Risky: a longer timeout holds connections and workers for longer.
+Raise the timeout for that location alone: to twice the time that the answer took where it was measured, else to a little more than
+the backend's own limit, else to 60 s, nginx's default; at most to 300 s (60 s for a connection). Where that is in force already, the
+fix is for a person: the real one is in the backend, or in doing long work outside the request. Risky: a longer timeout holds
+connections and workers for longer.
 
 ## When it stays silent
 The answer came within the timeout, and the log has no such record, or only those from before the timeout was
@@ -30,11 +32,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import fallback, load
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import fallback, load, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.directives import Directive
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ONCE, RISKY, TIMEOUT, Rule, on_leg, strikes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, MANUAL, ONCE, RISKY, TIMEOUT, Rule, on_leg, strikes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_pool, show_probe, show_slow
 
 # What is too slow, by the class of its records: the directive that bounds it, and how a sentence calls it.
@@ -46,6 +49,11 @@ _PHASES = {
 }
 # A connection that needs longer than this is not slow but not made.
 _SHORT = 5.0
+# The longest time to wait: what needs longer is no work for a request, and a connection that needs longer is not made (connect(2)).
+_CEILINGS = {"connect": 60, "send": 300, "read": 300}
+_USUAL = 60
+_STEPS = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300)
+_LASTING = "what lasts is a faster answer, or work done outside the request."
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -106,16 +114,50 @@ def _finding(host: Host, leg: Leg, certainty: str, name: str, timeout: Directive
         certainty,
         f"{leg.endpoint} {slow} while nginx waits {timeout.seconds:g} s ({timeout.name}, {where}); {effect}.",
         evidence,
-        Fix(
-            remedy="upstream_timeout",
-            safety=RISKY,
-            summary=f"Raise {timeout.name} in location {leg.route.location_label} only; what lasts is a faster answer, or work done outside the request.",
-        ),
+        _fix(host, leg, name, timeout, measured),
         _ask(leg, timeout),
         () if certainty == PROVEN else others,
         at=timeout.at,
         failure=failure,
     )
+
+
+def _fix(host: Host, leg: Leg, name: str, timeout: Directive, measured: float) -> Fix:
+    phase = _PHASES[name][0].partition("_")[0]
+    wanted, why = _longer(host, leg, name, timeout.seconds or 0.0, measured)
+    if not wanted:
+        return Fix(remedy=None, safety=MANUAL, summary=f"{timeout.name} {why}; {_LASTING}")
+    block = _edit.home(leg.route.site)
+    change = {"context": _edit.context(block), "module": timeout.name.partition("_")[0], phase: f"{wanted}s"}
+    places = [block.at]
+    there = _edit.own(block, timeout.name)
+    if there:
+        change["replaces"] = {phase: there.args[0]}
+        places.append(there.at)
+    where = f"location {leg.route.location_label}" if leg.route.site.location else f"the server at {block.at}"
+    summary = f"Set {timeout.name} {wanted}s in {where} only ({why}); {_LASTING}"
+    also = _edit.shared(leg.route.site.configuration, places)
+    return Fix(remedy="upstream_timeout", safety=RISKY, summary=f"{summary} {also}".strip(), changes=(change,))
+
+
+def _longer(host: Host, leg: Leg, name: str, limit: float, measured: float) -> tuple[int, str]:
+    """Return (the seconds to wait instead, or 0 where no longer time makes sense; why)."""
+    ceiling = _CEILINGS[_PHASES[name][0].partition("_")[0]]
+    if max(limit, measured) >= ceiling:
+        return 0, f"is {limit:g} s, and more than {ceiling} s is not for a request"
+    server = servers.server_of(host, leg)
+    kills = server.kills_after if server and name == "read-timeout" else None
+    if measured and (name == "connect-timeout" or leg.probe.asked.get("status") == "ok"):
+        enough, why = 2 * measured, f"twice the {measured:.1f} s that were measured"
+    elif kills and kills.value > limit:
+        enough, why = kills.value + 1, f"{server.label} ends a request after {kills.value:g} s"
+    elif limit < _USUAL:
+        enough, why = _USUAL, "nginx's default; how long it takes was not measured"
+    else:
+        enough, why = ceiling, "the longest that makes sense; how long it takes was not measured"
+    if enough > ceiling:
+        why += f"; {ceiling} s is the longest that makes sense"
+    return next(step for step in _STEPS if step >= min(enough, ceiling)), why
 
 
 def _met_by_what_is_sent_once(leg: Leg, name: str) -> bool:

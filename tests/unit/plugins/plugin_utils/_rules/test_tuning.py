@@ -1,0 +1,113 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the remedies of waiting, buffers, kept connections and limits are asked to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import SITES, World
+
+TCP = "127.0.0.1:3000"
+SHOP = SITES + "shop"
+ROOT = {"file": SHOP, "line": 3, "expects": "location /"}
+
+
+def fix_of(world: World, rule: str):
+    """Return the fix of the only finding of a rule."""
+    (finding,) = (item for item in world.judge().findings if item.id == rule)
+    return finding.fix
+
+
+# --- upstream-timeout
+
+
+def slow(limit: str, *, measured: float | None = None, waited: float = 0.0, outside=(), around: str = "location / {{ {} }}", **pass_to) -> World:
+    """Return a host whose backend answered after a time, or had not when the probe gave up."""
+    lines = around.format(f"proxy_pass http://{TCP}; {limit}")
+    tried = {"seconds": measured} if measured else {"status": "timeout", "code": None, "seconds": waited}
+    return World().site(lines, outside=outside, **pass_to).service("shop.service", TCP).reply(TCP, tried)
+
+
+@pytest.mark.parametrize(
+    ("limit", "measured", "waited", "wanted"),
+    [
+        ("1s", 1.4, 0, "5s"),
+        ("1s", 9.0, 0, "20s"),
+        ("30s", 31.0, 0, "90s"),
+        ("60s", 60.2, 0, "180s"),
+        ("1m", 151.0, 0, "300s"),
+        ("299s", 299.5, 0, "300s"),
+        ("1s", None, 1.5, "60s"),
+        ("59s", None, 59.5, "60s"),
+        ("60s", None, 60.5, "300s"),
+        ("120s", None, 120.5, "300s"),
+    ],
+)
+def test_a_longer_time_follows_from_what_is_known(limit, measured, waited, wanted):
+    fix = fix_of(slow(f"proxy_read_timeout {limit};", measured=measured, waited=waited), "upstream-timeout")
+    (change,) = fix.changes
+    assert change == {"context": ROOT, "module": "proxy", "read": wanted, "replaces": {"read": limit}}
+    assert (fix.remedy, fix.safety) == ("upstream_timeout", "risky")
+    assert fix.summary.startswith(f"Set proxy_read_timeout {wanted} in location / only (")
+
+
+@pytest.mark.parametrize(("limit", "measured", "waited"), [("300s", None, 300.5), ("10s", 301.0, 0), ("10m", 601.0, 0)])
+def test_a_time_that_is_not_for_a_request_is_left_to_a_person(limit, measured, waited):
+    fix = fix_of(slow(f"proxy_read_timeout {limit};", measured=measured, waited=waited), "upstream-timeout")
+    assert (fix.remedy, fix.safety, fix.changes) == (None, "manual", ())
+    assert "more than 300 s is not for a request" in fix.summary
+
+
+def test_a_time_that_is_inherited_is_set_in_the_location_alone():
+    world = World().site("proxy_read_timeout 1s;", f"location /a {{ proxy_pass http://{TCP}; }}").service("shop.service", TCP).reply(TCP, {"seconds": 1.4})
+    assert fix_of(world, "upstream-timeout").changes == ({"context": {"file": SHOP, "line": 4, "expects": "location /a"}, "module": "proxy", "read": "5s"},)
+
+
+def test_locations_of_one_time_are_changed_each_for_itself():
+    lines = ["proxy_read_timeout 1s;", *(f"location /{name} {{ proxy_pass http://{TCP}; }}" for name in "ab")]
+    world = World().site(*lines).service("shop.service", TCP).reply(TCP, {"seconds": 1.4})
+    fix = fix_of(world, "upstream-timeout")
+    assert [(change["context"]["line"], change["read"]) for change in fix.changes] == [(4, "5s"), (5, "5s")]
+
+
+def test_what_the_backend_itself_allows_is_enough():
+    world = slow("proxy_read_timeout 10s;", waited=10.5)
+    world.listeners["tcp"][0]["owners"][0].update(comm="gunicorn", pid=1500)
+    world.server(1500, "gunicorn", told={"timeout": 90})
+    fix = fix_of(world, "upstream-timeout")
+    assert fix.changes[0]["read"] == "120s"
+    assert "ends a request after 90 s" in fix.summary
+
+
+def test_the_times_of_the_module_that_passes_on():
+    php = "unix:/run/php/php8.2-fpm.sock"
+    world = World().site(f"location ~ \\.php$ {{ fastcgi_pass {php}; fastcgi_read_timeout 2s; }}").pool(php)
+    (change,) = fix_of(world.reply(php, {"seconds": 2.4}), "upstream-timeout").changes
+    assert change == {
+        "context": {"file": SHOP, "line": 3, "expects": "location ~ \\.php$"},
+        "module": "fastcgi",
+        "read": "5s",
+        "replaces": {"read": "2s"},
+    }
+
+
+def test_a_pass_within_an_if_has_its_time_in_the_location():
+    world = slow("", measured=61.0, around="location / {{ if ($slow) {{ {} }} }}")
+    (change,) = fix_of(world, "upstream-timeout").changes
+    assert change == {"context": ROOT, "module": "proxy", "read": "180s"}
+
+
+def test_a_connection_that_is_slow():
+    world = World().site(f"location / {{ proxy_pass http://{TCP}; proxy_connect_timeout 1s; }}").service("shop.service", TCP)
+    world.reply(TCP, {"seconds": 2.0}, seconds=1.9)
+    assert fix_of(world, "upstream-timeout").changes[0]["connect"] == "5s"
+
+
+def test_a_time_of_a_file_that_others_include_is_said_to_be_theirs_too():
+    world = World().file("/etc/nginx/slow", "proxy_read_timeout 1s;\n").site(
+        f"location / {{ proxy_pass http://{TCP}; include slow; }}", "location /other { return 204; include slow; }"
+    )
+    fix = fix_of(world.service("shop.service", TCP).reply(TCP, {"seconds": 1.4}), "upstream-timeout")
+    assert fix.summary.endswith("/etc/nginx/slow:1 is included in 2 places, which all get it.")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, RISK, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, fallback
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, fallback, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
@@ -81,6 +81,18 @@ def repoint(found: absence.Absence, safety: str) -> Fix:
     if not real:
         return Fix(remedy=None, safety=MANUAL, summary=f"Let the backend listen on {leg.endpoint}.")
     return Fix(remedy="repoint_upstream", safety=safety, summary=f"Point {leg.peer.at} at {real} instead of {leg.endpoint}.")
+
+
+def start(host: Host, found: absence.Absence, safety: str) -> tuple[Fix, str]:
+    """Return the fix of a backend that is stopped, and the command with which a person does the same."""
+    owner, leg = found.owner, found.leg
+    if found.seen_on is not host:
+        where = f" on {found.seen_on.name}" if found.seen_on else ""
+        return Fix(remedy=None, safety=MANUAL, summary=f"Start it{where}: {owner.start or owner.label}."), owner.start or owner.look
+    way = starting.start_of(host, owner, leg.endpoint)
+    if not way.item:
+        return Fix(remedy=None, safety=MANUAL, summary=f"Start {owner.label} by hand; {way.why_not}."), owner.start or owner.look
+    return Fix(remedy="start_backend", safety=safety, summary=f"Start it: {way.command}", changes=(way.item,)), way.command
 
 
 def strikes(host: Host, leg: Leg, failure: str) -> bool:

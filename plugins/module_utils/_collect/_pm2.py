@@ -34,6 +34,7 @@ TIMEOUT = 3.0
 LOG_LINES = 10
 
 _DAEMON = re.compile(r"^PM2 v[\w.-]+: God Daemon \((?P<home>/.*)\)$")
+_PROGRAMS = ("/usr/local/bin/pm2", "/usr/bin/pm2")
 _PEER = struct.Struct("=iII")
 
 
@@ -52,8 +53,16 @@ def apps(host, redactor, processes, ask=None):
         raise evidence.Unanswered(evidence.ABSENT, "no user has a PM2 daemon or a PM2_HOME")
     found, hidden = [], []
     for home in homes[:MAX_HOMES]:
-        listed, status, uid = _listed(host, home, daemons.get(home), ask or question, hidden)
-        found += [dict(_app(host, redactor, app, status, uid, users), manager_log=text.harmless(home + "/pm2.log", 1024)) for app in listed]
+        daemon = daemons.get(home)
+        listed, status, uid = _listed(host, home, daemon, ask or question, hidden)
+        about = {
+            "home": text.harmless(home, 1024),
+            "daemon": daemon is not None,
+            "program": _program(host, daemon),
+            "manager_log": text.harmless(home + "/pm2.log", 1024),
+        }
+        saved = _saved_names(host, home) if listed else ()
+        found += [dict(_app(host, redactor, app, status, uid, users), saved=app.get("name") in saved, **about) for app in listed]
     return evidence.Partial(found[:MAX_APPS], len(found) > MAX_APPS or len(homes) > MAX_HOMES, hidden)
 
 
@@ -79,6 +88,20 @@ def _homes(host, daemons):
         if there:
             homes.append(home)
     return homes
+
+
+def _program(host, daemon):
+    """Return the pm2 that goes with a daemon: beside its Node (nvm), or where programs usually are; "" when it is at none of these places."""
+    beside = [daemon.exe.rpartition("/")[0] + "/pm2"] if daemon and daemon.exe.startswith("/") else []
+    return next((text.harmless(path, 1024) for path in beside + list(_PROGRAMS) if _is_there(host, path)), "")
+
+
+def _saved_names(host, home):
+    """Return the names of the apps that a start of the daemon brings back."""
+    try:
+        return [app.get("name") for app in _dictionaries(json.loads(host.text(home + "/dump.pm2", MAX_DUMP)))]
+    except (evidence.Unanswered, OSError, ValueError):
+        return []
 
 
 def _user_homes(host):

@@ -31,6 +31,8 @@ LOG_LINES = 10
 
 NOT_RUNNING = "supervisord does not run"
 
+# supervisor/datatypes.py: FALSY_STRINGS.
+_FALSE = ("no", "off", "0", "false")
 _SECTION = re.compile(r"^\[(?P<section>[^\]]+)\]")
 _VARIABLE = re.compile(r"%\((\w+)\)(?:s|\d*d)")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,]*)")
@@ -190,6 +192,7 @@ def _program(host, redactor, settings, section, info, why):
         "why": text.harmless(redactor.text(why), 500),
         "command": text.harmless(" ".join(redactor.argv(command)), 4096),
         "at": settings.place(section),
+        "autostart": settings.value(section, "autostart").strip().lower() not in _FALSE,
         "claims": _claims_of(host, settings, section, command, bare),
         "logs": [text.harmless(path, 1024) for path in _log_paths(settings, section, info, bare)] + logs,
         "manager_log": text.harmless(settings.value("supervisord", "logfile"), 1024),

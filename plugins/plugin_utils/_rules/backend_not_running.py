@@ -31,7 +31,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import RUNNING
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, on_leg, start
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
 
 
@@ -45,9 +45,7 @@ def check(host: Host) -> Iterator[Finding]:
             command = owner.look
         elif owner:
             says = f"Nothing listens on {leg.endpoint}: {owner.label} is {owner.says}."
-            summary = f"Start it: {owner.start}" if owner.start else f"Start {owner.label}."
-            fix = Fix(remedy="start_backend", safety=SAFE, summary=summary)
-            command = owner.start
+            fix, command = start(host, found, SAFE)
         else:
             says = f"{leg.endpoint} {'refuses' if leg.probe else 'refused'} connections, and its host was not looked at."
             if found.seen_on:

@@ -29,7 +29,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg, Process
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import FAILING, RUNNING, tunnel_of
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_leg, start
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_absence, show_config, show_log, show_probe
 
 _KEEPALIVE = "ServerAliveInterval=15, ServerAliveCountMax=3 and ExitOnForwardFailure=yes, under a unit with Restart=always"
@@ -49,7 +49,7 @@ def _absent(host: Host, found: absence.Absence) -> Finding:
     leg, owner = found.leg, found.owner
     tunnel = owner.tunnel_at(leg.endpoint)
     evidence = show_absence(host, found)
-    command, fix = owner.start or owner.look, Fix(remedy="start_backend", safety=RISKY, summary=f"Start it: {owner.start}")
+    fix, command = start(host, found, RISKY)
     if owner.state in (RUNNING, FAILING):
         command = owner.look
         summary = f"See why {tunnel} does not hold the port open, then restart it"

@@ -366,7 +366,7 @@ class World:
             self.listen(listen, comm=f"php-fpm{version}", unit=unit, pid=known["main_pid"], argv=("php-fpm: master process (/etc/php/fpm/php-fpm.conf)",))
         return self
 
-    def program(self, name: str, state: str, *claims: str, pid: int | None = None, why: str = "") -> World:
+    def program(self, name: str, state: str, *claims: str, pid: int | None = None, why: str = "", autostart: bool = True) -> World:
         """Add a supervisor program."""
         self.programs.append(
             {
@@ -376,6 +376,7 @@ class World:
                 "why": why,
                 "command": "",
                 "at": {"file": f"/etc/supervisor/conf.d/{name}.conf", "line": 1},
+                "autostart": autostart,
                 "claims": [{"endpoint": item, "from": "environment"} for item in claims],
                 "logs": [],
                 "manager_log": "/var/log/supervisor/supervisord.log",
@@ -397,6 +398,10 @@ class World:
                 "user": user,
                 "claims": [{"endpoint": item, "from": "env PORT"} for item in claims],
                 "logs": [],
+                "home": f"/home/{user}/.pm2",
+                "daemon": True,
+                "program": "/usr/bin/pm2",
+                "saved": True,
                 "manager_log": f"/home/{user}/.pm2/pm2.log",
                 "log": [],
                 **more,

@@ -47,15 +47,19 @@ def own(block: Statement, name: str) -> Statement | None:
 def shared(configuration: Configuration, places: Iterable[Place]) -> str:
     """Return a sentence for a reader where what stands at these places is read more than once, because its file is included so; else ""."""
     wanted = set(places)
-    counts: dict[Place, int] = {}
+    counts: dict[tuple, int] = {}
     rest = list(configuration.statements)
     while rest:
         statement = rest.pop()
         if statement.at in wanted:
-            counts[statement.at] = counts.get(statement.at, 0) + 1
+            # A line may hold several statements.
+            key = (statement.at, statement.name, statement.args)
+            counts[key] = counts.get(key, 0) + 1
         rest += statement.block or ()
-    several = sorted((str(at), count) for at, count in counts.items() if count > 1)
-    return " ".join(f"{at} is included in {count} places, which all get it." for at, count in several)
+    several: dict[str, int] = {}
+    for (at, _name, _args), count in counts.items():
+        several[str(at)] = max(count, several.get(str(at), 0))
+    return " ".join(f"{at} is included in {count} places, which all get it." for at, count in sorted(several.items()) if count > 1)
 
 
 def spots(configuration: Configuration, at: Place) -> tuple[Spot, ...]:

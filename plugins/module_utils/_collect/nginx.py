@@ -77,6 +77,13 @@ def find(host, redactor, processes):
     return _Collector(host, redactor, processes).instances()
 
 
+def of(host, redactor, processes, program=None, conf_path=None):
+    """Return [Instance] of what does not run, or runs elsewhere: of a program, or of each that is installed, with a configuration file, or its own."""
+    collector = _Collector(host, redactor, processes)
+    options = {"c": conf_path} if conf_path else {}
+    return [Instance(collector, _Found(None, one, [one], options)) for one in ([program] if program else collector.installed())]
+
+
 def parse_options(words):
     """Return {letter: value} of the words after the program name, as ngx_get_options() reads them.
 
@@ -210,14 +217,18 @@ class _Collector:
                 found.append(_Found(None, argv[0], argv, parse_options(argv[1:]), name))
         if running or found:
             return found
+        return [_Found(None, program, [program], {}) for program in self.installed()]
+
+    def installed(self):
+        """Return the paths of the programs in the usual places, one for each real file."""
+        found, seen = [], set()
         for program in PROGRAMS:
             try:
                 if self.host.exists(program):
-                    found.append(_Found(None, program, [program], {}))
+                    found.append(program)
             except evidence.Unanswered as error:
                 self.hidden.append(error.why)
-        seen = set()
-        return [one for one in found if not (self._real(one.program) in seen or seen.add(self._real(one.program)))]
+        return [one for one in found if not (self._real(one) in seen or seen.add(self._real(one)))]
 
     def _real(self, program):
         return os.path.realpath(self.host.path(program))

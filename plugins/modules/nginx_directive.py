@@ -1,0 +1,448 @@
+#!/usr/bin/python
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Set, add or remove directives of nginx, and nothing else."""
+
+DOCUMENTATION = r"""
+module: nginx_directive
+short_description: Set, add or remove directives of nginx, and nothing else
+version_added: 0.3.0
+description:
+  - Changes directives of an nginx configuration in the block that is named, in whatever file they stand. Every other byte of the files
+    stays, comments and indentation too.
+  - All edits are made in memory. The whole configuration is then tested with C(nginx -t) at its real paths, in a private overlay of the
+    file system. Only when nginx accepts it are the files replaced, all under one checkpoint that M(webops.bad_gateway.checkpoint) can undo.
+  - nginx is not reloaded. Notify M(webops.bad_gateway.nginx_reload) for that.
+  - What is not fully understood is refused, with what was asked and what was found.
+  - A first V(proxy_set_header), V(fastcgi_param), V(add_header) or the like in a block drops all those of the outer blocks. These are copied
+    before it.
+options:
+  path:
+    description:
+      - The main configuration file. The default is that of the nginx that runs, or of the one that is installed.
+    type: path
+  binary:
+    description:
+      - The program that tests the configuration. The default is the one that runs, or the one that is installed.
+    type: path
+  edits:
+    description:
+      - What to change. All of it happens, or nothing.
+    type: list
+    elements: dict
+    suboptions:
+      context:
+        description:
+          - The block; see O(context).
+        type: dict
+        required: true
+        suboptions: &context
+          block:
+            description:
+              - Name of the block, such as V(http), V(events), V(stream), or V(main) for what is in no block. Together with names of a
+                server or location it is a block directly inside it, such as V(if).
+            type: str
+          server_name:
+            description:
+              - One of the names of the server.
+            type: str
+          listen:
+            description:
+              - An address and port that the server listens on, such as V(443) or V(127.0.0.1:8080).
+            type: str
+          location:
+            description:
+              - The location, as it is written, such as V(/api/), V(= /x), V(~ \.php$) or V(@name).
+            type: str
+          upstream:
+            description:
+              - Name of an upstream group.
+            type: str
+          file:
+            description:
+              - The file that the block is opened in.
+            type: path
+          line:
+            description:
+              - The line of O(context.file) in which the block's name stands. No other name goes with it. With an open
+                O(checkpoint) that has changed the file, it is the line before that change.
+            type: int
+          expects:
+            description:
+              - The words that open the block, joined by one space. Anything else at that line is refused.
+            type: str
+      directives:
+        description:
+          - What is wanted in the block; see O(directives).
+        type: list
+        elements: dict
+        required: true
+        suboptions: &directive
+          name:
+            description:
+              - Name of the directive.
+            type: str
+            required: true
+          args:
+            description:
+              - Its arguments, as nginx is to see them. Quotes and backslashes are added where they are needed.
+              - With O(directives.state=absent), the first arguments of what is to go; none means whatever they are.
+            type: list
+            elements: str
+            default: []
+          state:
+            description:
+              - V(present) changes the directive where it stands in that very block, which may be in an included file; else it is added at
+                the end of the block.
+              - V(appended) adds it at the end unless the very same is there.
+              - V(absent) removes it from that very block.
+            type: str
+            choices: [present, absent, appended]
+            default: present
+          replaces:
+            description:
+              - The exact arguments that must be there before. Anything else is refused, but for what is as wanted already.
+            type: list
+            elements: str
+          key:
+            description:
+              - How many of the first arguments tell a directive from others of its name in the block. The default fits the directive; it is 1 for
+                V(proxy_set_header), for V(server) of an upstream group and the like, and 0 for those that may stand only once.
+            type: int
+          at:
+            description:
+              - Where the directive itself stands, when there are several.
+            type: dict
+            suboptions:
+              file:
+                description:
+                  - The file.
+                type: path
+                required: true
+              line:
+                description:
+                  - The line of its name.
+                type: int
+                required: true
+  context:
+    description:
+      - The block, when there is one edit only.
+    type: dict
+    suboptions: *context
+  directives:
+    description:
+      - What is wanted in O(context).
+    type: list
+    elements: dict
+    suboptions: *directive
+  checkpoint:
+    description:
+      - Id of the open checkpoint of M(webops.bad_gateway.checkpoint) under which the files are changed. Without one the module makes one of its
+        own, which is confirmed at once, so that it can be undone later.
+    type: str
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - The edited configuration is tested in check mode too.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: full
+    details:
+      - What may be a secret is a mark in the difference, and comments are empty.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+    details:
+      - Written for Linux.
+author:
+  - WebOps (@webops)
+seealso:
+  - module: webops.bad_gateway.nginx_config_info
+"""
+
+EXAMPLES = r"""
+- name: Give reports two minutes
+  webops.bad_gateway.nginx_directive:
+    context:
+      server_name: shop.example
+      location: /reports/
+    directives:
+      - name: proxy_read_timeout
+        args: [120s]
+  become: true
+
+- name: Close idle connections to the backend properly, in one go
+  webops.bad_gateway.nginx_directive:
+    edits:
+      - context:
+          upstream: shop
+        directives:
+          - name: keepalive
+            args: ["16"]
+      - context:
+          server_name: shop.example
+          location: /
+        directives:
+          - name: proxy_http_version
+            args: ["1.1"]
+          - name: proxy_set_header
+            args: [Connection, ""]
+  become: true
+
+- name: Send one server of a group elsewhere, if it is still where it was
+  webops.bad_gateway.nginx_directive:
+    context:
+      upstream: shop
+    directives:
+      - name: server
+        args: ["127.0.0.1:3001"]
+        replaces: ["127.0.0.1:3000"]
+  become: true
+"""
+
+RETURN = r"""
+files:
+  description: The real paths of the files that were changed, or would be.
+  type: list
+  elements: str
+  returned: success
+  sample: [/etc/nginx/sites-available/shop.conf]
+notes:
+  description: What else is changed by the edit, in sentences.
+  type: list
+  elements: str
+  returned: success
+  sample:
+    - "/etc/nginx/proxy.conf is included in 2 places, which all get the change: /etc/nginx/sites-enabled/a:7; /etc/nginx/sites-enabled/b:9"
+conf_path:
+  description: The main configuration file.
+  type: str
+  returned: success
+  sample: /etc/nginx/nginx.conf
+"""
+
+import base64
+import hashlib
+import os
+import secrets
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_edit as nginx_edit
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_text as nginx_text
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import nginx
+
+_PLACE = {"file": {"type": "path", "required": True}, "line": {"type": "int", "required": True}}
+_CONTEXT = {
+    "block": {"type": "str"},
+    "server_name": {"type": "str"},
+    "listen": {"type": "str"},
+    "location": {"type": "str"},
+    "upstream": {"type": "str"},
+    "file": {"type": "path"},
+    "line": {"type": "int"},
+    "expects": {"type": "str"},
+}
+_DIRECTIVE = {
+    "name": {"type": "str", "required": True},
+    "args": {"type": "list", "elements": "str", "default": []},
+    "state": {"type": "str", "choices": [nginx_edit.PRESENT, nginx_edit.ABSENT, nginx_edit.APPENDED], "default": nginx_edit.PRESENT},
+    "replaces": {"type": "list", "elements": "str"},
+    "key": {"type": "int", "no_log": False},
+    "at": {"type": "dict", "options": _PLACE},
+}
+_DIRECTIVES = {"type": "list", "elements": "dict", "options": _DIRECTIVE}
+ARGUMENTS = {
+    "path": {"type": "path"},
+    "binary": {"type": "path"},
+    "edits": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"context": {"type": "dict", "required": True, "options": _CONTEXT}, "directives": dict(_DIRECTIVES, required=True)},
+    },
+    "context": {"type": "dict", "options": _CONTEXT},
+    "directives": _DIRECTIVES,
+    "checkpoint": {"type": "str"},
+}
+
+
+def choose(instances, path, binary, others):
+    """Return the one Instance that is meant. Raises Refused.
+
+    others() gives those of the program and path that do not run.
+    """
+    found = [
+        one for one in instances
+        if (path is None or os.path.realpath(one.conf_path) == os.path.realpath(path))
+        and (binary is None or os.path.realpath(one.program) == os.path.realpath(binary))
+    ]
+    # A container's nginx is changed where its image is made; the host's own is meant.
+    found = [one for one in found if not one.own_root] or found
+    found = [one for one in found if one.master is not None] or found
+    if not found and (path or binary):
+        found = others()
+    if not found:
+        raise nginx_edit.Refused("no nginx was found")
+    if len(found) > 1:
+        listed = "; ".join("{0} of {1}".format(_shown(one.conf_path), _shown(one.program)) for one in found)
+        raise nginx_edit.Refused("there are several nginx: {0}; say which one by `path` or `binary`".format(listed))
+    return found[0]
+
+
+def load(instance):
+    """Return the nginx_edit.Configuration of an Instance. Raises Refused for what cannot be seen whole."""
+    where = _shown(instance.conf_path)
+    if instance.own_root:
+        raise nginx_edit.Refused("{0} is that of an nginx in a container; change it where the container gets it from".format(where))
+    if instance.why is not None:
+        raise nginx_edit.Refused("{0} could not be read: {1}".format(where, text.harmless(instance.why.why, 500)))
+    raws, reals = {}, {}
+    for file in instance.loaded["files"]:
+        if file["status"] == evidence.ABSENT:
+            continue
+        if file["status"] != evidence.OK or file["truncated"]:
+            why = file["why"] or "it is too large"
+            raise nginx_edit.Refused("{0} could not be read whole: {1}".format(_shown(file["path"]), text.harmless(why, 500)))
+        raws[file["path"]] = base64.b64decode(file["data"])
+        reals[file["path"]] = file["real_path"]
+        if instance.pid is not None and _sha256_here(file["real_path"]) != file["sha256"]:
+            raise nginx_edit.Refused("{0} is not the same file where nginx runs; it is not edited from here".format(_shown(file["path"])))
+    for include in instance.loaded["includes"]:
+        if include["status"] not in (evidence.OK, evidence.ABSENT):
+            raise nginx_edit.Refused("the files of `include {0}` could not be seen: {1}".format(_shown(include["pattern"]), text.harmless(include["why"], 500)))
+    if instance.loaded["truncated"]:
+        raise nginx_edit.Refused("{0} and what it includes are too much to be read whole".format(where))
+    matches = dict((include["pattern"], include["matches"]) for include in instance.loaded["includes"])
+    return nginx_edit.Configuration(instance.conf_path, raws, reals, matches)
+
+
+def _sha256_here(path):
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
+
+
+def apply(configuration, edits):
+    """Make every edit in memory. Raises Refused."""
+    for edit in edits:
+        context = nginx_edit.Context(**edit["context"])
+        for said in edit["directives"]:
+            replaces, at = said["replaces"], said["at"]
+            configuration.apply(context, nginx_edit.Directive(
+                said["name"], nginx_edit.encode(said["args"]), said["state"], None if replaces is None else nginx_edit.encode(replaces), said["key"],
+                nginx_edit.Place(at["file"], at["line"]) if at else None,
+            ))
+
+
+def check(instance, changed):
+    """Raise Refused unless nginx takes the configuration with the changed files ({real path: bytes}) in place."""
+    said = instance.test(staged=changed)
+    if said["valid"]:
+        return
+    before = instance.test()
+    also = "" if before["valid"] else " Without the change it does not either: {0}".format(_said(before))
+    raise nginx_edit.Refused("nginx -t does not accept the changed configuration: {0}.{1} Nothing was changed".format(_said(said), also))
+
+
+def _said(tested):
+    worst = [message for message in tested["messages"] if message["level"] in ("emerg", "alert", "crit")] or tested["messages"]
+    shown = ["{0}{1}".format(message["text"], " in {0}:{1}".format(message["file"], message["line"]) if message["file"] else "") for message in worst[:3]]
+    return text.harmless("; ".join(shown) or "it does not say why", 1500)
+
+
+def differences(instance, configuration, changed):
+    """Return the diff of Ansible, without secrets."""
+    shown = []
+    for real, raw in sorted(changed.items()):
+        kind = nginx.redact.DIRECTIVES
+        for path, other in configuration.reals.items():
+            if other == real:
+                kind = kind.stricter(instance.main.inside(path, instance.redaction.needed))
+        before, after = [
+            "\n".join(map(_line, instance.redaction.file(one, nginx_text.read(one), kind).split(b"\n"))) for one in (configuration.files[real].before, raw)
+        ]
+        shown.append({"before_header": _shown(real), "after_header": _shown(real), "before": before, "after": after})
+    return shown
+
+
+def _line(raw):
+    """Return a line as it may be shown; the end of a line that is two characters counts as one."""
+    raw = raw[:-1] if raw.endswith(b"\r") else raw
+    return "\t".join(text.harmless(part) for part in text.decode(raw).split("\t"))
+
+
+def write(real, raw, expected):
+    """Replace a file. Raises Refused when it is not what was read."""
+    if _sha256_here(real) != expected:
+        raise nginx_edit.Refused("{0} was changed by somebody else meanwhile; nothing was written to it".format(_shown(real)))
+    status = os.stat(real)
+    descriptor, name = tempfile.mkstemp(prefix=".nginx_directive.", dir=os.path.dirname(real))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchown(file.fileno(), status.st_uid, status.st_gid)
+            os.fchmod(file.fileno(), status.st_mode & 0o7777)
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(name, real)
+    except OSError:
+        os.unlink(name)
+        raise
+
+
+def run(params, check_mode):
+    """Return the result of the module. Raises Refused, Unanswered."""
+    host = _host.Host()
+    place = (host, text.Redactor(secrets.token_hex(16)), _processes.scan(host))
+    path, binary = params["path"], params["binary"]
+    instance = choose(nginx.find(*place), path, binary, lambda: nginx.of(*(place + (binary, path))))
+    configuration = load(instance)
+    apply(configuration, params["edits"] or [{"context": params["context"], "directives": params["directives"]}])
+    changed = configuration.changed()
+    result = {
+        "changed": bool(changed), "files": [_shown(real) for real in sorted(changed)], "notes": configuration.notes,
+        "conf_path": _shown(instance.conf_path), "diff": differences(instance, configuration, changed),
+    }
+    if changed:
+        check(instance, changed)
+    if not check_mode:
+        for real, raw in sorted(changed.items()):
+            write(real, raw, hashlib.sha256(configuration.files[real].before).hexdigest())
+    return result
+
+
+def _shown(path):
+    return text.harmless(text.decode(os.fsencode(path)), 4096)
+
+
+def main():
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        supports_check_mode=True,
+        required_one_of=[("edits", "context")],
+        mutually_exclusive=[("edits", "context"), ("edits", "directives")],
+        required_together=[("context", "directives")],
+    )
+    try:
+        result = run(module.params, module.check_mode)
+    except nginx_edit.Refused as refused:
+        module.fail_json(msg=text.harmless(str(refused), 4000))
+    except evidence.Unanswered as unanswered:
+        module.fail_json(msg=text.harmless("the change could not be tested, and was not made: {0}".format(unanswered.why), 4000))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -21,6 +21,9 @@ _SETTINGS = {
     "fail_on": _settings.FAIL_ON,
     "url": _settings.URL,
     **_settings.PROBE,
+    **_settings.APPLY,
+    **_settings.ROLLOUT,
+    "confirm_within": _settings.CONFIRM_WITHIN,
 }
 
 
@@ -41,6 +44,9 @@ class ActionModule(ActionBase):
             known = [rule.id for rule in _rules.ALL]
             _settings.check_ids("bad_gateway_only", settings["only"], known)
             _settings.check_ids("bad_gateway_skip", settings["skip"], known)
+            _settings.check_ids("bad_gateway_allow", settings["allow"], known)
+            _settings.check_serial(settings["serial"])
+            _settings.check_limits(settings["max_hosts"], settings["confirm_within"])
             _settings.check_probe(settings["probe_path"], settings["probe_timeout"])
             if settings["bundles"] is not None:
                 _settings.bundles(settings["bundles"])

@@ -62,6 +62,39 @@ options:
     description: The longest wait for one answer, in seconds.
     type: float
     default: 10.0
+  apply:
+    description: The riskiest remedy that is used unasked.
+    type: str
+    choices: [none, safe, risky]
+    default: safe
+    version_added: 0.3.0
+  allow:
+    description: What is put right besides, by id.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
+  edit_managed:
+    description: Whether files are edited that say they are written by another program.
+    type: bool
+    default: false
+    version_added: 0.3.0
+  serial:
+    description: How many hosts are changed together, batch by batch; numbers or shares such as V(10%).
+    type: list
+    elements: raw
+    default: [1, 10%, 50%, 100%]
+    version_added: 0.3.0
+  max_hosts:
+    description: How many hosts are changed in one run at most.
+    type: int
+    default: 50
+    version_added: 0.3.0
+  confirm_within:
+    description: After how many seconds a host undoes by itself what nobody confirmed.
+    type: int
+    default: 600
+    version_added: 0.3.0
 author:
   - WebOps (@webops)
 """

@@ -15,16 +15,21 @@ import re
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle
 
 VARIABLES = (
+    "bad_gateway_allow",
     "bad_gateway_apply",
     "bad_gateway_bundles",
+    "bad_gateway_confirm_within",
+    "bad_gateway_edit_managed",
     "bad_gateway_fail_on",
     "bad_gateway_hosts",
+    "bad_gateway_max_hosts",
     "bad_gateway_only",
     "bad_gateway_probe",
     "bad_gateway_probe_method",
     "bad_gateway_probe_path",
     "bad_gateway_probe_timeout",
     "bad_gateway_report_dir",
+    "bad_gateway_serial",
     "bad_gateway_since",
     "bad_gateway_skip",
     "bad_gateway_url",
@@ -42,11 +47,24 @@ PROBE = {
     "probe_timeout": {"type": "float", "default": 10.0},
 }
 URL = {"type": "str"}
+# What may be done to a host; each host may have its own.
+APPLY = {
+    "apply": {"type": "str", "choices": ["none", "safe", "risky"], "default": "safe"},
+    "allow": IDS,
+    "edit_managed": {"type": "bool", "default": False},
+}
+# How hosts are changed.
+ROLLOUT = {
+    "serial": {"type": "list", "elements": "raw", "default": [1, "10%", "50%", "100%"]},
+    "max_hosts": {"type": "int", "default": 50},
+}
+CONFIRM_WITHIN = {"type": "int", "default": 600}
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST_PROBE = 300.0
 _LONGEST_WINDOW = 3660 * 86400
-_KINDS = {"bool": "true or false", "float": "a number", "list": "a list of ids", "path": "a path", "str": "text"}
+_LONGEST_CONFIRMATION = 86400
+_KINDS = {"bool": "true or false", "float": "a number", "int": "a whole number", "list": "a list", "path": "a path", "str": "text"}
 _VALUE_LENGTH = 200
 
 
@@ -96,6 +114,21 @@ def check_probe(path: str, timeout: float) -> None:
         raise BadSetting(f"bad_gateway_probe_path is {path!r}; it must begin with / and hold no space or control character.")
     if not 0 < timeout <= _LONGEST_PROBE:
         raise BadSetting(f"bad_gateway_probe_timeout is {timeout}; it must be above 0 and at most {_LONGEST_PROBE:.0f} seconds.")
+
+
+def check_serial(sizes: list) -> None:
+    """Refuse batches that hold no host, or that nobody can count."""
+    for size in sizes or [""]:
+        if isinstance(size, bool) or not re.fullmatch(r"[1-9][0-9]{0,5}|(?:[1-9][0-9]?|100)%", str(size), re.ASCII):
+            raise BadSetting(f"bad_gateway_serial has {size!r}; each batch must be a number of hosts above zero, or a share such as '10%'.")
+
+
+def check_limits(max_hosts: int, confirm_within: int) -> None:
+    """Refuse a run that may change no host, and a time in which nothing can be verified."""
+    if max_hosts < 1:
+        raise BadSetting(f"bad_gateway_max_hosts is {max_hosts}; it must be above zero. To change nothing, set bad_gateway_apply=none.")
+    if not 60 <= confirm_within <= _LONGEST_CONFIRMATION:
+        raise BadSetting(f"bad_gateway_confirm_within is {confirm_within}; it must be from 60 to {_LONGEST_CONFIRMATION} seconds.")
 
 
 def report_folder(path: str) -> str:

@@ -198,7 +198,7 @@ def told(indent: str, item: finding.Finding) -> Iterator[Line]:
     if item.fix:
         yield from labelled(PLAIN, indent, "fix", f"[{item.fix.safety}] {columns.clean(item.fix.summary, _PARAGRAPH)}")
     if item.next.strip():
-        yield from _command(indent, item.next)
+        yield from command(indent, item.next)
 
 
 def _routes(indent: str, item: finding.Finding) -> Iterator[Line]:
@@ -276,9 +276,9 @@ def _names(names: Iterable[str]) -> str:
     return columns.listed([_name(name) for name in names], _NAMES)
 
 
-def _command(indent: str, command: str) -> Iterator[Line]:
+def command(indent: str, written: str) -> Iterator[Line]:
     """Show a command so that it can be pasted, or say where it is whole."""
-    lines = columns.wrap_command(command, WIDTH - len(indent) - _LABEL)
+    lines = columns.wrap_command(written, WIDTH - len(indent) - _LABEL)
     if not lines:
         yield from labelled(PLAIN, indent, "next", 'cannot be shown in lines; it is the "next" of this finding in report.json')
     for index, line in enumerate(lines):

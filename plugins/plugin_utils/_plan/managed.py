@@ -1,0 +1,32 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that come from elsewhere: what is edited in them is lost with the next deployment.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Instance
+
+# Folders whose content is replaced as a whole: releases of a deployment, stores of packages, volumes of Kubernetes (atomic_writer.go), packages.
+_REPLACED = re.compile(r"/releases?/[^/]+/|^/(?:nix|gnu)/store/|^/snap/|/\.\.data/|/\.\.[0-9]{4}_[0-9_.]+/|^/usr/(?!local/)")
+
+
+def why(instance: Instance, path: str, headers_allowed: bool) -> str:
+    """Return why a configuration file is not to be edited, or ""; headers_allowed: it may be although it says that a program writes it."""
+    entry = next((file for file in instance.raw.get("files") or () if file["path"] == path), None)
+    if entry is None:
+        return f"{path} was not read"
+    real = entry.get("real_path") or path
+    if _REPLACED.search(real):
+        return f"{path}{f' is {real},' if real != path else ' is'} in a folder that is replaced as a whole"
+    if entry.get("read_only"):
+        return f"{path} is on a file system that is read-only"
+    by = entry.get("managed") or ""
+    if by and not headers_allowed:
+        return f"{path} says that it is written by {by}"
+    return ""

@@ -1,0 +1,251 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to be done on a host: from its findings and what its user allows to ordered steps, work for a person, and what is held back.
+
+Only what is proven is put right, and causes alone: a risk or a piece of advice only where its id is allowed by name.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, Finding, HostResult, order
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import managed, slots
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import ORDER, REMEDIES
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY
+
+NONE, SAFE_ONLY, ALL = "none", "safe", "risky"
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What the user of a host allows.
+
+    apply         "none", "safe" or "risky": the riskiest that is done unasked
+    ids           what is done besides where apply is not "none", by id: risky ones, risks, advice
+    edit_managed  files that say they are written by another program may be edited
+    """
+
+    apply: str = SAFE_ONLY
+    ids: tuple[str, ...] = ()
+    edit_managed: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """One item for the role of a remedy, and the findings that ask for it, the first to look at first."""
+
+    item: dict
+    findings: tuple[Finding, ...]
+
+    @property
+    def safety(self) -> str:
+        """Return the worst safety of its findings."""
+        return RISKY if any(finding.fix.safety == RISKY for finding in self.findings) else "safe"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one remedy does on a host; notes are sentences that a reader should know before."""
+
+    remedy: str
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def safety(self) -> str:
+        """Return the worst safety of its changes."""
+        return RISKY if any(change.safety == RISKY for change in self.changes) else "safe"
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what it puts right."""
+        return tuple(dict.fromkeys(finding for change in self.changes for finding in change.findings))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of what it puts right."""
+        return tuple(dict.fromkeys(finding.id for finding in self.findings))
+
+
+@dataclass(frozen=True)
+class Manual:
+    """Work for a person: why it is not done here, or "" where no remedy does it; and the lines to change, as a unified diff, or ""."""
+
+    finding: Finding
+    why: str = ""
+    patch: str = ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A finding whose remedy is not used: why, and the setting that would allow it, or ""."""
+
+    finding: Finding
+    why: str
+    setting: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done on a host.
+
+    status, why  as in its HostResult
+    steps        in the order in which they are done
+    manual, held in the order of the findings
+    reloads      main files of the nginx that are loaded anew
+    """
+
+    host: str
+    status: str
+    why: str
+    steps: tuple[Step, ...] = ()
+    manual: tuple[Manual, ...] = ()
+    held: tuple[Held, ...] = ()
+    reloads: tuple[str, ...] = field(default=())
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what the steps put right."""
+        return tuple(dict.fromkeys(finding for step in self.steps for finding in step.findings))
+
+    def without_steps(self, why: str, setting: str) -> Plan:
+        """Return the plan with all of its steps held back."""
+        held = tuple(Held(finding, why, setting) for finding in self.findings)
+        return replace(self, steps=(), held=held + self.held, reloads=())
+
+
+def build(result: HostResult, host: Host | None, allowed: Allowed) -> Plan:
+    """Return the plan for a host; host is its model, None where there is none, and then there is nothing to do."""
+    manual: list[Manual] = []
+    held: list[Held] = []
+    wanted: list[tuple[str, Change]] = []
+    for finding in sorted(result.findings, key=order):
+        sorted_out = _sorted(finding, host, allowed)
+        if isinstance(sorted_out, Manual):
+            manual.append(sorted_out)
+        elif isinstance(sorted_out, Held):
+            held.append(sorted_out)
+        else:
+            wanted += sorted_out
+    kept, refused = _without_conflicts(_merged(wanted))
+    held += refused
+    steps = tuple(
+        Step(remedy, tuple(change for name, change in kept if name == remedy), tuple(_notes(remedy, kept, host)))
+        for remedy in ORDER
+        if any(name == remedy for name, _change in kept)
+    )
+    return Plan(result.name, result.status, result.why, steps, tuple(manual), tuple(held), tuple(_reloads(kept, host)))
+
+
+def _sorted(finding: Finding, host: Host | None, allowed: Allowed) -> Manual | Held | list[tuple[str, Change]]:
+    """Return what becomes of a finding: work for a person, held back, or changes by the name of their remedy."""
+    fix = finding.fix
+    able = bool(host and fix and fix.remedy in REMEDIES and fix.changes and fix.safety != MANUAL)
+    named = finding.id in allowed.ids
+    if finding.kind != CAUSE and not named:
+        return Held(finding, "nothing fails for it yet", f"bad_gateway_allow={finding.id}") if able and finding.certainty == PROVEN else []
+    if not able:
+        return Manual(finding)
+    if finding.certainty != PROVEN:
+        return Held(finding, f"it is {finding.certainty}, not proven")
+    if allowed.apply == NONE:
+        return Held(finding, "bad_gateway_apply is none", f"bad_gateway_apply={fix.safety}")
+    if fix.safety == RISKY and allowed.apply != ALL and not named:
+        return Held(finding, "it is risky", f"bad_gateway_apply=risky, or bad_gateway_allow={finding.id}")
+    if any(slots.is_hidden(item) for item in fix.changes):
+        return Manual(finding, "a word that is hidden as a secret would be part of the change")
+    return _guarded(finding, host, allowed)
+
+
+def _guarded(finding: Finding, host: Host, allowed: Allowed) -> Manual | Held | list[tuple[str, Change]]:
+    """Return the changes of a finding that is to be put right, unless what they touch may not be touched."""
+    fix = finding.fix
+    files = slots.files(fix.changes)
+    if REMEDIES[fix.remedy].edits:
+        for instance in host.instances:
+            for path in files:
+                if path in instance.configuration.doubtful:
+                    return Held(finding, f"{path} is read differently by two parsers, and is not edited")
+                elsewhere = managed.why(instance, path, allowed.edit_managed) if path in instance.configuration.files else ""
+                if elsewhere:
+                    return Manual(finding, f"{elsewhere}; change it where it comes from")
+    if REMEDIES[fix.remedy].loads:
+        for instance in _instances(finding, host, files):
+            refused = (instance.test.get("value") or {}).get("valid") is False
+            if refused:
+                return Held(finding, f"nginx refuses {instance.id} as it stands, so that nothing can be loaded: mend that first")
+    return [(fix.remedy, Change(item, (finding,))) for item in fix.changes]
+
+
+def _instances(finding: Finding, host: Host, files: Iterable[str]) -> tuple[Instance, ...]:
+    """Return the nginx that a finding is about: those that read one of the files, or the one that it stands in, else all."""
+    places = {*files, *([finding.at.file] if finding.at else [])}
+    found = tuple(instance for instance in host.instances if places & {instance.id, instance.raw.get("conf_path"), *instance.configuration.files})
+    return found or host.instances
+
+
+def _merged(wanted: Iterable[tuple[str, Change]]) -> list[tuple[str, Change]]:
+    """Return the changes with the same one of several findings once."""
+    merged: dict[tuple[str, str], tuple[str, Change]] = {}
+    for remedy, change in wanted:
+        key = (remedy, slots.text(change.item))
+        first = merged.get(key)
+        findings = first[1].findings if first else ()
+        merged[key] = (remedy, Change(change.item, (*findings, *(item for item in change.findings if item not in findings))))
+    return list(merged.values())
+
+
+def _without_conflicts(wanted: list[tuple[str, Change]]) -> tuple[list[tuple[str, Change]], list[Held]]:
+    """Return the changes that stand, and what is held back because two changes want the same place to be different.
+
+    What starts a backend stands before what leads nginx elsewhere; of any other two, neither is done: which one is right is for a person to say.
+    """
+    refused: dict[int, str] = {}
+    for index, (remedy, change) in enumerate(wanted):
+        for other_index, (other_remedy, other) in enumerate(wanted):
+            if index == other_index:
+                continue
+            if remedy == "repoint_upstream" and other_remedy == "start_backend" and _same_endpoint(change, other):
+                refused[index] = f"{other.findings[0].id} starts what listens there"
+            elif slots.clash(slots.of(remedy, change.item), slots.of(other_remedy, other.item)):
+                refused[index] = f"{other.findings[0].id} ({other_remedy}) wants the same place to be different; neither is done"
+    kept = [pair for index, pair in enumerate(wanted) if index not in refused]
+    held = [Held(finding, why) for index, why in sorted(refused.items()) for finding in wanted[index][1].findings]
+    # What is done for a finding is done whole, or not at all.
+    halved = {id(item.finding) for item in held}
+    broken = [pair for pair in kept if all(id(finding) in halved for finding in pair[1].findings)]
+    return [pair for pair in kept if pair not in broken], list(dict.fromkeys(held))
+
+
+def _same_endpoint(change: Change, other: Change) -> bool:
+    ends = [{route["endpoint"] for finding in item.findings for route in (finding.route, *finding.also) if route} for item in (change, other)]
+    return bool(ends[0] & ends[1])
+
+
+def _reloads(kept: Iterable[tuple[str, Change]], host: Host | None) -> Iterator[str]:
+    """Return the main files of the nginx that the changes need loaded anew."""
+    needed = {
+        instance.raw.get("conf_path") or instance.id
+        for remedy, change in kept
+        if REMEDIES[remedy].loads
+        for finding in change.findings
+        for instance in _instances(finding, host, slots.files([change.item]))
+    }
+    return (path for instance in (host.instances if host else ()) for path in [instance.raw.get("conf_path") or instance.id] if path in needed)
+
+
+def _notes(remedy: str, kept: Iterable[tuple[str, Change]], host: Host) -> Iterator[str]:
+    """Return what a reader should know before a step: what else the reload loads."""
+    if not REMEDIES[remedy].edits:
+        return
+    files = slots.files([change.item for name, change in kept if name == remedy])
+    for instance in host.instances:
+        newer = [path for path in instance.newer_files if instance.running]
+        if newer and set(files) & set(instance.configuration.files):
+            yield f"the reload also loads what was changed since nginx read its configuration: {', '.join(newer)}"

@@ -36,6 +36,11 @@ class Allowed:
     edit_managed: bool = False
 
 
+def _distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings with each of them once."""
+    return tuple({id(finding): finding for finding in findings}.values())
+
+
 @dataclass(frozen=True)
 class Change:
     """One item for the role of a remedy, and the findings that ask for it, the first to look at first."""
@@ -65,7 +70,7 @@ class Step:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Return what it puts right."""
-        return tuple(dict.fromkeys(finding for change in self.changes for finding in change.findings))
+        return _distinct(finding for change in self.changes for finding in change.findings)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -112,7 +117,7 @@ class Plan:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Return what the steps put right."""
-        return tuple(dict.fromkeys(finding for step in self.steps for finding in step.findings))
+        return _distinct(finding for step in self.steps for finding in step.findings)
 
     def without_steps(self, why: str, setting: str) -> Plan:
         """Return the plan with all of its steps held back."""
@@ -216,11 +221,10 @@ def _without_conflicts(wanted: list[tuple[str, Change]]) -> tuple[list[tuple[str
             elif slots.clash(slots.of(remedy, change.item), slots.of(other_remedy, other.item)):
                 refused[index] = f"{other.findings[0].id} ({other_remedy}) wants the same place to be different; neither is done"
     kept = [pair for index, pair in enumerate(wanted) if index not in refused]
-    held = [Held(finding, why) for index, why in sorted(refused.items()) for finding in wanted[index][1].findings]
+    whys = {id(finding): (finding, why) for index, why in sorted(refused.items()) for finding in wanted[index][1].findings}
     # What is done for a finding is done whole, or not at all.
-    halved = {id(item.finding) for item in held}
-    broken = [pair for pair in kept if all(id(finding) in halved for finding in pair[1].findings)]
-    return [pair for pair in kept if pair not in broken], list(dict.fromkeys(held))
+    whole = [pair for pair in kept if any(id(finding) not in whys for finding in pair[1].findings)]
+    return whole, [Held(finding, why) for finding, why in whys.values()]
 
 
 def _same_endpoint(change: Change, other: Change) -> bool:

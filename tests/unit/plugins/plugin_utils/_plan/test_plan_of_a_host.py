@@ -1,0 +1,250 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for a host: what is done, in which order, what is left to a person, and what is held back and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix, HostResult
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Allowed, Plan, build
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import MAIN, NOW, SITES, World
+
+TCP = "127.0.0.1:3000"
+SHOP = SITES + "shop"
+ALL = Allowed("risky")
+
+
+def at(line: int = 3, file: str = SHOP, words: str = "location /") -> dict:
+    return {"file": file, "line": line, "expects": words}
+
+
+def finding(name: str = "upstream-timeout", remedy: str | None = "upstream_timeout", *changes: dict, safety: str = "risky", **more) -> Finding:
+    values = {
+        "id": name, "kind": "cause", "certainty": "proven", "rank": 1, "at": Place(SHOP, 3), "says": f"{name} was seen.", "evidence": (),
+        "route": {"listen": "*:80", "server": "shop.example", "location": "/", "pass": f"proxy_pass http://{TCP}", "endpoint": TCP},
+        "alternatives": (), "next": "",
+    }
+    return Finding(**{**values, "fix": Fix(remedy, safety, f"Mend {name}.", "", changes), **more})
+
+
+def start(**more) -> Finding:
+    return finding("backend-not-running", "start_backend", {"manager": "systemd", "name": "shop.service", "endpoint": TCP}, safety="safe", **more)
+
+
+def slow(read: str = "120s", line: int = 3, **more) -> Finding:
+    return finding("upstream-timeout", "upstream_timeout", {"context": at(line), "module": "proxy", "read": read}, **more)
+
+
+def plan(*findings: Finding, allowed: Allowed = ALL, world: World | None = None) -> Plan:
+    world = world or World().passes(f"http://{TCP}")
+    return build(HostResult("web1", "diagnosed", "", {}, findings, (), ()), Host.of(world.bundle()), allowed)
+
+
+def steps(made: Plan) -> dict[str, list[dict]]:
+    return {step.remedy: [change.item for change in step.changes] for step in made.steps}
+
+
+def test_the_steps_come_in_the_order_in_which_a_host_needs_them():
+    reload = finding("reload-pending", "reload_nginx", {"path": MAIN}, safety="safe", route=None)
+    point = finding("backend-wrong-port", "repoint_upstream", {"context": at(9), "at": {"file": SHOP, "line": 9}}, route=None)
+    assert list(steps(plan(slow(), reload, point, start()))) == ["start_backend", "repoint_upstream", "upstream_timeout", "reload_nginx"]
+
+
+def test_what_a_unit_needs_is_planned_from_what_was_judged():
+    world = World().passes(f"http://{TCP}").unit("shop.service", TCP, active="inactive")
+    made = build(world.judge(), Host.of(world.bundle()), Allowed())
+    assert steps(made) == {"start_backend": [{"manager": "systemd", "name": "shop.service", "endpoint": TCP}]}
+    assert (made.steps[0].safety, made.steps[0].ids, made.manual, made.held, made.reloads) == ("safe", ("backend-not-running",), (), (), ())
+
+
+def test_a_healthy_host_has_nothing_to_do():
+    world = World().passes(f"http://{TCP}").service("shop.service", TCP)
+    assert build(world.judge(), Host.of(world.bundle()), ALL) == Plan("web1", "diagnosed", "")
+
+
+def test_the_same_change_for_two_findings_is_made_once():
+    made = plan(start(), start(id="tunnel-down", rank=2))
+    assert steps(made)["start_backend"] == [{"manager": "systemd", "name": "shop.service", "endpoint": TCP}]
+    assert made.steps[0].ids == ("backend-not-running", "tunnel-down")
+
+
+def test_changes_of_two_findings_of_one_remedy_are_one_step():
+    assert [item["context"]["line"] for item in steps(plan(slow(), slow(line=7, rank=2)))["upstream_timeout"]] == [3, 7]
+
+
+# --- what is allowed
+
+
+@pytest.mark.parametrize(
+    ("allowed", "done"),
+    [
+        (Allowed(), ["start_backend"]),
+        (Allowed("risky"), ["start_backend", "upstream_timeout"]),
+        (Allowed("safe", ("upstream-timeout",)), ["start_backend", "upstream_timeout"]),
+        (Allowed("safe", ("keepalive-race",)), ["start_backend"]),
+        (Allowed("none", ("upstream-timeout",)), []),
+    ],
+)
+def test_what_is_allowed_is_done_and_the_rest_is_held_back(allowed, done):
+    made = plan(start(), slow(), allowed=allowed)
+    assert list(steps(made)) == done
+    assert len(made.held) == 2 - len(done)
+
+
+def test_what_is_held_back_names_the_setting_that_would_allow_it():
+    (held,) = plan(slow(), allowed=Allowed()).held
+    assert (held.why, held.setting) == ("it is risky", "bad_gateway_apply=risky, or bad_gateway_allow=upstream-timeout")
+    (held,) = plan(start(), allowed=Allowed("none")).held
+    assert (held.why, held.setting) == ("bad_gateway_apply is none", "bad_gateway_apply=safe")
+
+
+@pytest.mark.parametrize("certainty", ["likely", "possible"])
+def test_what_is_not_proven_is_never_done(certainty):
+    made = plan(start(certainty=certainty), allowed=Allowed("risky", ("backend-not-running",)))
+    assert not made.steps
+    assert made.held[0].why == f"it is {certainty}, not proven"
+
+
+@pytest.mark.parametrize("kind", ["risk", "advice"])
+def test_a_risk_or_advice_is_done_only_where_its_id_is_allowed(kind):
+    made = plan(slow(kind=kind))
+    assert not made.steps and not made.manual
+    assert made.held[0].setting == "bad_gateway_allow=upstream-timeout"
+    assert list(steps(plan(slow(kind=kind), allowed=Allowed("safe", ("upstream-timeout",))))) == ["upstream_timeout"]
+    assert not plan(slow(kind=kind, certainty="likely"), allowed=Allowed("safe", ("upstream-timeout",))).steps
+
+
+def test_a_risk_that_only_a_person_can_mend_is_not_told():
+    made = plan(finding("single-backend", None, safety="manual", kind="advice"))
+    assert made == Plan("web1", "diagnosed", "")
+
+
+@pytest.mark.parametrize("fix", [{"remedy": None}, {"remedy": "no_such_role"}])
+def test_what_no_role_can_do_is_for_a_person(fix):
+    made = plan(finding("config-invalid", fix["remedy"], {"a": 1}))
+    assert not made.steps and made.manual[0].finding.id == "config-invalid"
+
+
+def test_a_remedy_that_knows_too_little_is_for_a_person():
+    made = plan(finding("socket-permission", "socket_access"))
+    assert not made.steps and made.manual[0].finding.id == "socket-permission"
+
+
+def test_a_hidden_word_is_never_part_of_a_change():
+    made = plan(finding("upstream-timeout", "upstream_timeout", {"context": at(words="location /redacted:0123abcd"), "read": "120s"}))
+    assert not made.steps and "hidden" in made.manual[0].why
+
+
+# --- conflicts
+
+
+def test_two_wishes_for_one_place_are_both_held_back():
+    made = plan(slow("120s"), slow("60s", id="keepalive-race", rank=2))
+    assert not made.steps
+    assert [held.finding.id for held in made.held] == ["upstream-timeout", "keepalive-race"]
+    assert made.held[0].why == "keepalive-race (upstream_timeout) wants the same place to be different; neither is done"
+
+
+def test_different_wishes_for_one_place_are_both_done():
+    other = finding("network-unreachable", "upstream_timeout", {"context": at(), "module": "proxy", "connect": "5s"})
+    assert len(steps(plan(slow(), other))["upstream_timeout"]) == 2
+
+
+def test_two_remedies_do_not_write_one_pass_anew():
+    place = {"context": at(1, words="server"), "at": {"file": SHOP, "line": 3}}
+    made = plan(
+        finding("backend-wrong-port", "repoint_upstream", {**place, "args": ["http://127.0.0.1:3001"]}),
+        finding("tls-to-plain-backend", "upstream_scheme", {**place, "scheme": "http"}),
+    )
+    assert not made.steps and len(made.held) == 2
+
+
+def test_a_backend_is_started_before_nginx_is_led_elsewhere():
+    point = finding("backend-wrong-port", "repoint_upstream", {"context": at(1), "at": {"file": SHOP, "line": 3}})
+    made = plan(start(), point)
+    assert list(steps(made)) == ["start_backend"]
+    assert made.held[0].why == "backend-not-running starts what listens there"
+
+
+def test_what_is_wanted_for_a_finding_is_done_whole_or_not_at_all():
+    both = finding("x", "upstream_timeout", {"context": at(), "read": "1s"}, {"context": at(7), "read": "1s"})
+    made = plan(both, finding("y", "upstream_timeout", {"context": at(), "read": "2s"}))
+    assert not made.steps and {held.finding.id for held in made.held} == {"x", "y"}
+
+
+# --- files that are not ours to edit
+
+
+def with_file(**more) -> World:
+    world = World().passes(f"http://{TCP}")
+    world.instance["files"][-1].update(more)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ({"managed": "Ansible"}, "says that it is written by Ansible"),
+        ({"real_path": "/srv/shop/releases/20260101/nginx.conf"}, "is /srv/shop/releases/20260101/nginx.conf, in a folder that is replaced as a whole"),
+        ({"real_path": "/nix/store/abc-nginx.conf"}, "in a folder that is replaced"),
+        ({"real_path": "/etc/nginx/..2026_01_01/shop"}, "in a folder that is replaced"),
+        ({"read_only": True}, "is on a file system that is read-only"),
+    ],
+)
+def test_a_file_that_comes_from_elsewhere_is_for_a_person(entry, why):
+    made = plan(slow(), world=with_file(**entry))
+    assert not made.steps
+    assert why in made.manual[0].why and "change it where it comes from" in made.manual[0].why
+
+
+def test_a_header_can_be_overruled_and_a_release_folder_cannot():
+    allowed = Allowed("risky", edit_managed=True)
+    assert plan(slow(), world=with_file(managed="Ansible"), allowed=allowed).steps
+    assert not plan(slow(), world=with_file(real_path="/srv/shop/releases/1/nginx.conf"), allowed=allowed).steps
+
+
+@pytest.mark.parametrize("path", ["/etc/nginx/sites-available/shop", "/usr/local/nginx/conf/shop", "/srv/releases.conf"])
+def test_a_link_to_a_file_of_the_host_itself_is_followed(path):
+    assert plan(slow(), world=with_file(real_path=path)).steps
+
+
+def test_a_backend_is_started_whoever_wrote_the_configuration():
+    assert plan(start(), world=with_file(managed="Ansible")).steps
+
+
+def test_a_file_that_two_parsers_read_differently_is_not_edited():
+    world = World().file(SHOP, "server { listen 80; location / { proxy_pass http://127.0.0.1:3000; } if ($a = '}') { return 204; } set $b {; }\n")
+    host = Host.of(world.bundle())
+    assert SHOP in host.instances[0].configuration.doubtful
+    made = plan(slow(), world=world)
+    assert not made.steps and "two parsers" in made.held[0].why
+
+
+# --- loading
+
+
+def test_the_nginx_that_is_edited_is_loaded_anew_once():
+    assert plan(slow(), slow(line=7)).reloads == (MAIN,)
+
+
+def test_a_backend_alone_needs_no_reload():
+    assert plan(start()).reloads == ()
+
+
+def test_nothing_is_edited_or_loaded_while_nginx_refuses_its_configuration():
+    made = plan(start(), slow(), world=World().passes(f"http://{TCP}").invalid())
+    assert list(steps(made)) == ["start_backend"]
+    assert "nginx refuses" in made.held[0].why
+
+
+def test_what_a_reload_loads_besides_is_said():
+    made = plan(slow(), world=World().passes(f"http://{TCP}").file(MAIN, "events {}\nhttp { include sites-enabled/*; }\n", mtime=NOW - 60))
+    assert made.steps[0].notes == (f"the reload also loads what was changed since nginx read its configuration: {MAIN}",)
+
+
+def test_a_host_without_a_model_gets_nothing_done():
+    assert not build(HostResult("web1", "diagnosed", "", {}, (start(),), (), ()), None, ALL).steps

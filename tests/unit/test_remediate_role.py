@@ -1,0 +1,45 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role that works through a plan: it knows each remedy that has a role, in the order in which a host needs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import ORDER
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+# Roles that are no remedies.
+OTHERS = {"diagnose", "report", "remediate"}
+
+
+def test_every_role_is_known():
+    assert {folder.name for folder in ROLES.iterdir()} - OTHERS <= set(ORDER)
+
+
+def test_each_remedy_with_a_role_is_done_in_its_turn():
+    wanted = [
+        {
+            "name": f"Do what {name} does",
+            "ansible.builtin.include_role": {"name": f"webops.bad_gateway.{name}"},
+            "vars": {
+                f"{name}_changes": f"{{{{ remediate_plan.steps.{name} }}}}",
+                f"{name}_checkpoint": "{{ remediate_checkpoint.id | default('') }}",
+            },
+            "when": f"remediate_plan.steps.{name} is defined",
+        }
+        for name in ORDER
+        if (ROLES / name).is_dir()
+    ]
+    assert yaml.safe_load((ROLES / "remediate" / "tasks" / "steps.yml").read_text(encoding="utf-8")) == wanted
+
+
+def test_each_role_takes_what_it_is_handed():
+    for name in ORDER:
+        if (ROLES / name).is_dir():
+            specs = yaml.safe_load((ROLES / name / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+            options = specs["argument_specs"]["main"]["options"]
+            assert options[f"{name}_changes"]["type"] == "list" and options[f"{name}_checkpoint"]["type"] == "str"

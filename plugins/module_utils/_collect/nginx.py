@@ -335,6 +335,7 @@ class Instance:
             "build": self.build,
             "conf_path": _shown(self.conf_path),
             "prefix": _shown(self.prefix),
+            "page_size": os.sysconf("SC_PAGE_SIZE"),
             "files": self._files(self.main, self.redaction) or [_unread(self.conf_path, self.why)],
             "includes": [_include(include) for include in self.loaded["includes"]],
             "error_logs": self.error_logs(),

@@ -11,7 +11,7 @@ nginx has four ways to hand a directive down, by the merge function of its modul
     array      the same; one at an inner level drops all those of the outer levels
     own        it belongs to its own block and is handed down to none
 
-Defaults are those of the same merge functions; a page of memory is taken as 4 KB.
+Defaults are those of the same merge functions.
 
 This module is private to the collection.
 """
@@ -39,6 +39,8 @@ _TIME_UNITS = {"y": 31536000, "M": 2592000, "w": 604800, "d": 86400, "h": 3600, 
 _TIME = re.compile("".join(rf"(?:([0-9]{{1,10}}){unit}(?![a-z]) ?)?" for unit in _TIME_UNITS), re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,10}", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,18})([kKmMgG]?)", re.ASCII)
+# The page of memory that the table below is for.
+_PAGE = 4096
 _SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -128,13 +130,15 @@ def in_force(name: str, levels: Sequence[Sequence[Statement]]) -> tuple[Directiv
     return ()
 
 
-def default(name: str, version: tuple[int, ...] | None) -> Directive | None:
+def default(name: str, version: tuple[int, ...] | None, page_size: int = _PAGE) -> Directive | None:
     """Return nginx's own value, or None when there is none, or this table does not have it. No version means an old one."""
     changed = _CHANGED.get(name)
     if changed:
         args = next((args for since, args in changed if since <= (version or (0,))), None)
     else:
         args = _DEFAULTS.get(name)
+        if args and name in _PAGES:
+            args = (*args[:-1], f"{(size(args[-1]) or 0) * page_size // _PAGE // 1024}k")
     return Directive(name, args, None) if args else None
 
 
@@ -195,6 +199,8 @@ def _defaults() -> dict[str, tuple[str, ...]]:
 
 
 _DEFAULTS = _defaults()
+# Those that are a number of pages of memory.
+_PAGES = _each(FAMILIES, "buffer_size") | _each(_BUFFERED, "buffers") | {"client_body_buffer_size"}
 _PROTOCOLS = (
     ((1, 27, 3), ("TLSv1.2", "TLSv1.3")),
     ((1, 23, 4), ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")),

@@ -61,7 +61,7 @@ class Site:
         if self.block.name == STREAM:
             default = directives.stream_default(name)
         else:
-            default = directives.default(name, self.configuration.version) or self._computed(name)
+            default = directives.default(name, self.configuration.version, self.configuration.page_size) or self._computed(name)
         return (default,) if default else ()
 
     def _computed(self, name: str) -> directives.Directive | None:

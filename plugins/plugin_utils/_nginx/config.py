@@ -28,6 +28,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place im
 # An include of an include of ... can multiply: this many statements are read and no more.
 MAX_STATEMENTS = 200_000
 _CACHED_CONFIGURATIONS = 128
+# Where the host did not tell.
+_PAGE_SIZE = 4096
 _MAGIC = re.compile(r"[*?\[]")
 _PIECE = re.compile(r"\\.|\[[!^]?\]?[^\]]*\]|.", re.DOTALL)
 TRUNCATED = "truncated"
@@ -65,6 +67,7 @@ class Configuration:
     version     (1, 22, 1), or None when it is not known
     privileged  whether the master runs as root, which decides the default "listen"
     prefix      what relative paths in the files begin at, except those of "include"
+    page_size   of memory, in bytes
     statements  of the main context, with every include in place
     gaps        what could not be read
     files       the parsed files by path
@@ -74,6 +77,7 @@ class Configuration:
     version: tuple[int, ...] | None
     privileged: bool
     prefix: str
+    page_size: int
     statements: tuple[Statement, ...]
     gaps: tuple[Gap, ...]
     files: dict[str, tree.ParsedFile]
@@ -117,6 +121,7 @@ def load(instance: dict) -> Configuration:
         _version(build.get("version") or ""),
         (master.get("uid") or 0) == 0,
         instance.get("prefix") or build.get("prefix") or "",
+        instance.get("page_size") or _PAGE_SIZE,
         tuple(_file(item) for item in instance.get("files") or ()),
         tuple(_include(item) for item in instance.get("includes") or ()),
     )
@@ -145,11 +150,18 @@ def _version(written: str) -> tuple[int, ...] | None:
 
 @functools.lru_cache(maxsize=_CACHED_CONFIGURATIONS)
 def _load(
-    conf_path: str, name: str, version: tuple[int, ...] | None, privileged: bool, prefix: str, files: tuple[_File, ...], includes: tuple[_Include, ...]
+    conf_path: str,
+    name: str,
+    version: tuple[int, ...] | None,
+    privileged: bool,
+    prefix: str,
+    page_size: int,
+    files: tuple[_File, ...],
+    includes: tuple[_Include, ...],
 ) -> Configuration:
     reader = _Reader(conf_path, files, includes)
     statements = reader.read()
-    return Configuration(name, version, privileged, prefix, statements, tuple(dict.fromkeys(reader.gaps)), reader.parsed)
+    return Configuration(name, version, privileged, prefix, page_size, statements, tuple(dict.fromkeys(reader.gaps)), reader.parsed)
 
 
 class _Reader:

@@ -13,10 +13,10 @@ The header that the probe got is larger than the buffer in force: proven. Record
 header" within the log window, made under the configuration that runs: likely.
 
 ## Fix
-Raise the buffer size of that location with buffers and busy size that go with it. nginx refuses a
-configuration in which they do not: the larger of buffer size and one buffer must be at most the busy size,
-and the busy size at most all buffers but one. Safe up to 32k; a header above that is for the application to
-shrink.
+Raise the buffer size of that location, and the buffers, busy size and temporary file sizes in force there as far as nginx
+would refuse them otherwise: the larger of buffer size and one buffer must be at most the busy size, and the busy size at most
+all buffers but one. A location within it whose own buffers would be refused then gets what it needs. Safe up to 32k; a header
+above that is for the application to shrink.
 
 ## When it stays silent
 The header fits, and the log has no such record, or only those from before the buffer was changed.
@@ -26,16 +26,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import buffers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.buffers import Buffers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.locations import Location
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import INVALID_HEADER, MANUAL, SAFE, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
 
 _CEILING = 32 * 1024
 _USUAL = 16 * 1024
 _PAGE = 4 * 1024
-# Families whose buffer size is tied to *_buffers and *_busy_buffers_size; grpc and memcached have a size alone.
-_WITH_BUFFERS = ("proxy", "fastcgi", "uwsgi", "scgi")
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -64,7 +68,7 @@ def check(host: Host) -> Iterator[Finding]:
                 *show_log(leg, "header-too-big"),
                 *show_paths(leg, "header-too-big"),
             ],
-            _fix(leg.route.family, leg.route.location_label, needed),
+            _fix(leg, needed),
             f"grep -n buffer {leg.route.at.quoted_file}",
             at=buffer.at,
             failure=INVALID_HEADER,
@@ -83,14 +87,63 @@ def _larger(size: int) -> int:
     return min(max(2 * size, _USUAL), _CEILING) if size < _CEILING else 2 * size
 
 
-def _fix(family: str, location: str, needed: int) -> Fix:
+def _fix(leg: Leg, needed: int) -> Fix:
     if needed > _CEILING:
         return Fix(remedy=None, safety=MANUAL, summary="Shrink the header in the application: it is larger than any sensible buffer.")
-    size = f"{needed // 1024}k"
-    lines = f"{family}_buffer_size {size};"
-    if family in _WITH_BUFFERS:
-        lines += f" {family}_buffers 8 {size}; {family}_busy_buffers_size {2 * needed // 1024}k;"
-    return Fix(remedy="response_buffers", safety=SAFE, summary=f"In location {location}: {lines}")
+    site, family = leg.route.site, leg.route.family
+    block, now = _edit.home(site), buffers.at(site, family)
+    if family in buffers.FAMILIES and not now or not _edit.legible(*block.args):
+        return Fix(remedy=None, safety=MANUAL, summary=f"Raise {family}_buffer_size to {needed // 1024}k, with {family}_buffers that go with it.")
+    edits = [(block, {"buffer_size": f"{needed // 1024}k"})]
+    if now:
+        wanted = now.with_header(needed)
+        inside = _inside(site.location, now, wanted, family) if site.location else ()
+        # Those within it first: what they inherit has to go with what they have before it comes.
+        edits = [*inside, (block, _missing(block, wanted, family))]
+    places = [place for statement, values in edits for place in _places(statement, values, family)]
+    summary = " ".join(_sentence(statement, values, family) for statement, values in reversed(edits))
+    return Fix(
+        remedy="response_buffers",
+        safety=SAFE,
+        summary=f"{summary} {_edit.shared(site.configuration, places)}".strip(),
+        changes=tuple(_change(statement, values, family) for statement, values in edits),
+    )
+
+
+def _inside(location: Location, before: Buffers, after: Buffers, family: str) -> Iterator[tuple[Statement, dict[str, str]]]:
+    """Yield the locations within one whose own buffers would not go with what they inherit then, and what they need."""
+    for child in location.children:
+        block = child.statement
+        was, here = (buffers.within(outer, block.block or (), family) for outer in (before, after))
+        if was and here and not here.accepted:
+            here = was.with_header(here.header)
+            yield from _inside(child, was, here, family)
+            yield block, _missing(block, here, family)
+        elif was and here:
+            yield from _inside(child, was, here, family)
+
+
+def _missing(block: Statement, wanted: Buffers, family: str) -> dict[str, str]:
+    """Return the directives that a block itself has not yet as wanted, so that it depends on no other block."""
+    there = {name: _edit.own(block, f"{family}_{name}") for name in buffers.NAMES}
+    own = buffers.within(wanted, block.block or (), family)
+    values = own.written() if own else {}
+    return {name: value for name, value in wanted.written().items() if not there[name] or values.get(name) != value}
+
+
+def _change(block: Statement, values: dict[str, str], family: str) -> dict:
+    there = {name: _edit.own(block, f"{family}_{name}") for name in values}
+    replaces = {name: " ".join(statement.args) for name, statement in there.items() if statement}
+    return {"context": _edit.context(block), "module": family, **values, **({"replaces": replaces} if replaces else {})}
+
+
+def _places(block: Statement, values: dict[str, str], family: str) -> Iterator[Place]:
+    yield block.at
+    yield from (statement.at for statement in (_edit.own(block, f"{family}_{name}") for name in values) if statement)
+
+
+def _sentence(block: Statement, values: dict[str, str], family: str) -> str:
+    return f"In {' '.join((block.name, *block.args))}: {' '.join(f'{family}_{name} {value};' for name, value in values.items())}"
 
 
 RULE = Rule(

@@ -128,6 +128,8 @@ def _fix(host: Host, leg: Leg, name: str, timeout: Directive, measured: float) -
     if not wanted:
         return Fix(remedy=None, safety=MANUAL, summary=f"{timeout.name} {why}; {_LASTING}")
     block = _edit.home(leg.route.site)
+    if not _edit.legible(*block.args):
+        return Fix(remedy=None, safety=MANUAL, summary=f"Set {timeout.name} {wanted}s in that location only ({why}); {_LASTING}")
     change = {"context": _edit.context(block), "module": timeout.name.partition("_")[0], phase: f"{wanted}s"}
     places = [block.at]
     there = _edit.own(block, timeout.name)

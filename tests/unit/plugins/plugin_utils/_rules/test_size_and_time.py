@@ -48,8 +48,8 @@ def test_the_header_against_the_buffer_in_force(size, directives, fits):
 @pytest.mark.parametrize(
     ("size", "safety", "summary"),
     [
-        (4097, "safe", "In location /: proxy_buffer_size 8k; proxy_buffers 8 8k; proxy_busy_buffers_size 16k;"),
-        (32768, "safe", "In location /: proxy_buffer_size 32k; proxy_buffers 8 32k; proxy_busy_buffers_size 64k;"),
+        (4097, "safe", "In location /: proxy_buffer_size 8k; proxy_buffers 4 8k;"),
+        (32768, "safe", "In location /: proxy_buffer_size 32k; proxy_buffers 4 32k;"),
         (32769, "manual", "Shrink the header in the application: it is larger than any sensible buffer."),
     ],
 )

@@ -111,3 +111,86 @@ def test_a_time_of_a_file_that_others_include_is_said_to_be_theirs_too():
     )
     fix = fix_of(world.service("shop.service", TCP).reply(TCP, {"seconds": 1.4}), "upstream-timeout")
     assert fix.summary.endswith("/etc/nginx/slow:1 is included in 2 places, which all get it.")
+
+
+# --- response-header-too-big
+
+
+def header(size: int, *lines: str, page: int = 4096) -> World:
+    """Return a host whose backend sends a response header of that many bytes to a site of these lines."""
+    world = World().site(*(lines or (f"location / {{ proxy_pass http://{TCP}; }}",))).service("shop.service", TCP).reply(TCP, {"header_bytes": size})
+    world.instance["page_size"] = page
+    return world
+
+
+@pytest.mark.parametrize(
+    ("size", "has", "wanted"),
+    [
+        (4097, "", {"buffer_size": "8k", "buffers": "4 8k"}),
+        (9000, "", {"buffer_size": "16k", "buffers": "4 16k"}),
+        (32768, "", {"buffer_size": "32k", "buffers": "4 32k"}),
+        (9000, "proxy_buffers 8 16k;", {"buffer_size": "16k"}),
+        (9000, "proxy_buffers 64 8k;", {"buffer_size": "16k", "buffers": "32 16k"}),
+        (9000, "proxy_buffers 8 8k; proxy_buffer_size 8k;", {"buffer_size": "16k", "buffers": "4 16k"}),
+        (9000, "proxy_busy_buffers_size 8k;", {"buffer_size": "16k", "buffers": "4 16k", "busy_buffers_size": "32k"}),
+        (9000, "proxy_busy_buffers_size 24k;", {"buffer_size": "16k", "buffers": "4 16k"}),
+        (9000, "proxy_temp_file_write_size 8k;", {"buffer_size": "16k", "buffers": "4 16k", "temp_file_write_size": "32k"}),
+        (9000, "proxy_max_temp_file_size 8k;", {"buffer_size": "16k", "buffers": "4 16k", "max_temp_file_size": "16k"}),
+        (9000, "proxy_max_temp_file_size 0;", {"buffer_size": "16k", "buffers": "4 16k"}),
+    ],
+)
+def test_buffers_that_go_with_the_header(size, has, wanted):
+    fix = fix_of(header(size, f"location / {{ proxy_pass http://{TCP}; {has} }}"), "response-header-too-big")
+    (change,) = fix.changes
+    own = {line.split()[0][6:]: line.split(None, 1)[1] for line in has.split("; ") for line in [line.strip("; ")] if line}
+    replaced = {name: own[name] for name in wanted if name in own}
+    assert change == {"context": ROOT, "module": "proxy", **wanted, **({"replaces": replaced} if replaced else {})}
+    assert (fix.remedy, fix.safety) == ("response_buffers", "safe")
+    assert fix.summary == f"In location /: {' '.join(f'proxy_{name} {value};' for name, value in wanted.items())}"
+
+
+@pytest.mark.parametrize(("family", "target"), [("grpc", f"grpc_pass grpc://{TCP}"), ("memcached", f"memcached_pass {TCP}")])
+def test_modules_that_have_a_size_and_nothing_else(family, target):
+    world = header(9000, f"location / {{ {target}; {family}_buffer_size 8k; }}")
+    (change,) = fix_of(world, "response-header-too-big").changes
+    assert change == {"context": ROOT, "module": family, "buffer_size": "16k", "replaces": {"buffer_size": "8k"}}
+
+
+def test_what_is_inherited_is_written_where_the_header_needs_it():
+    world = header(9000, "proxy_buffers 4 8k; proxy_busy_buffers_size 8k;", f"location / {{ proxy_pass http://{TCP}; }}")
+    (change,) = fix_of(world, "response-header-too-big").changes
+    assert change == {"context": {**ROOT, "line": 4}, "module": "proxy", "buffer_size": "16k", "buffers": "4 16k", "busy_buffers_size": "32k"}
+
+
+def test_a_location_within_is_put_in_order_first():
+    world = header(9000, f"location / {{ proxy_pass http://{TCP};", "location /a { proxy_buffers 8 4k;", "location /a/b { return 204; } } }")
+    changes = fix_of(world, "response-header-too-big").changes
+    assert changes == (
+        {
+            "context": {"file": SHOP, "line": 4, "expects": "location /a"},
+            "module": "proxy",
+            "buffer_size": "16k",
+            "buffers": "4 16k",
+            "replaces": {"buffers": "8 4k"},
+        },
+        {"context": ROOT, "module": "proxy", "buffer_size": "16k", "buffers": "4 16k"},
+    )
+
+
+def test_several_locations_of_one_backend_are_one_finding_with_all_changes():
+    world = header(9000, *(f"location /{name} {{ proxy_pass http://{TCP}; }}" for name in "ab"))
+    assert [change["context"]["expects"] for change in fix_of(world, "response-header-too-big").changes] == ["location /a", "location /b"]
+
+
+@pytest.mark.parametrize(
+    ("page", "size", "wanted"),
+    [(16384, 16384, None), (16384, 16385, {"buffer_size": "32k", "buffers": "4 32k"}), (65536, 40000, None), (65536, 65537, {})],
+)
+def test_other_pages_of_memory(page, size, wanted):
+    found = [item.fix for item in header(size, page=page).judge().findings if item.id == "response-header-too-big"]
+    assert [fix.changes for fix in found] == ([] if wanted is None else [({"context": ROOT, "module": "proxy", **wanted},) if wanted else ()])
+
+
+def test_a_header_that_is_larger_than_any_sensible_buffer_is_left_to_a_person():
+    fix = fix_of(header(32769), "response-header-too-big")
+    assert (fix.remedy, fix.safety, fix.changes) == (None, "manual", ())

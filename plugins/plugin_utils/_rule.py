@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, fallback, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
@@ -80,7 +81,12 @@ def repoint(found: absence.Absence, safety: str) -> Fix:
     leg, real = found.leg, found.reachable
     if not real:
         return Fix(remedy=None, safety=MANUAL, summary=f"Let the backend listen on {leg.endpoint}.")
-    return Fix(remedy="repoint_upstream", safety=safety, summary=f"Point {leg.peer.at} at {real} instead of {leg.endpoint}.")
+    changes = _pointing.moved(leg, real, found.elsewhere)
+    summary = f"Point {leg.peer.at} at {real} instead of {leg.endpoint}."
+    if not changes:
+        return Fix(remedy=None, safety=MANUAL, summary=f"{summary} What is written there leaves open how: a person has to choose.")
+    also = _edit.shared(leg.route.site.configuration, (leg.peer.at,))
+    return Fix(remedy="repoint_upstream", safety=safety, summary=f"{summary} {also}".strip(), changes=changes)
 
 
 def start(host: Host, found: absence.Absence, safety: str) -> tuple[Fix, str]:

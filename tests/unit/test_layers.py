@@ -32,7 +32,7 @@ LAYERS = (
     ("_nginx",),
     ("_model",),
     ("_edit", "_finding", "_targets"),
-    ("_show",),
+    ("_pointing", "_show"),
     ("_rule",),
     ("_rules",),
     ("_judge",),

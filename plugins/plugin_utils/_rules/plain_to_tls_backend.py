@@ -23,9 +23,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import PROVEN, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, MANUAL, RISKY, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 _TLS = {"http": "https", "grpc": "grpcs", "uwsgi": "suwsgi"}
@@ -43,7 +45,6 @@ def check(host: Host) -> Iterator[Finding]:
         tls = _speaks_tls(leg)
         if not tls or not _refused(leg):
             continue
-        name = f" and {leg.route.family}_ssl_server_name on;" if tls["speak"] == "https-sni" else ""
         yield on_leg(
             host,
             RULE.id,
@@ -51,15 +52,21 @@ def check(host: Host) -> Iterator[Finding]:
             PROVEN,
             f"nginx speaks plain text to {leg.endpoint} ({leg.route.scheme}://), which wants TLS.",
             [show_config(leg), *show_probe(leg, *_TRIES), *show_log(leg, "closed-early", "reset-early", "header-invalid")],
-            Fix(
-                remedy="upstream_scheme",
-                safety=RISKY,
-                summary=f"Write {scheme}:// instead of {leg.route.scheme}:// at {leg.route.at}{name}",
-            ),
+            _fix(host, leg, scheme, tls["speak"] == "https-sni"),
             f"curl -skI https://{leg.endpoint}/" if leg.endpoint.kind == "tcp" and scheme == "https" else "",
             at=leg.route.at,
             failure=ERROR if leg.probe.asked["status"] in ("closed", "reset") else ANSWER,
         )
+
+
+def _fix(host: Host, leg: Leg, scheme: str, named: bool) -> Fix:
+    """Return the fix; named: the backend took the handshake only with the name that it is asked for."""
+    family, name = leg.route.family, Endpoint.parse(leg.route.host_header(leg.endpoint)).name if named else ""
+    summary = f"Write {scheme}:// instead of {leg.route.scheme}:// at {leg.route.at}"
+    if named:
+        summary += f" and {family}_ssl_server_name on;" + (f" {family}_ssl_name {name};" if name else "")
+    changes = _pointing.spoken(leg, scheme, name) if (name or not named) and _pointing.alike(host, leg) else ()
+    return Fix(remedy="upstream_scheme" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
 
 
 def _speaks_tls(leg: Leg) -> dict:

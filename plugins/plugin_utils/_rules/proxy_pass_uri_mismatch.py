@@ -25,9 +25,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, MANUAL, RISKY, Rule, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_try
 
 
@@ -49,7 +50,7 @@ def check(host: Host) -> Iterator[Finding]:
                 Evidence(f"probe of {probe.path}", f"{probe.asked['speak']}: {show_try(probe.asked)}"),
                 Evidence(f"probe of {path}", f"{probe.asked['speak']}: {show_try(other)}"),
             ],
-            Fix(remedy=None, safety=RISKY, summary=_summary(leg)),
+            _fix(leg),
             f"grep -nE 'location|proxy_pass' {leg.route.at.quoted_file}",
             alternatives=() if probe.given else (f"Only what is below {probe.path} is meant to be there.",),
             at=leg.route.at,
@@ -57,13 +58,20 @@ def check(host: Host) -> Iterator[Finding]:
         )
 
 
-def _summary(leg: Leg) -> str:
+def _fix(leg: Leg) -> Fix:
     location, uri = leg.route.location, leg.route.target.uri
     if not uri:
-        return f'End the target at {leg.route.at} in "/", so that {location} is left out of what the backend is asked for.'
-    if uri.endswith("/") != location.endswith("/"):
-        return f'Let both the location and the target at {leg.route.at} end in "/", or neither.'
-    return f'Drop "{uri}" from the target at {leg.route.at}, so that the backend is asked for the path as the client wrote it.'
+        wanted, summary = "/", f'End the target at {leg.route.at} in "/", so that {location} is left out of what the backend is asked for.'
+    elif uri.endswith("/") != location.endswith("/"):
+        wanted = uri.rstrip("/") + ("/" if location.endswith("/") else "")
+        summary = f'Let both the location and the target at {leg.route.at} end in "/", or neither.'
+        if not wanted:
+            # Without any URI part the prefix would not be replaced at all: then the location has to end in "/".
+            return Fix(remedy=None, safety=MANUAL, summary=summary)
+    else:
+        wanted, summary = "", f'Drop "{uri}" from the target at {leg.route.at}, so that the backend is asked for the path as the client wrote it.'
+    changes = _pointing.asked_for(leg, wanted)
+    return Fix(remedy="upstream_uri" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
 
 
 RULE = Rule(

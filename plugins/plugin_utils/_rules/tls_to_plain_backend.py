@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
@@ -48,7 +49,6 @@ def check(host: Host) -> Iterator[Finding]:
         if not proven and (leg.answers or asked.get("tls") or _answers_neither(leg, protocols) or not leg.logged(*_LOGGED)):
             continue
         speaks = f" ({leg.route.scheme}://)" if scheme else ""
-        fix = f"Write {scheme}:// instead of {leg.route.scheme}:// at {leg.route.at}." if scheme else f"Write proxy_ssl off; for {leg.route.at}."
         yield on_leg(
             host,
             RULE.id,
@@ -56,10 +56,18 @@ def check(host: Host) -> Iterator[Finding]:
             PROVEN if proven else LIKELY,
             f"nginx speaks TLS to {leg.endpoint}{speaks}, which answers in plain text.",
             [show_config(leg), *show_probe(leg, *protocols), *show_log(leg, *_LOGGED, "tls-closed")],
-            Fix(remedy="upstream_scheme" if scheme else None, safety=RISKY if scheme else MANUAL, summary=fix),
+            _fix(host, leg, scheme),
             f"curl -sI http://{leg.endpoint}/" if leg.endpoint.kind == "tcp" and scheme == "http" else "",
             at=leg.route.at,
         )
+
+
+def _fix(host: Host, leg: Leg, scheme: str) -> Fix:
+    if not scheme:
+        return Fix(remedy=None, safety=MANUAL, summary=f"Write proxy_ssl off; for {leg.route.at}.")
+    summary = f"Write {scheme}:// instead of {leg.route.scheme}:// at {leg.route.at}."
+    changes = _pointing.spoken(leg, scheme) if _pointing.alike(host, leg) else ()
+    return Fix(remedy="upstream_scheme" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
 
 
 def _takes_tls(leg: Leg) -> bool:

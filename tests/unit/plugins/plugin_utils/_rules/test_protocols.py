@@ -193,3 +193,90 @@ def test_plain_uwsgi_to_a_tls_port(status, spoken):
     """Where a web server answers over TLS, the protocol is another one."""
     host = World().passes(f"uwsgi_pass {TCP}").service("shop.service", TCP).reply(TCP, tried("uwsgi", "closed"), tried("https", status, tls=TLS))
     assert [item[0] for item in verdict(host.judge())] == ["plain-to-tls-backend" if spoken else "gateway-protocol-mismatch"]
+
+
+# --- what upstream_scheme is told
+
+TO_TLS = (tried("http", "closed"), tried("https", tls=TLS))
+TO_TLS_NAMED = (tried("http", "closed"), tried("https", "tls-alert"), tried("https-sni", tls=TLS))
+TO_PLAIN = (tried("https", "not-tls"), tried("http"))
+
+
+def told(host: World) -> list[tuple]:
+    return [
+        (change["directive"], change["replaces"], change["args"], change.get("server_name", ""))
+        for finding in host.judge().findings
+        for change in finding.fix.changes
+    ]
+
+
+def test_the_pass_is_told_with_its_block_and_its_old_words():
+    assert world("http", *TO_TLS).judge().findings[0].fix.changes == (
+        {
+            "context": {"file": "/etc/nginx/sites-enabled/shop", "line": 3, "expects": "location /"},
+            "directive": "proxy_pass",
+            "args": [f"https://{TCP}"],
+            "replaces": [f"http://{TCP}"],
+            "at": {"file": "/etc/nginx/sites-enabled/shop", "line": 3},
+        },
+    )
+
+
+def site(line: str, *tries, endpoint=TCP, outside=()) -> World:
+    host = World().site(line, outside=outside)
+    return host.service("shop.service", endpoint).reply(endpoint, *tries)
+
+
+@pytest.mark.parametrize(
+    ("line", "tries", "endpoint", "expected"),
+    [
+        (f"location / {{ proxy_pass https://{TCP}/x?y; }}", TO_PLAIN, TCP, ("proxy_pass", [f"https://{TCP}/x?y"], [f"http://{TCP}/x?y"])),
+        ("location / { proxy_pass https://127.0.0.1; }", TO_PLAIN, "127.0.0.1:443", ("proxy_pass", ["https://127.0.0.1"], ["http://127.0.0.1:443"])),
+        ("location / { proxy_pass http://127.0.0.1/x; }", TO_TLS, "127.0.0.1:80", ("proxy_pass", ["http://127.0.0.1/x"], ["https://127.0.0.1:80/x"])),
+        ("location / { proxy_pass http://unix:/run/s.sock:/x; }", TO_TLS, "unix:/run/s.sock",
+         ("proxy_pass", ["http://unix:/run/s.sock:/x"], ["https://unix:/run/s.sock:/x"])),
+        (f"set $b https://{TCP}; location / {{ proxy_pass $b; }}", TO_PLAIN, TCP, ("set", ["$b", f"https://{TCP}"], ["$b", f"http://{TCP}"])),
+        (f"set $b {TCP}; location / {{ proxy_pass https://$b$request_uri; }}", TO_PLAIN, TCP,
+         ("proxy_pass", ["https://$b$request_uri"], ["http://$b$request_uri"])),
+    ],
+)
+def test_the_port_and_the_rest_of_the_pass_stay(line, tries, endpoint, expected):
+    assert told(site(line, *tries, endpoint=endpoint)) == [(*expected, "")]
+
+
+@pytest.mark.parametrize(
+    ("target", "tries", "written"),
+    [
+        (f"grpc_pass {TCP}", (tried("http2", "closed"), tried("http2-tls", tls=TLS)), f"grpcs://{TCP}"),
+        (f"grpc_pass grpcs://{TCP}", (tried("http2", "not-tls"), tried("http2")), f"grpc://{TCP}"),
+    ],
+)
+def test_a_scheme_that_is_implied_is_written(target, tries, written):
+    host = World().passes(target).service("shop.service", TCP).reply(TCP, *tries)
+    assert [change[2] for change in told(host)] == [[written]]
+
+
+def test_the_name_that_the_backend_wants_goes_into_the_handshake():
+    assert [change[3] for change in told(site(f"location / {{ proxy_set_header Host $host; proxy_pass http://{TCP}; }}", *TO_TLS_NAMED))] == ["shop.example"]
+    finding = site(f"location / {{ proxy_pass http://{TCP}; }}", *TO_TLS_NAMED).judge().findings[0]
+    assert (finding.fix.remedy, finding.fix.safety) == (None, "manual")
+
+
+@pytest.mark.parametrize(
+    ("line", "outside"),
+    [
+        ("location / { proxy_pass https://$b; }", ("map $host $b { default 127.0.0.1; }",)),
+        ("location / { proxy_pass $b; }", (f"map $host $b {{ default https://{TCP}; }}",)),
+    ],
+)
+def test_a_scheme_or_port_that_a_map_gives_is_left_to_a_person(line, outside):
+    for endpoint in (TCP, "127.0.0.1:443"):
+        assert told(site(line, *TO_PLAIN, endpoint=endpoint, outside=outside)) == []
+
+
+def test_another_server_of_the_group_that_answers_as_it_is_asked_keeps_its_scheme():
+    group = ("upstream shop { server 127.0.0.1:3000; server 127.0.0.1:3001; }",)
+    host = World().passes("https://shop", outside=group).service("a.service", TCP).reply(TCP, *TO_PLAIN)
+    host.service("b.service", "127.0.0.1:3001").reply("127.0.0.1:3001", tried("https", tls=TLS))
+    finding = next(item for item in host.judge().findings if item.id == "tls-to-plain-backend")
+    assert (finding.fix.remedy, finding.fix.safety, finding.fix.changes) == (None, "manual", ())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _judge, _targets
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import HostResult
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import World, verdict
 
 TCP = "127.0.0.1:3000"
@@ -141,11 +142,15 @@ def test_the_other_path_of_a_location(location, target, paths):
 
 def judged(line: str, path: str, *tries: dict) -> list[tuple]:
     """Judge a host on which a person named the path to probe."""
+    return [(item[0], item[2]) for item in verdict(result(line, path, *tries))]
+
+
+def result(line: str, path: str, *tries: dict) -> HostResult:
     host = world(line, tries=tries)
     bundle = host.bundle()
     made = [host._probe(target) for batch in _targets.batches(bundle, path, "GET", 10.0) for target in batch["targets"]]
     bundle["probes"]["value"]["probes"] = made
-    return [(item[0], item[2]) for item in verdict(_judge.judge(bundle))]
+    return _judge.judge(bundle)
 
 
 MISSING, THERE = {"speak": "http", "code": 404}, {"speak": "other-path", "code": 200}
@@ -169,3 +174,21 @@ def test_two_locations_share_one_probe_and_each_has_its_own_path():
     assert [target["otherwise"] for target in asked(host)] == [["/a/", "/b/"]]
     result = host.judge()
     assert [(finding.id, finding.route["location"]) for finding in result.findings if finding.kind == "cause"] == [("proxy-pass-uri-mismatch", "/b/")]
+
+
+@pytest.mark.parametrize(
+    ("location", "target", "written"),
+    [
+        ("/api/", "", f"http://{TCP}/"),
+        ("/api/", "/v1", f"http://{TCP}/v1/"),
+        ("/api", "/v1/", f"http://{TCP}/v1"),
+        ("/api/", "/", f"http://{TCP}"),
+        ("/api/", "/v1/", f"http://{TCP}"),
+        ("/api", "/", None),
+    ],
+)
+def test_what_upstream_uri_is_told(location, target, written):
+    findings = result(f"location {location} {{ proxy_pass http://{TCP}{target}; }}", "/api/users", MISSING, THERE).findings
+    fix = next(finding.fix for finding in findings if finding.id == "proxy-pass-uri-mismatch")
+    assert [change["args"] for change in fix.changes] == ([[written]] if written else [])
+    assert (fix.remedy, fix.safety) == (("upstream_uri", "risky") if written else (None, "manual"))

@@ -301,3 +301,141 @@ def test_a_program_that_started_a_moment_ago_is_judged_like_any_other():
     world = World().passes("http://127.0.0.1:3000")
     pid = world.listen("127.0.0.1:3001", unit="shop.service", started=NOW - 1)
     assert verdict(world.unit("shop.service", "*:3000", pid=pid).judge()) == one("backend-wrong-port")
+
+
+# --- what repoint_upstream is told
+
+
+def changes(world: World, *others: World) -> list[dict]:
+    return [change for finding in world.judge(*others).findings for change in finding.fix.changes]
+
+
+def moved_to(world: World, listener: str = "127.0.0.1:3001", claim: str = "*:3000", **more) -> list[dict]:
+    return changes(world.service("shop.service", listener, claim, **more))
+
+
+def test_the_pass_is_told_with_its_block_and_its_old_words():
+    assert moved_to(World().passes("http://127.0.0.1:3000/api/")) == [
+        {
+            "context": {"file": "/etc/nginx/sites-enabled/shop", "line": 3, "expects": "location /"},
+            "directive": "proxy_pass",
+            "args": ["http://127.0.0.1:3001/api/"],
+            "replaces": ["http://127.0.0.1:3000/api/"],
+            "at": {"file": "/etc/nginx/sites-enabled/shop", "line": 3},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "listener", "claim", "written"),
+    [
+        ("http://127.0.0.1:3000", "127.0.0.1:3001", "*:3000", "http://127.0.0.1:3001"),
+        ("HTTP://127.0.0.1:3000?x", "127.0.0.1:3001", "*:3000", "HTTP://127.0.0.1:3001?x"),
+        ("http://127.0.0.1:3000", "[::1]:3001", "*:3000", "http://[::1]:3001"),
+        ("http://127.0.0.1:3000/api", SOCK, TCP, f"http://{SOCK}:/api"),
+        ("http://127.0.0.1:3000", SOCK, TCP, f"http://{SOCK}"),
+        ("http://unix:/run/shop.sock:/api", SOCK, "unix:/run/shop.sock", f"http://{SOCK}:/api"),
+        ("http://unix:/run/shop.sock:/api", "127.0.0.1:3001", "unix:/run/shop.sock", "http://127.0.0.1:3001/api"),
+        ("http://unix:/run/shop.sock", "127.0.0.1:3001", "unix:/run/shop.sock", "http://127.0.0.1:3001"),
+        ("grpc_pass grpc://127.0.0.1:3000", "127.0.0.1:3001", "*:3000", "grpc://127.0.0.1:3001"),
+        ("grpc_pass 127.0.0.1:3000", "127.0.0.1:3001", "*:3000", "127.0.0.1:3001"),
+        ("https://127.0.0.1:3000", "127.0.0.1:3001", "*:3000", "https://127.0.0.1:3001"),
+    ],
+)
+def test_the_rest_of_the_pass_stays(target, listener, claim, written):
+    world = World().passes(target)
+    if "unix:/run/shop.sock" in target:
+        world.missing("/run/shop.sock")
+    assert [change["args"] for change in moved_to(world, listener, claim)] == [[written]]
+
+
+@pytest.mark.parametrize("path", ["/run/a b.sock", "/run/a:b.sock", "/run/$x.sock", '/run/a"b.sock'])
+def test_a_path_that_a_pass_does_not_hold_is_left_to_a_person(path):
+    found = World().passes("http://127.0.0.1:3000").service("shop.service", f"unix:{path}", TCP).judge().findings
+    assert [(finding.fix.remedy, finding.fix.safety, finding.fix.changes) for finding in found] == [(None, "manual", ())]
+
+
+def test_a_server_of_a_group_keeps_its_parameters():
+    world = World().site("location / { proxy_pass http://shop/x; }", outside=["upstream shop { server 127.0.0.1:3000 weight=2 max_fails=3; keepalive 8; }"])
+    assert moved_to(world) == [
+        {
+            "context": {"file": "/etc/nginx/sites-enabled/shop", "line": 1, "expects": "upstream shop"},
+            "directive": "server",
+            "args": ["127.0.0.1:3001", "weight=2", "max_fails=3"],
+            "replaces": ["127.0.0.1:3000", "weight=2", "max_fails=3"],
+            "at": {"file": "/etc/nginx/sites-enabled/shop", "line": 1},
+        }
+    ]
+
+
+def test_a_server_that_a_group_has_twice_in_one_line_is_left_to_a_person():
+    world = World().site("location / { proxy_pass http://shop; }", outside=["upstream shop { server 127.0.0.1:3000; server 127.0.0.1:3000; }"])
+    assert moved_to(world) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "replaces", "written"),
+    [
+        (("set $b http://127.0.0.1:3000;", "location / { proxy_pass $b; }"), ["$b", "http://127.0.0.1:3000"], ["$b", "http://127.0.0.1:3001"]),
+        (("set $b 127.0.0.1:3000;", "location / { proxy_pass http://$b$request_uri; }"), ["$b", "127.0.0.1:3000"], ["$b", "127.0.0.1:3001"]),
+        (("location / {", "set $B http://127.0.0.1:3000/x;", "proxy_pass $b; }"), ["$B", "http://127.0.0.1:3000/x"], ["$B", "http://127.0.0.1:3001/x"]),
+    ],
+)
+def test_the_value_of_a_variable_in_the_pass(lines, replaces, written):
+    told = moved_to(World().site(*lines))
+    assert [(change["directive"], change["replaces"], change["args"]) for change in told] == [("set", replaces, written)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "outside"),
+    [
+        (("set $port 3000;", "location / { proxy_pass http://127.0.0.1:$port; }"), ()),
+        (("location / { proxy_pass http://$b; }",), ("map $host $b { default 127.0.0.1:3000; }",)),
+        (("set $a 127.0.0.1:3000;", "set $b http://$a;", "location / { proxy_pass $b; }"), ()),
+    ],
+)
+def test_a_variable_that_does_not_hold_the_address_itself_is_left_to_a_person(lines, outside):
+    result = World().site(*lines, outside=outside).service("shop.service", "127.0.0.1:3001", "*:3000").judge()
+    assert [(finding.id, finding.fix.remedy, finding.fix.safety) for finding in result.findings] == [("backend-wrong-port", None, "manual")]
+
+
+def test_a_variable_does_not_change_to_a_socket_in_the_middle_of_a_pass():
+    assert moved_to(World().site("set $b 127.0.0.1:3000;", "location / { proxy_pass http://$b$request_uri; }"), SOCK, TCP) == []
+    told = moved_to(World().site("set $b http://127.0.0.1:3000/x;", "location / { proxy_pass $b; }"), SOCK, TCP)
+    assert [change["args"] for change in told] == [["$b", f"http://{SOCK}:/x"]]
+
+
+def test_a_name_stays_where_it_leads_to_the_backend():
+    world = World().passes("http://localhost:3000").resolve("localhost", "127.0.0.1")
+    assert [change["args"] for change in moved_to(world)] == [["http://localhost:3001"]]
+    world = World().passes("http://localhost:3000").resolve("localhost", "127.0.0.1", "::1")
+    assert [change["args"] for change in moved_to(world)] == [["http://127.0.0.1:3001"]] * 2
+
+
+@pytest.mark.parametrize(("addresses", "told"), [(("10.0.0.9",), [["http://app1:8081"]]), (("10.0.0.9", "10.0.0.10"), [])])
+def test_the_name_of_other_hosts_never_becomes_an_address(addresses, told):
+    peer = World("app1", "10.0.0.9").service("api.service", "0.0.0.0:8081", "*:8080")
+    world = World().passes("http://app1:8080").resolve("app1", *addresses).reply("10.0.0.9:8080", connect="refused").reply("10.0.0.10:8080")
+    assert [change["args"] for change in changes(world, peer)] == told
+
+
+def test_a_name_that_goes_into_the_handshake_is_left_to_a_person():
+    tls = "proxy_ssl_server_name on; "
+    world = World().site(f"location / {{ {tls}proxy_pass https://localhost:3000; }}").resolve("localhost", "127.0.0.1", "::1")
+    assert moved_to(world) == []
+    world = World().site(f"location / {{ {tls}proxy_ssl_name shop.example; proxy_pass https://localhost:3000; }}").resolve("localhost", "127.0.0.1", "::1")
+    assert len(moved_to(world)) == 2
+
+
+def test_what_was_taken_out_on_the_host_is_not_written_back():
+    world = World().site("location / { proxy_pass http://shop; }", outside=["upstream shop { server 127.0.0.1:3000 route=redacted:1234; }"])
+    assert moved_to(world) == []
+
+
+def test_a_line_that_two_servers_include_is_one_change():
+    world = World().site("include /etc/nginx/app.conf;").site("include /etc/nginx/app.conf;", name="blog")
+    world.file("/etc/nginx/app.conf", "location / { proxy_pass http://127.0.0.1:3000; }\n")
+    findings = world.service("shop.service", "127.0.0.1:3001", "*:3000").judge().findings
+    assert findings[0].fix.summary.endswith("/etc/nginx/app.conf:1 is included in 2 places, which all get it.")
+    told = changes(world)
+    assert {change["context"]["file"] for change in told} == {"/etc/nginx/app.conf"} and all(change == told[0] for change in told)

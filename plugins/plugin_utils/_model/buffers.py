@@ -80,7 +80,8 @@ class Buffers:
 
     def written(self) -> dict[str, str]:
         """Return what stands in a configuration by the names of NAMES, without what is None."""
-        parts = (_size(self.header), f"{self.count} {_size(self.size)}", *(None if item is None else _size(item) for item in (self.busy, self.write, self.file)))
+        single = (self.busy, self.write, self.file)
+        parts = (_size(self.header), f"{self.count} {_size(self.size)}", *(None if item is None else _size(item) for item in single))
         return {name: part for name, part in zip(NAMES, parts) if part is not None}
 
 

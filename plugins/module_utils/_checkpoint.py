@@ -1,0 +1,559 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checkpoints of a host: what is needed to undo a change, on the disk before the change is made.
+
+    with _checkpoint.attach(checkpoint_id, "nginx_directive") as point:     # None: one of its own, confirmed at the end, undone on an exception
+        point.write_file("/etc/nginx/nginx.conf", content, expected=sha256_of_what_was_read)
+
+Each is a folder of ROOT whose journal _restore describes. One may be open on a host; it keeps a second run out. When it is not confirmed in time
+a timer of the host undoes it; where the timer could not (the host was started anew), the next run that opens one does.
+
+This module is private to the collection.
+"""
+
+import calendar
+import contextlib
+import io
+import os
+import pwd
+import re
+import shutil
+import stat
+import sys
+import time
+import zipfile
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _restore as restore
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _safe_files as files
+
+ROOT = "/var/lib/webops_bad_gateway"
+KEPT = 50
+CONFIRM_SECONDS = 600
+LOCK_SECONDS = 30.0
+
+ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{4}")
+_CODE = "restore.pyz"
+_UNIT = "webops-bad-gateway-{0}"
+_PACKAGE = "ansible_collections/webops/bad_gateway/plugins/module_utils"
+_MAIN = """import sys
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _restore
+sys.exit(_restore.main(sys.argv[1:]))
+"""
+
+
+class CheckpointError(Exception):
+    """Why nothing is changed, in words."""
+
+
+class Checkpoint:
+    """An open checkpoint, or one that can be undone; who has one holds the lock of the host.
+
+    id, folder; notes: what a user should know of the files that were written; kept: False when it was confirmed and nothing had changed.
+    """
+
+    def __init__(self, root, name):
+        self.id = name
+        self.root = root
+        self.folder = os.path.join(root, name)
+        self.journal = restore.Journal(self.folder)
+        self.book = restore.read(self.folder)
+        self.notes = []
+        self.watch = False
+        self.kept = True
+
+    @property
+    def state(self):
+        """One of open, confirmed, rolled-back and unverified."""
+        return self.book.state
+
+    def add(self, do, **more):
+        """Write a record of _restore and take it in."""
+        try:
+            self.journal.add(do, **more)
+        except OSError as error:
+            raise CheckpointError("{0}: the journal cannot be written, so nothing is changed: {1}".format(self.folder, os.strerror(error.errno)))
+        self.book = restore.Book(self.book.records + [dict(more, do=do)])
+
+    def require_open(self):
+        """Raise CheckpointError unless changes may be made under this checkpoint."""
+        if self.state != restore.OPEN:
+            undone = self.book.last("undone")
+            when = " at {0}".format(clock(undone["at"])) if undone else ""
+            raise CheckpointError("checkpoint {0} is {1}{2}, so nothing can be changed under it".format(self.id, self.state, when))
+
+    # Saving
+
+    def save_file(self, path):
+        """Save a file, link, folder (its own metadata) or absence that others will change; a link is saved with the file that it leads to.
+
+        The oldest saved state of a path is the one that is put back. Raises CheckpointError.
+        """
+        with _told(path):
+            place, missing = _reach(path)
+            with place:
+                if missing:
+                    # Others will make these folders too.
+                    real = place.path
+                    for name in missing:
+                        self._save(real, {"kind": "absent"}, None, foreign=True)
+                        real = real + "/" + name
+                    self._save(real, {"kind": "absent"}, None, foreign=True)
+                    return
+                state, held = files.look(place, content=True)
+                self._save(place.path, state, held, foreign=True)
+            if state["kind"] == "link":
+                with files.find(path) as target:
+                    state, held = files.look(target, content=True)
+                    self._save(target.path, state, held, foreign=True)
+
+    def write_file(self, path, content, expected=None, mode=0o644):
+        """Write bytes to a file, or to the file that a link leads to, and return {"path", "real_path", "changed"}.
+
+        expected  SHA-256 of the bytes from which content was made; "" when there was no file; None: whatever is there
+        mode      permission bits of a file that is new; others keep owner, mode and attributes
+
+        The state of before is saved first. Raises CheckpointError: then the file is as it was.
+        """
+        with _told(path), files.find(path) as place:
+            now, held = files.look(place, content=True)
+            if now["kind"] not in ("file", "absent"):
+                raise files.Refused("{0}: it is a {1}".format(files.shown(path), now["kind"]))
+            if expected is not None and now.get("sha256", "") != expected:
+                raise files.Changed("{0}: somebody else has changed it since it was read".format(files.shown(path)))
+            result = {"path": path, "real_path": place.path, "changed": held != content}
+            if place.followed:
+                self.notes.append("{0} is a link; the file that is written is {1}".format(files.shown(path), files.shown(place.path)))
+            if held == content:
+                return result
+            self._save(place.path, now, held, foreign=False)
+            after = dict(now, kind="file", sha256=files.digest(content), size=len(content), mtime_ns=None)
+            if now["kind"] == "absent":
+                # What the folder and the security policy give to a new file is right for it.
+                after.update(mode=mode, uid=os.geteuid(), gid=os.getegid(), xattrs=None)
+            temp = files.temporary(place)
+            self.add("write", path=place.path, temp=temp, after=after)
+            files.replace(place, content, after, temp, now)
+            return result
+
+    def save_unit(self, name):
+        """Save whether a systemd unit is active and enabled. Raises CheckpointError."""
+        state = restore.unit_state(name)
+        if not state["active"]:
+            raise CheckpointError("systemd does not say how unit {0} is, so it could not be put back".format(name))
+        self.arm()
+        self.add("unit", name=name, **state)
+
+    def save_member(self, user, group):
+        """Save whether a user is a named member of a group. Raises CheckpointError."""
+        try:
+            was = restore.is_member(user, group)
+        except KeyError:
+            raise CheckpointError("there is no group {0}".format(group))
+        self.arm()
+        self.add("member", user=user, group=group, was=was)
+
+    def save_program(self, manager, name, user="", home="", command=""):
+        """Save the state of a program of supervisor or an app of PM2. Raises CheckpointError."""
+        if user:
+            try:
+                pwd.getpwnam(user)
+            except KeyError:
+                raise CheckpointError("there is no user {0}".format(user))
+        program = {"manager": manager, "name": name, "user": user, "home": home, "command": command}
+        self.arm()
+        self.add("program", state=restore.program_state(program), **program)
+
+    def add_after(self, unit, action):
+        """Note what undoing must do when the files are back: restart or reload of a unit, or daemon-reload."""
+        self.add("after", unit=unit, action=action)
+
+    def record_reload(self, pid):
+        """Note, before the signal is sent, that an nginx master is to read its configuration; undoing then lets it read that of before.
+
+        Raises CheckpointError when there is no such process.
+        """
+        found = restore.process(pid)
+        if found is None:
+            raise CheckpointError("there is no process {0}".format(pid))
+        self.add("reload", pid=found["pid"], started=found["started"], exe=found["exe"], title=found["title"])
+
+    # Ending
+
+    def confirm(self, at_once=False):
+        """Keep the change, and return whether there is anything that could be undone; a checkpoint without a change is removed.
+
+        at_once: the changes are yet to come, made by others. Confirmed once more when they are made, undoing knows them from later ones.
+        """
+        if self.state != restore.CONFIRMED:
+            self.require_open()
+        elif at_once or self.book.last("confirmed")["after"] or not restore.pending(self.book):
+            return True
+        if at_once:
+            after = {}
+        elif would_change(self):
+            after = self._states()
+        else:
+            self.abandon()
+            return False
+        self.add("confirmed", at=time.time(), after=after)
+        self._disarm()
+        prune(self.root)
+        return True
+
+    def abandon(self):
+        """Remove a checkpoint under which nothing was changed."""
+        self._disarm()
+        discard(self.folder)
+        self.kept = False
+
+    def roll_back(self, force=False):
+        """Undo the change and return {"restored", "conflicts", "unverified"}: lists of sentences."""
+        done = restore.undo(self.folder, force)
+        self.book = restore.read(self.folder)
+        self._disarm()
+        return {"restored": done.restored, "conflicts": done.conflicts, "unverified": done.unverified}
+
+    def arm(self):
+        """Let the host undo this checkpoint when it is not confirmed in time, if it does not yet."""
+        if self.watch and not self.book.last("watched"):
+            armed, by = _arm(self, self.book.opened["confirm_within"])
+            self.add("watched", armed=armed, by=by)
+
+    def _states(self):
+        """Return {path: STATE} of what the change left."""
+        found = {}
+        for path in self.book.items:
+            try:
+                with files.find(path, follow=False) as place:
+                    found[path] = files.look(place)[0]
+            except FileNotFoundError:
+                found[path] = {"kind": "absent"}
+            except (OSError, files.Refused):
+                # Undoing leaves what it cannot tell to be ours.
+                continue
+        return found
+
+    def _disarm(self):
+        """Stop what would undo the change; it looks whether it must, so a failure does no harm."""
+        watched = self.book.last("watched")
+        if watched and watched["by"].endswith(".timer"):
+            restore.run(["systemctl", "stop", "--", watched["by"]], timeout=20)
+
+    def _save(self, path, state, held, foreign):
+        """Save a state once; held are the bytes of a file."""
+        if path in self.book.items:
+            if foreign and not self.book.items[path].foreign:
+                self.add("foreign", path=path)
+            return
+        self.arm()
+        blob = ""
+        if held is not None:
+            blob = os.urandom(8).hex()
+            _write_new(os.path.join(self.folder, "saved", blob), held)
+            _flush(os.path.join(self.folder, "saved"))
+        self.add("save", path=path, before=state, blob=blob, foreign=foreign)
+
+
+def _reach(path):
+    """Return (Place, names): of the path itself; or of the outermost name on the way that is absent, and the names (str) below it.
+
+    A link at the end of the path is not followed.
+    """
+    missing = []
+    while True:
+        try:
+            return files.find(path, follow=bool(missing)), missing
+        except FileNotFoundError:
+            path, _slash, name = path.rstrip("/").rpartition("/")
+            missing.insert(0, name)
+
+
+@contextlib.contextmanager
+def _told(path):
+    """Turn what goes wrong with a file into a CheckpointError."""
+    try:
+        yield
+    except files.Refused as error:
+        raise CheckpointError(str(error))
+    except OSError as error:
+        raise CheckpointError("{0}: {1}".format(files.shown(error.filename or path), os.strerror(error.errno) if error.errno else error))
+
+
+def clock(seconds):
+    """Return a time for a message."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+
+
+def listed(root=ROOT):
+    """Return the Checkpoints of a host, the newest last; folders in which none was opened are not among them."""
+    try:
+        names = sorted(name for name in os.listdir(root) if ID.fullmatch(name))
+    except FileNotFoundError:
+        return []
+    found = [Checkpoint(root, name) for name in names]
+    return [point for point in found if point.book.opened is not None]
+
+
+def find(name, root=ROOT):
+    """Return a Checkpoint by its id. Raises CheckpointError."""
+    if not ID.fullmatch(name):
+        raise CheckpointError("{0!r} is no id of a checkpoint".format(name))
+    point = Checkpoint(root, name)
+    if point.book.opened is None:
+        raise CheckpointError("there is no checkpoint {0} on this host".format(name))
+    return point
+
+
+def newest_to_undo(root=ROOT):
+    """Return the newest Checkpoint that is not undone and whose undoing would change something; None when there is none."""
+    for point in reversed(listed(root)):
+        if point.state == restore.ROLLED_BACK:
+            continue
+        if point.state in (restore.OPEN, restore.UNVERIFIED) or would_change(point):
+            return point
+    return None
+
+
+def would_change(point):
+    """Return sentences about what is not as it was before a checkpoint."""
+    book = point.book
+    found = ["{0} ({1})".format(files.shown(path), ", ".join(different)) for path, different in restore.pending(book).items()]
+    for record in book.all("unit"):
+        now = restore.unit_state(record["name"])
+        if (record["active"] in restore.RUNNING) != (now["active"] in restore.RUNNING) or record["enabled"] != now["enabled"]:
+            found.append("{0} (was {1}, {2})".format(record["name"], record["active"], record["enabled"] or "not installed"))
+    for record in book.all("program"):
+        if (record["state"] in restore.UP_PROGRAMS) != (restore.program_state(record) in restore.UP_PROGRAMS):
+            found.append("{0} (was {1})".format(record["name"], record["state"] or "unknown"))
+    for record in book.all("member"):
+        if _is_member(record) != record["was"]:
+            found.append("{0} {1} {2}".format(record["user"], "was in" if record["was"] else "was not in", record["group"]))
+    return found
+
+
+def _is_member(record):
+    try:
+        return restore.is_member(record["user"], record["group"])
+    except KeyError:
+        return False
+
+
+@contextlib.contextmanager
+def locked(root=ROOT, wait=LOCK_SECONDS):
+    """Hold the lock of the host. Raises CheckpointError."""
+    if os.geteuid() != 0:
+        raise CheckpointError("only root can change a host and keep what is needed to undo it: run this with become")
+    try:
+        os.makedirs(root, mode=0o700, exist_ok=True)
+        status = os.lstat(root)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o077:
+            raise CheckpointError("{0} must be a folder of root that nobody else can read (mode 0700)".format(root))
+        lock = restore.Lock(root, wait)
+        with lock:
+            yield
+    except restore.Locked as error:
+        raise CheckpointError(str(error))
+    except OSError as error:
+        raise CheckpointError("{0}: {1}".format(error.filename or root, os.strerror(error.errno) if error.errno else error))
+
+
+def open_new(reason, confirm_within=CONFIRM_SECONDS, root=ROOT, watch=True):
+    """Open a checkpoint, under the lock, and return (Checkpoint, what became of one that was left open or None).
+
+    The second is {"id", "restored", "conflicts", "unverified"}. watch: let the host undo it when it is not confirmed in time, from its first change on.
+    Raises CheckpointError while another one is open and may still be confirmed.
+    """
+    recovered = _recover(root)
+    point = Checkpoint(root, _new_id(root))
+    try:
+        os.mkdir(point.folder, 0o700)
+        os.mkdir(os.path.join(point.folder, "saved"), 0o700)
+        _write_new(os.path.join(point.folder, _CODE), _code())
+        _flush(point.folder)
+        _flush(root)
+    except OSError as error:
+        discard(point.folder)
+        raise CheckpointError("{0}: a checkpoint cannot be made, so nothing is changed: {1}".format(point.folder, os.strerror(error.errno)))
+    try:
+        point.add(
+            "open", id=point.id, reason=reason, by=_who(), at=time.time(), uptime=_uptime(), boot=_boot(), confirm_within=confirm_within,
+        )
+        _flush(point.folder)
+    except CheckpointError:
+        discard(point.folder)
+        raise
+    point.watch = watch
+    return point, recovered
+
+
+@contextlib.contextmanager
+def attach(name, reason, root=ROOT):
+    """Give an open checkpoint by its id, under the lock; or with None one of its own, confirmed at the end, undone on an exception.
+
+    Raises CheckpointError.
+    """
+    with locked(root):
+        if name is not None:
+            point = find(name, root)
+            point.require_open()
+            yield point
+            return
+        point, recovered = open_new(reason, root=root)
+        if recovered:
+            point.notes.append("checkpoint {0} had been left open, and was rolled back first".format(recovered["id"]))
+        try:
+            yield point
+        except BaseException:
+            point.roll_back()
+            raise
+        point.confirm()
+
+
+def _recover(root):
+    """Undo a checkpoint that was left open. Raises CheckpointError when it may still be confirmed, or cannot be undone."""
+    for point in listed(root):
+        if point.state != restore.OPEN:
+            continue
+        opened = point.book.opened
+        if not overdue(point):
+            raise CheckpointError(
+                "checkpoint {0} ({1}) was opened at {2} by {3} and is not confirmed: another run is at work on this host. Wait for it until {4}, "
+                "or undo it: ansible-playbook webops.bad_gateway.rollback -e bad_gateway_checkpoint={0}".format(
+                    point.id, opened["reason"], clock(opened["at"]), opened["by"], clock(opened["at"] + opened["confirm_within"]))
+            )
+        done = dict(point.roll_back(), id=point.id)
+        if point.state == restore.UNVERIFIED:
+            raise CheckpointError(
+                "checkpoint {0} had been left open; it was rolled back, but not all of it is as it was: {1}. Its saved files stay in {2}".format(
+                    point.id, "; ".join(done["conflicts"] + done["unverified"]), point.folder)
+            )
+        return done
+    return None
+
+
+def overdue(point):
+    """Return whether the time to confirm a checkpoint is over; the wall clock is not asked."""
+    opened = point.book.opened
+    return opened["boot"] != _boot() or _uptime() >= opened["uptime"] + opened["confirm_within"]
+
+
+def _new_id(root):
+    """Return an id later than every other on the host, even when the clock was set back."""
+    now = int(time.time())
+    for name in os.listdir(root):
+        if ID.fullmatch(name):
+            now = max(now, _seconds(name) + 1)
+    return time.strftime("%Y%m%dT%H%M%S-", time.gmtime(now)) + os.urandom(2).hex()
+
+
+def _seconds(name):
+    try:
+        return calendar.timegm(time.strptime(name[:15], "%Y%m%dT%H%M%S"))
+    except ValueError:
+        return 0
+
+
+def _uptime():
+    with open("/proc/uptime", "rb") as file:
+        return float(file.read().split()[0])
+
+
+def _boot():
+    with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+        return file.read().decode("ascii").strip()
+
+
+def _who():
+    """Return the user who logged in for this process."""
+    try:
+        with open("/proc/self/loginuid", "rb") as file:
+            uid = int(file.read())
+        return pwd.getpwuid(uid).pw_name
+    except (OSError, ValueError, KeyError, OverflowError):
+        return "root"
+
+
+def _code():
+    """Return an archive (bytes) that Python can run: the code that undoes, and nothing else of the collection."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("__main__.py", _MAIN)
+        package = _PACKAGE
+        while package:
+            archive.writestr(package + "/__init__.py", "")
+            package = package.rpartition("/")[0]
+        for module in (files, restore):
+            # This module may itself lie in the archive that Ansible sends.
+            source = module.__loader__.get_source(module.__name__)
+            archive.writestr("{0}/{1}.py".format(_PACKAGE, module.__name__.rpartition(".")[2]), source)
+    return held.getvalue()
+
+
+def _write_new(path, held):
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        view = memoryview(held)
+        while view:
+            view = view[os.write(descriptor, view):]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush(folder):
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _arm(point, seconds):
+    """Let the host undo a checkpoint by itself; return (whether it will, what does it or why nothing does)."""
+    code = [sys.executable, "-I", "-B", os.path.join(point.folder, _CODE), point.folder, "--unless-confirmed"]
+    why = "systemd does not run here"
+    if os.path.isdir("/run/systemd/system"):
+        unit = _UNIT.format(point.id)
+        argv = [
+            "systemd-run", "--quiet", "--unit=" + unit, "--description=Undo what webops.bad_gateway changed, unless it is confirmed",
+            "--on-active={0}s".format(seconds), "--timer-property=AccuracySec=1s", "--",
+        ]
+        ended, said = restore.run(argv + code, timeout=20)
+        if ended == 0:
+            return True, unit + ".timer"
+        why = said
+    ended, said = restore.run(code + ["--after", str(seconds)], timeout=20)
+    if ended == 0:
+        return True, "a process of its own ({0})".format(why)
+    return False, "{0}; {1}".format(why, said)
+
+
+def discard(folder):
+    """Remove a checkpoint's folder, its journal first: what is left of it is none then."""
+    try:
+        os.unlink(os.path.join(folder, "journal"))
+    except OSError:
+        # There is none.
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def prune(root):
+    """Remove folders in which no checkpoint was opened, closed ones but for the newest KEPT, and saved states that were never changed.
+
+    Those that could not be undone wholly stay.
+    """
+    points = listed(root)
+    known = {point.id for point in points}
+    closed = [point for point in points if point.state in (restore.CONFIRMED, restore.ROLLED_BACK)]
+    for point in closed[:-KEPT]:
+        discard(point.folder)
+    for point in closed[-KEPT:]:
+        confirmed = point.book.last("confirmed")
+        # Younger ones may be about to be changed.
+        if confirmed and not confirmed["after"] and confirmed["at"] < time.time() - 86400 and not would_change(point):
+            discard(point.folder)
+    for name in os.listdir(root):
+        if ID.fullmatch(name) and name not in known:
+            discard(os.path.join(root, name))

@@ -287,7 +287,6 @@ class Instance:
     prefix, conf_path   absolute
     loaded      what _nginx_files.load() found; empty lists where nothing could be read: why (Unanswered) says it
     main        _Configuration
-    redaction   takes the secrets of this configuration out of what is said
     """
 
     def __init__(self, collector, found):
@@ -308,6 +307,8 @@ class Instance:
         self.loaded, parsed, self.why = self._load(self.conf_path)
         self.main = _Configuration(self.loaded, parsed, self.options.get("g", ""))
         self.redaction = redact.Redaction(self.redactor, redact.needed_variables(self.main.texts()))
+        # What is a secret is known once the files were gone through.
+        self.shown_files = self._files()
 
     def _where(self):
         """Find out whether the master sees other files than we do."""
@@ -336,10 +337,10 @@ class Instance:
             "conf_path": _shown(self.conf_path),
             "prefix": _shown(self.prefix),
             "page_size": os.sysconf("SC_PAGE_SIZE"),
-            "files": self._files(self.main, self.redaction) or [_unread(self.conf_path, self.why)],
+            "files": self.shown_files or [_unread(self.conf_path, self.why)],
             "includes": [_include(include) for include in self.loaded["includes"]],
             "error_logs": self.error_logs(),
-            "access_logs": self.main.access_logs(self.prefix, said.get("http_log_path", ""), self.redactor),
+            "access_logs": self.access_logs(),
             "log_formats": self.main.log_formats(),
             "test": self._test() if test else evidence.no_answer("nginx -t", evidence.ABSENT, "not asked"),
             "unit": None if self.unit is None else {key: self.unit[key] for key in ("name", "active", "sub", "result", "enabled")},
@@ -452,9 +453,17 @@ class Instance:
         user, group = said or (build.get("user", "nobody"), build.get("group", "nobody"))
         return main.account(user, group, "configuration" if said else "build")
 
-    def _files(self, main, redaction):
+    def access_logs(self):
+        """Return the access logs in the shape of the contract."""
+        return self.main.access_logs(self.prefix, (self.build["value"] or {}).get("http_log_path", ""), self.redactor)
+
+    def say(self, said):
+        """Return what nginx said (str) about this configuration, harmless and without its secrets."""
+        return text.harmless(self.redaction.say(said), 2000)
+
+    def _files(self):
         """Return the files in the shape of the contract."""
-        shown = []
+        shown, main, redaction = [], self.main, self.redaction
         for file in main.files:
             path = file["path"]
             entry = {key: file.get(key) for key in ("sha256", "size", "mtime", "ctime", "uid", "gid", "mode", "status", "truncated")}
@@ -493,11 +502,21 @@ class Instance:
         # -p may be relative to the master's working directory; the others are relative to -p.
         options = dict(self.options, p=self.prefix) if "p" in self.options else self.options
         argv = [program] + [part for key in "pcge" if key in options for part in ("-" + key, options[key])]
+        for path, content in (staged or {}).items():
+            self._mark(path, content or b"")
         said = _overlay.test(argv, self.main.logs(self.prefix), pid=pid, identity=identity, timeout=TEST_SECONDS, staged=staged)
         for message in said["messages"]:
-            message["text"] = text.harmless(self.redaction.say(message["text"]), 2000)
+            message["text"] = self.say(message["text"])
             message["file"] = _shown(message["file"])
         return said
+
+    def _mark(self, path, content):
+        """Learn the secrets of a file that is not on disk yet."""
+        kind = redact.DIRECTIVES
+        for file in self.main.files:
+            if path in (file["path"], file["real_path"]):
+                kind = kind.stricter(self.main.inside(file["path"], self.redaction.needed))
+        self.redaction.file(content, nginx_text.read(content), kind)
 
     def _check_owner(self, program):
         """Refuse to run, as root, a program that others than root can replace."""

@@ -202,7 +202,8 @@ def _run(module, result):
     try:
         reload.run()
     finally:
-        result.update(changed=bool(reload.after), workers={"before": reload.before, "after": reload.after or reload.before}, seconds=round(time.monotonic() - begin, 2))
+        result.update(changed=bool(reload.after), seconds=round(time.monotonic() - begin, 2))
+        result["workers"] = {"before": reload.before, "after": reload.after or reload.before}
     result["messages"] += reload.messages
 
 

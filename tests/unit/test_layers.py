@@ -22,6 +22,7 @@ ALLOWED = {
     "plugin_utils": ("module_utils", "plugin_utils"),
     "action": ("ansible", "module_utils", "plugin_utils"),
     "doc_fragments": (),
+    "filter": (),
 }
 
 # The parts of plugin_utils, the lowest first: a part may import itself and those in lines above its own.

@@ -214,7 +214,8 @@ def _run(module, result):
     if module.check_mode:
         result["changed"] = True
         return
-    reload = nginx_reload.Reload(host, instance, asked["timeout"], asked["settle"], functools.partial(_note, asked["checkpoint"]) if asked["checkpoint"] else None)
+    note = functools.partial(_note, asked["checkpoint"]) if asked["checkpoint"] else None
+    reload = nginx_reload.Reload(host, instance, asked["timeout"], asked["settle"], note)
     try:
         reload.run()
     finally:

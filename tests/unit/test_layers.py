@@ -32,7 +32,7 @@ LAYERS = (
     ("_settings",),
     ("_nginx",),
     ("_model",),
-    ("_edit", "_finding", "_targets"),
+    ("_edit", "_finding", "_requests", "_targets"),
     ("_pointing", "_show"),
     ("_rule",),
     ("_rules",),

@@ -60,7 +60,7 @@ class ActionModule(ActionBase):
         """Return the requests of this stage, and those that were made before, or None."""
         if not settings["probe"]:
             return _requests.new(host, _requests.OFF, "requests are off (bad_gateway_probe=false)"), None
-        before = None if settings["stage"] == _settings.BEFORE else _requests.read(folder, host)
+        before = None if settings["stage"] == _settings.BEFORE else _requests.read_before(folder, host)
         if before and before["routes"]:
             return _requests.new(host, routes=[{**entry, "answer": None} for entry in before["routes"]]), before
         bundle = _bundle.read(_bundle.path(_settings.stage_folder(folder, settings["stage"]), host), host)

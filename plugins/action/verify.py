@@ -33,10 +33,12 @@ class ActionModule(ActionBase):
         if settings["stage"] == _settings.BEFORE:
             raise AnsibleActionFail("stage is before; there is nothing to compare it with.")
         there = _settings.stage_folder(folder, settings["stage"])
-        asked = (_requests.read(folder, host), _requests.read(there, host))
+        asked = (_requests.read_before(folder, host), _requests.read(there, host))
         if settings["stage"] == _settings.AFTER:
             old, fresh = (_bundle.read(_bundle.path(place, host), host) for place in (folder, there))
             before = verification.part_of(document.read(folder), host, old)
+            if not before:
+                raise AnsibleActionFail(f"{folder} has no report of {host}; diagnose it first, then there is something to compare with.")
             verdict = verification.compare(host, before, old, fresh, asked, settings["findings"])
         else:
             verdict = verification.compare_requests(host, asked)

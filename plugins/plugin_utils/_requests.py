@@ -93,15 +93,19 @@ def write(folder: str, document: dict) -> str:
 
 
 def read(folder: str, host: str) -> dict | None:
-    """Return what was asked of a host, None where nothing was, or where its evidence was collected anew since."""
-    file, bundle = _bundle.path(folder, host, FILES), _bundle.path(folder, host)
-    try:
-        if os.path.exists(bundle) and os.stat(file).st_mtime < os.stat(bundle).st_mtime:
-            return None
-    except OSError:
-        return None
+    """Return what was asked of a host, or None."""
     document = _bundle.read_of(folder, host, FILES)
     return document if document and document.get("schema") == SCHEMA else None
+
+
+def read_before(folder: str, host: str) -> dict | None:
+    """Return what was asked of a host before it was changed; None where nothing was, or where its evidence was collected anew since."""
+    file, bundle = _bundle.path(folder, host, FILES), _bundle.path(folder, host)
+    try:
+        stale = os.path.exists(bundle) and os.stat(file).st_mtime < os.stat(bundle).st_mtime
+    except OSError:
+        return None
+    return None if stale else read(folder, host)
 
 
 def _without_pid(request: dict) -> dict:

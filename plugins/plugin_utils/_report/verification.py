@@ -51,10 +51,11 @@ def causes_of(before: dict) -> list[dict]:
     ]
 
 
-def part_of(report: dict | None, host: str, bundle: dict) -> dict:
-    """Return a host's part of a report.json; without one, what its bundle says."""
-    part = ((report or {}).get("hosts") or {}).get(document.safe(host))
-    return part or document.host_of(_judge.judge(bundle))
+def part_of(report: dict | None, host: str, bundle: dict) -> dict | None:
+    """Return a host's part of a report.json; without one, what its bundle says; None where that says nothing."""
+    part = (report or {"hosts": {}})["hosts"].get(document.safe(host))
+    alone = None if part else _judge.judge(bundle)
+    return document.host_of(alone) if alone and alone.judged else part
 
 
 def compare(host: str, before: dict, old: dict, fresh: dict, asked: tuple[dict | None, dict | None], findings: list[dict] | None) -> dict:

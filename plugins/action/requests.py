@@ -32,7 +32,13 @@ class ActionModule(ActionBase):
         """Return {'changed': False, 'status', 'why', 'file', 'asked', 'bad', 'routes': [...]}."""
         result = super().run(tmp, task_vars)
         _unused, settings = self.validate_argument_spec(
-            {"report_dir": _settings.REPORT_DIR, "stage": {**_settings.STAGE, "default": _settings.BEFORE}, "findings": _settings.FINDINGS, "settle": {"type": "float"}, **_settings.PROBE}
+            {
+                "report_dir": _settings.REPORT_DIR,
+                "stage": {**_settings.STAGE, "default": _settings.BEFORE},
+                "findings": _settings.FINDINGS,
+                "settle": {"type": "float"},
+                **_settings.PROBE,
+            }
         )
         host = task_vars["inventory_hostname"]
         try:
@@ -49,7 +55,7 @@ class ActionModule(ActionBase):
         file = _requests.write(_settings.stage_folder(folder, settings["stage"]), document)
         asked = [entry for entry in document["routes"] if entry["answer"]]
         bad = [entry for entry in asked if _requests.bad(entry)]
-        said = f"{len(asked)} of {len(document['routes'])} routes asked through nginx, {len(bad)} bad" if document["status"] == _requests.ASKED else document["why"]
+        said = document["why"] or f"{len(asked)} of {len(document['routes'])} routes asked through nginx, {len(bad)} bad"
         self._display.display(text.harmless(f"{host}: {said}", 300))
         result.update(changed=False, status=document["status"], why=document["why"], file=file, asked=len(asked), bad=len(bad))
         result["routes"] = [{**entry["route"], "got": _requests.shown(entry), "why": entry["why"]} for entry in document["routes"]]

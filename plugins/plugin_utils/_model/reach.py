@@ -166,7 +166,8 @@ def _leads(host: Host, instance: Instance, block: routes.Http, route: Route, lis
     for granted in (passage.PLAIN, passage.NO_FILES):
         going = passage.go(around, request, granted)
         if going.end == passage.UNKNOWN:
-            ends.append(bool(going.chosen) and going.chosen.server.statement is route.site.server.statement and route.takes(request.target.decode("utf-8", "replace")))
+            here = bool(going.chosen) and going.chosen.server.statement is route.site.server.statement
+            ends.append(here and route.takes(request.target.decode("utf-8", "surrogateescape")))
         else:
             # An error page that is asked of a backend has the status of what failed before it.
             ends.append(asked.route_at(host, instance, going) is route and going.status is None)

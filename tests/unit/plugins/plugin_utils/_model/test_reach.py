@@ -144,7 +144,10 @@ def test_a_failure_page_is_not_asked_for():
     assert [bool(found) for found, _why in ways(world)] == [True, False]
 
 
-@pytest.mark.parametrize(("listen", "expected"), [("5432", Way("127.0.0.1:5432", stream=True)), ("127.0.0.1:5432 ssl", Way("127.0.0.1:5432", stream=True, tls=True))])
+@pytest.mark.parametrize(
+    ("listen", "expected"),
+    [("5432", Way("127.0.0.1:5432", stream=True)), ("127.0.0.1:5432 ssl", Way("127.0.0.1:5432", stream=True, tls=True))],
+)
 def test_a_stream_is_connected_to(listen, expected):
     world = World().file(MAIN, f"events {{}}\nstream {{ server {{ listen {listen}; proxy_pass 10.0.0.7:5432; }} }}\n")
     assert way(world) == expected

@@ -482,10 +482,10 @@ class Instance:
         """Return the answer of nginx -t."""
         return evidence.ask("nginx -t in a private overlay", self.test)
 
-    def test(self, staged=None, plain=False):
+    def test(self, staged=None):
         """Return what nginx -t says of the configuration, harmless and without secrets; staged as _overlay.test() has it.
 
-        plain: without the overlay, as _overlay.test_plainly() does, of what is on disk. Raises Unanswered where that is not known.
+        Raises Unanswered where that is not known.
         """
         if self.own_root:
             # Its program would run with this host's rights, not with those of its container.
@@ -504,10 +504,7 @@ class Instance:
         argv = [program] + [part for key in "pcge" if key in options for part in ("-" + key, options[key])]
         for path, content in (staged or {}).items():
             self._mark(path, content or b"")
-        if plain:
-            said = _overlay.test_plainly(argv, pid=pid, identity=identity, timeout=TEST_SECONDS)
-        else:
-            said = _overlay.test(argv, self.main.logs(self.prefix), pid=pid, identity=identity, timeout=TEST_SECONDS, staged=staged)
+        said = _overlay.test(argv, self.main.logs(self.prefix), pid=pid, identity=identity, timeout=TEST_SECONDS, staged=staged)
         for message in said["messages"]:
             message["text"] = self.say(message["text"])
             message["file"] = _shown(message["file"])

@@ -18,6 +18,7 @@ import re
 import stat
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _managed as managed
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_text as nginx_text
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
@@ -38,7 +39,8 @@ def load(host, conf_path, conf_prefix, parsed):
     parsed       a dictionary that gets {path: _nginx_text.Text} of each file that was read
 
         {"files": [FILE], "includes": [INCLUDE], "truncated": false, "hidden": [...], "users": {name: [uid, gid]}, "groups": {name: [gid, [member]]}}
-        FILE = {"path", "real_path", "status", "why", "truncated", "sha256", "size", "mtime", "ctime", "uid", "gid", "mode", "data": base64}
+        FILE = {"path", "real_path", "status", "why", "truncated", "sha256", "size", "mtime", "ctime", "uid", "gid", "mode",
+                "managed", "data": base64}
         INCLUDE = {"pattern", "file", "line", "matches": [path], "status", "why"}
 
     Paths are str with surrogateescape. The first file is the one at conf_path.
@@ -169,7 +171,7 @@ class _Loader:
 
     def _read(self, path):
         """Record one file and return its bytes, or None."""
-        entry = {"path": path, "real_path": path, "status": evidence.OK, "why": "", "truncated": False}
+        entry = {"path": path, "real_path": path, "status": evidence.OK, "why": "", "truncated": False, "managed": ""}
         self.files[path] = entry
         try:
             entry.update(_metadata(self.host.stat(path)))
@@ -181,6 +183,7 @@ class _Loader:
         if entry["truncated"]:
             self._cut("{0} is larger than what was read".format(text.decode(os.fsencode(path))))
         self.left -= len(raw)
+        entry["managed"] = managed.written_by(raw)
         entry["sha256"] = hashlib.sha256(raw).hexdigest()
         entry["data"] = base64.b64encode(raw).decode("ascii")
         return raw

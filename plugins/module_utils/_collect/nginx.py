@@ -55,6 +55,7 @@ _VERSION = re.compile(rb"version: ([A-Za-z]{1,30}/[^\0\n]{1,200})\n")
 _ARGUMENTS = re.compile(rb"configure arguments:([^\0\n]*)\n")
 _SHOWN = ("Id", "LoadState", "ActiveState", "SubState", "Result", "UnitFileState", "ExecStart")
 _EXEC_START = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
+_OF_FILE = ("sha256", "size", "mtime", "ctime", "uid", "gid", "mode", "status", "truncated", "managed")
 _SPECIAL_LOG = ("stderr", "syslog:", "memory:")
 
 
@@ -466,8 +467,9 @@ class Instance:
         shown, main, redaction = [], self.main, self.redaction
         for file in main.files:
             path = file["path"]
-            entry = {key: file.get(key) for key in ("sha256", "size", "mtime", "ctime", "uid", "gid", "mode", "status", "truncated")}
+            entry = {key: file.get(key) for key in _OF_FILE}
             entry.update(path=_shown(path), real_path=_shown(file["real_path"]), why=text.harmless(file["why"], 500), content="", error=None)
+            entry["read_only"] = not self.own_root and _is_read_only(self.host, file["real_path"])
             parsed = main.parsed.get(path)
             if parsed is not None:
                 raw = base64.b64decode(file["data"])
@@ -679,6 +681,14 @@ def _identity(user, uid, gid, groups, source):
     return {"user": _shown(user), "uid": uid, "gid": gid, "groups": groups, "from": source}
 
 
+def _is_read_only(host, path):
+    """Return whether nobody can write to a file. Asked where we are: the unit of nginx may see a read-only view of what is not (ProtectSystem=)."""
+    try:
+        return bool(os.statvfs(host.path(path)).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
 def _load_there(conf_path, folder):
     """Load the files; called where the master is."""
     return _nginx_files.load(_host.Host(), conf_path, folder, {})
@@ -687,6 +697,7 @@ def _load_there(conf_path, folder):
 def _unread(path, error):
     """Return the entry of the configuration file when nothing could be read."""
     entry = dict.fromkeys(("sha256", "size", "mtime", "ctime", "uid", "gid", "mode", "error"))
+    entry.update(managed="", read_only=False)
     entry.update(path=_shown(path), real_path=_shown(path), status=error.status, why=text.harmless(error.why, 500), truncated=False, content="")
     return entry
 

@@ -18,6 +18,8 @@ _REPLACED = re.compile(r"/releases?/[^/]+/|^/(?:nix|gnu)/store/|^/snap/|/\.\.dat
 
 def why(instance: Instance, path: str, headers_allowed: bool) -> str:
     """Return why a configuration file is not to be edited, or ""; headers_allowed: it may be although it says that a program writes it."""
+    if (instance.raw.get("master") or {}).get("own_root"):
+        return f"{path} is a file of the container that nginx runs in"
     entry = next((file for file in instance.raw.get("files") or () if file["path"] == path), None)
     if entry is None:
         return f"{path} was not read"

@@ -207,6 +207,12 @@ def test_a_header_can_be_overruled_and_a_release_folder_cannot():
     assert not plan(slow(), world=with_file(real_path="/srv/shop/releases/1/nginx.conf"), allowed=allowed).steps
 
 
+def test_a_file_in_a_container_is_for_a_person():
+    world = World().passes(f"http://{TCP}")
+    world.instance["master"]["own_root"] = True
+    assert "container" in plan(slow(), world=world).manual[0].why
+
+
 @pytest.mark.parametrize("path", ["/etc/nginx/sites-available/shop", "/usr/local/nginx/conf/shop", "/srv/releases.conf"])
 def test_a_link_to_a_file_of_the_host_itself_is_followed(path):
     assert plan(slow(), world=with_file(real_path=path)).steps

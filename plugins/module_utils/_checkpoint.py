@@ -107,6 +107,14 @@ class Checkpoint:
                     state, held = files.look(target, content=True)
                     self._save(target.path, state, held, foreign=True)
 
+    def saved_bytes(self, path):
+        """Return what a file (its real path) held before the first change under this checkpoint; None where it was not saved. Raises CheckpointError."""
+        item = self.book.items.get(path)
+        if item is None or not item.blob:
+            return None
+        with _told(path), open(os.path.join(self.folder, "saved", item.blob), "rb") as file:
+            return file.read()
+
     def write_file(self, path, content, expected=None, mode=0o644):
         """Write bytes to a file, or to the file that a link leads to, and return {"path", "real_path", "changed"}.
 

@@ -759,19 +759,17 @@ def _insertion(file, block, new):
     last = max([first] + [sibling.end for sibling in siblings] + [comment.end for comment in file.text.comments if first <= comment.start < close])
     made = [b" ".join([words[0]] + [quote(word) for word in words[1:]]) + b";" for words in new]
     feed = raw.find(b"\n", last, close)
-    if block is not None and raw.find(b"\n", first, close) < 0:
-        # A block in one line stays in one line.
+    if block is not None and feed < 0:
+        # The end of the block is in the line of what stands before it: so it stays.
         tail = b" " if first == close else b""
         return last, last, b"".join(b" " + one for one in made) + tail
     end = _end_of_line(raw)
     indent = _indent(raw, siblings, block)
     if feed >= 0:
         return feed + 1, feed + 1, b"".join(indent + one + end for one in made)
-    if last == 0:
-        return 0, 0, b"".join(one + end for one in made)
-    if block is None and raw[last:].strip(b" \t\r") == b"":
-        last = len(raw)
-    return last, last, b"".join(end + indent + one for one in made)
+    if not raw.strip(_BLANK):
+        return len(raw), len(raw), b"".join(one + end for one in made)
+    return len(raw), len(raw), b"".join(end + indent + one for one in made)
 
 
 def _insertion_before(file, statement, new):

@@ -69,17 +69,18 @@ class Failed(Exception):
 # --- which one, and whether
 
 def choose(instances, path=None, pid=None):
-    """Return the running Instance of a configuration file, or the only one that runs; None where none does. Raises Failed.
+    """Return the running Instance of a configuration file; without one, the only one that runs, or whose configuration is to be loaded.
 
-    instances is what _collect.nginx.find() returned; pid, the master, tells apart what has the same file.
+    instances is what _collect.nginx.find() returned; pid, the master, tells apart what has the same file. Returns None
+    where none runs, or several do and all of them have what is on disk. Raises Failed and Unanswered.
     """
     running = [one for one in instances if one.master is not None]
     found = [one for one in running if (path is None or os.path.normpath(path) == one.conf_path) and (pid is None or one.master.pid == pid)]
-    if path is None and pid is None and len(found) > 1:
+    if pid is None and len({one.own_root for one in found}) > 1:
         # What runs in a container is meant only when it is named.
-        found = [one for one in found if not one.own_root] or found
-    elif pid is None and len({one.own_root for one in found}) > 1:
         found = [one for one in found if not one.own_root]
+    if path is None and pid is None and len(found) > 1:
+        found = [one for one in found if reasons(one)]
     if len(found) > 1:
         raise Failed("{0} nginx run, and it was not said which one is meant: {1}".format(len(found), ", ".join(map(_named, found))))
     return found[0] if found else None
@@ -388,15 +389,17 @@ def records(raw):
 class Reload:
     """One reload: run() sends the signal and returns when it is proven, or raises Failed.
 
+    note            called with the master's pid before the signal is sent
     before, after   pids of the workers that served before, and serve now
     messages        what nginx logged as [emerg] or [alert] meanwhile and did not fail for: list of str, harmless, without secrets
     """
 
-    def __init__(self, host, instance, timeout, settle):
+    def __init__(self, host, instance, timeout, settle, note=None):
         self.host = host
         self.instance = instance
         self.timeout = timeout
         self.settle = settle
+        self.note = note
         self.master = Master(host, instance.master)
         self.before, self.after, self.messages = [], [], []
         self._known = {}
@@ -417,6 +420,8 @@ class Reload:
             self._known = self._children()
             self._inner[self.master.pid] = self.master.inner(self.master.pid)
             self.before = sorted(pid for pid, (_born, title) in self._known.items() if _serves(title))
+            if self.note is not None:
+                self.note(self.master.pid)
             self._deadline = time.monotonic() + self.timeout
             self.master.hang_up()
             self._until_read()

@@ -141,6 +141,12 @@ options:
       - Id of the open checkpoint of M(webops.bad_gateway.checkpoint) under which the files are changed. Without one the module makes one of its
         own, which is confirmed at once, so that it can be undone later.
     type: str
+  plain_test:
+    description:
+      - What to do where the private overlay cannot be made, as in a container without the right to mount. With V(true) the files are changed
+        first and put back when C(nginx -t), run as it is, does not accept them. With V(false) nothing is changed there.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
@@ -223,16 +229,21 @@ conf_path:
   type: str
   returned: success
   sample: /etc/nginx/nginx.conf
+checkpoint:
+  description: Id of the checkpoint that the change can be undone by; empty when nothing was changed.
+  type: str
+  returned: success
+  sample: 20261127T101500-1a2b
 """
 
 import base64
 import hashlib
 import os
 import secrets
-import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _checkpoint
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_edit as nginx_edit
@@ -272,6 +283,7 @@ ARGUMENTS = {
     "context": {"type": "dict", "options": _CONTEXT},
     "directives": _DIRECTIVES,
     "checkpoint": {"type": "str"},
+    "plain_test": {"type": "bool", "default": False},
 }
 
 
@@ -298,8 +310,11 @@ def choose(instances, path, binary, others):
     return found[0]
 
 
-def load(instance):
-    """Return the nginx_edit.Configuration of an Instance. Raises Refused for what cannot be seen whole."""
+def load(instance, checkpoint):
+    """Return the nginx_edit.Configuration of an Instance. Raises Refused for what cannot be seen whole, and CheckpointError.
+
+    checkpoint: id of the one under which files may have been changed since their lines were told, or None.
+    """
     where = _shown(instance.conf_path)
     if instance.own_root:
         raise nginx_edit.Refused("{0} is that of an nginx in a container; change it where the container gets it from".format(where))
@@ -322,7 +337,17 @@ def load(instance):
     if instance.loaded["truncated"]:
         raise nginx_edit.Refused("{0} and what it includes are too much to be read whole".format(where))
     matches = dict((include["pattern"], include["matches"]) for include in instance.loaded["includes"])
-    return nginx_edit.Configuration(instance.conf_path, raws, reals, matches)
+    return nginx_edit.Configuration(instance.conf_path, raws, reals, matches, _originals(checkpoint, reals.values()))
+
+
+def _originals(checkpoint, paths):
+    """Return {path: bytes} of the files that were changed under an open checkpoint, as they were before."""
+    if checkpoint is None:
+        return {}
+    point = _checkpoint.find(checkpoint, _checkpoint.ROOT)
+    point.require_open()
+    saved = dict((path, point.saved_bytes(path)) for path in paths)
+    return dict((path, raw) for path, raw in saved.items() if raw is not None)
 
 
 def _sha256_here(path):
@@ -345,13 +370,13 @@ def apply(configuration, edits):
             ))
 
 
-def check(instance, changed):
-    """Raise Refused unless nginx takes the configuration with the changed files ({real path: bytes}) in place."""
-    said = instance.test(staged=changed)
+def check(instance, changed, plain=False):
+    """Raise Refused unless nginx takes the configuration with the changed files ({real path: bytes}) in place, or on disk already for plain."""
+    said = instance.test(changed, plain)
     if said["valid"]:
         return
-    before = instance.test()
-    also = "" if before["valid"] else " Without the change it does not either: {0}".format(_said(before))
+    before = None if plain else instance.test()
+    also = "" if before is None or before["valid"] else " Without the change it does not either: {0}.".format(_said(before))
     raise nginx_edit.Refused("nginx -t does not accept the changed configuration: {0}.{1} Nothing was changed".format(_said(said), also))
 
 
@@ -382,43 +407,55 @@ def _line(raw):
     return "\t".join(text.harmless(part) for part in text.decode(raw).split("\t"))
 
 
-def write(real, raw, expected):
-    """Replace a file. Raises Refused when it is not what was read."""
-    if _sha256_here(real) != expected:
-        raise nginx_edit.Refused("{0} was changed by somebody else meanwhile; nothing was written to it".format(_shown(real)))
-    status = os.stat(real)
-    descriptor, name = tempfile.mkstemp(prefix=".nginx_directive.", dir=os.path.dirname(real))
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchown(file.fileno(), status.st_uid, status.st_gid)
-            os.fchmod(file.fileno(), status.st_mode & 0o7777)
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(name, real)
-    except OSError:
-        os.unlink(name)
-        raise
+def write(instance, configuration, changed, checkpoint, plain):
+    """Replace the files, all or none, and return the _checkpoint.Checkpoint. Raises Refused, Unanswered, CheckpointError.
+
+    plain: test the configuration after that, and put the files back unless nginx takes it.
+    """
+    before = dict((real, configuration.files[real].before) for real in changed)
+    written = []
+    with _checkpoint.attach(checkpoint, "nginx_directive", _checkpoint.ROOT) as point:
+        try:
+            for real, raw in sorted(changed.items()):
+                point.write_file(real, raw, hashlib.sha256(before[real]).hexdigest())
+                written.append(real)
+            if plain:
+                check(instance, changed, True)
+        except BaseException:
+            # One of our own is undone as a whole; in another's, what was changed before us stays.
+            for real in written if checkpoint is not None else ():
+                point.write_file(real, before[real], hashlib.sha256(changed[real]).hexdigest())
+            raise
+    return point
 
 
 def run(params, check_mode):
-    """Return the result of the module. Raises Refused, Unanswered."""
+    """Return the result of the module. Raises Refused, Unanswered, CheckpointError."""
     host = _host.Host()
     place = (host, text.Redactor(secrets.token_hex(16)), _processes.scan(host))
-    path, binary = params["path"], params["binary"]
+    path, binary, checkpoint = params["path"], params["binary"], params["checkpoint"] or None
     instance = choose(nginx.find(*place), path, binary, lambda: nginx.of(*(place + (binary, path))))
-    configuration = load(instance)
+    configuration = load(instance, checkpoint)
     apply(configuration, params["edits"] or [{"context": params["context"], "directives": params["directives"]}])
     changed = configuration.changed()
     result = {
-        "changed": bool(changed), "files": [_shown(real) for real in sorted(changed)], "notes": configuration.notes,
+        "changed": bool(changed), "files": [_shown(real) for real in sorted(changed)], "notes": configuration.notes, "checkpoint": "",
         "conf_path": _shown(instance.conf_path), "diff": differences(instance, configuration, changed),
     }
-    if changed:
+    if not changed:
+        return result
+    plain = False
+    try:
         check(instance, changed)
+    except evidence.Unanswered as unanswered:
+        if not params["plain_test"]:
+            raise
+        plain = True
+        result["notes"].append("the private overlay cannot be made ({0}), so the files are tested where they are".format(text.harmless(unanswered.why, 300)))
     if not check_mode:
-        for real, raw in sorted(changed.items()):
-            write(real, raw, hashlib.sha256(configuration.files[real].before).hexdigest())
+        point = write(instance, configuration, changed, checkpoint, plain)
+        result["checkpoint"] = point.id
+        result["notes"] += [text.harmless(note, 1000) for note in point.notes]
     return result
 
 
@@ -439,6 +476,8 @@ def main():
         result = run(module.params, module.check_mode)
     except nginx_edit.Refused as refused:
         module.fail_json(msg=text.harmless(str(refused), 4000))
+    except _checkpoint.CheckpointError as error:
+        module.fail_json(msg=text.harmless(str(error), 4000))
     except evidence.Unanswered as unanswered:
         module.fail_json(msg=text.harmless("the change could not be tested, and was not made: {0}".format(unanswered.why), 4000))
     module.exit_json(**result)

@@ -35,7 +35,8 @@ attributes:
 options:
   path:
     description:
-      - The main configuration file of the nginx that is meant, such as V(/etc/nginx/nginx.conf). The default is that of the only one that runs.
+      - The main configuration file of the nginx that is meant, such as V(/etc/nginx/nginx.conf). The default is that of the only one that runs,
+        and of several the one whose configuration was changed.
       - Where one in a container has the same path, the one of the host is meant, unless O(master) says otherwise.
     type: path
   master:
@@ -58,6 +59,11 @@ options:
       - Whether the configuration is tested in a private overlay first. Where the overlay cannot be made, nginx alone decides.
     type: bool
     default: true
+  checkpoint:
+    description:
+      - Id of the open checkpoint of M(webops.bad_gateway.checkpoint) under which the configuration was changed. When that is undone, nginx is told to
+        load the files that are back.
+    type: str
   timeout:
     description:
       - Seconds in which nginx must have read the configuration, and its old workers must have stopped to take connections.
@@ -71,7 +77,9 @@ options:
 author:
   - WebOps (@webops)
 seealso:
+  - module: webops.bad_gateway.checkpoint
   - module: webops.bad_gateway.nginx_config_info
+  - module: webops.bad_gateway.nginx_directive
   - module: ansible.builtin.systemd_service
 """
 
@@ -132,10 +140,12 @@ messages:
   sample: ["[emerg] bind() to 0.0.0.0:8080 failed (98: Address already in use)"]
 """
 
+import functools
 import secrets
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _checkpoint
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_reload as nginx_reload
@@ -155,6 +165,7 @@ def main():
             "force": {"type": "bool", "default": False},
             "missing": {"type": "str", "choices": ["fail", "ignore"], "default": "fail"},
             "test": {"type": "bool", "default": True},
+            "checkpoint": {"type": "str"},
             "timeout": {"type": "float", "default": 30.0},
             "settle": {"type": "float", "default": 1.0},
         },
@@ -167,6 +178,8 @@ def main():
         result["messages"] = error.messages or result["messages"]
         said = ": {0}".format("; ".join(result["messages"][:3])) if result["messages"] else "."
         module.fail_json(msg=_of(result) + error.why + said, **result)
+    except _checkpoint.CheckpointError as error:
+        module.fail_json(msg=_of(result) + "not loaded: " + text.harmless(str(error), 1000), **result)
     except evidence.Unanswered as error:
         module.fail_json(msg=_of(result) + "it cannot be told whether the configuration is loaded: " + text.harmless(error.why, 500), **result)
     module.exit_json(**result)
@@ -183,6 +196,9 @@ def _run(module, result):
     found = nginx.find(host, text.Redactor(secrets.token_hex(16)), _processes.scan(host))
     instance = nginx_reload.choose(found, asked["path"], asked["master"])
     if instance is None:
+        if asked["path"] is None and asked["master"] is None and len([one for one in found if one.master is not None]) > 1:
+            # Each of several has what is on disk.
+            return
         if asked["missing"] == "fail":
             raise nginx_reload.Failed(NO_NGINX.format(" with {0}".format(text.harmless(asked["path"])) if asked["path"] else ""))
         return
@@ -198,13 +214,20 @@ def _run(module, result):
     if module.check_mode:
         result["changed"] = True
         return
-    reload = nginx_reload.Reload(host, instance, asked["timeout"], asked["settle"])
+    note = functools.partial(_note, asked["checkpoint"]) if asked["checkpoint"] else None
+    reload = nginx_reload.Reload(host, instance, asked["timeout"], asked["settle"], note)
     try:
         reload.run()
     finally:
         result.update(changed=bool(reload.after), seconds=round(time.monotonic() - begin, 2))
         result["workers"] = {"before": reload.before, "after": reload.after or reload.before}
     result["messages"] += reload.messages
+
+
+def _note(checkpoint, pid):
+    """Note in a checkpoint that a master is to load what was changed. Raises CheckpointError."""
+    with _checkpoint.attach(checkpoint, "nginx_reload") as point:
+        point.record_reload(pid)
 
 
 def _test(instance, result):

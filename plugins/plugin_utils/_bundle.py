@@ -39,28 +39,44 @@ def new(host: str, status: str, why: str = "", answers: dict | None = None, prob
     }
 
 
-def path(folder: str, host: str) -> str:
-    """Return the file of a host's bundle; a host's name never leaves the folder."""
+def path(folder: str, host: str, kind: str = "bundles") -> str:
+    """Return the file of a host's bundle, or what else a folder of the report folder keeps of it; a host's name never leaves that folder."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", host).lstrip(".")
     if name != host or len(name) > 100:
         digest = hashlib.sha256(host.encode("utf-8", "surrogatepass")).hexdigest()
         name = f"{name[:100]}-{digest[:8]}"
-    return os.path.join(folder, "bundles", f"{name}.json")
+    return os.path.join(folder, kind, f"{name}.json")
 
 
-def remove(folder: str, host: str) -> None:
+def remove(folder: str, host: str, kind: str = "bundles") -> None:
     """Forget what an earlier run saw, so that it cannot be taken for this one."""
     try:
-        os.unlink(path(folder, host))
+        os.unlink(path(folder, host, kind))
     except FileNotFoundError:
         pass
 
 
 def write(folder: str, bundle: dict) -> str:
     """Write a bundle whole or not at all; return its file."""
-    file = path(folder, bundle["host"])
-    write_json(file, bundle)
+    return write_of(folder, bundle["host"], "bundles", bundle)
+
+
+def write_of(folder: str, host: str, kind: str, document: dict) -> str:
+    """Write what a folder of the report folder keeps of a host; return its file."""
+    file = path(folder, host, kind)
+    os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
+    write_json(file, document)
     return file
+
+
+def read_of(folder: str, host: str, kind: str) -> dict | None:
+    """Return what a folder of the report folder keeps of a host; None where there is nothing that can be read."""
+    try:
+        with open(path(folder, host, kind), encoding="utf-8") as stream:
+            document = json.load(stream)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def write_json(file: str, document: dict, indent: int | None = None) -> None:

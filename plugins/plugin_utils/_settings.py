@@ -59,6 +59,15 @@ ROLLOUT = {
     "max_hosts": {"type": "int", "default": 50},
 }
 CONFIRM_WITHIN = {"type": "int", "default": 600}
+# What is kept of a host before it was changed, after that, and after it was put back.
+BEFORE, AFTER, ROLLED_BACK = "before", "after", "rolled_back"
+STAGE = {"type": "str", "choices": [BEFORE, AFTER, ROLLED_BACK]}
+_ROUTE = {part: {"type": "str", "default": ""} for part in ("listen", "server", "location", "pass", "endpoint")}
+FINDINGS = {
+    "type": "list",
+    "elements": "dict",
+    "options": {"id": {"type": "str", "required": True}, "routes": {"type": "list", "elements": "dict", "options": _ROUTE, "default": []}},
+}
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST_PROBE = 300.0
@@ -145,6 +154,11 @@ def report_folder(path: str) -> str:
     except OSError as error:
         raise BadSetting(f"bad_gateway_report_dir is {path!r}, and reports cannot be written there: {error.strerror} ({error.filename}).") from error
     return folder
+
+
+def stage_folder(folder: str, stage: str) -> str:
+    """Return where a report folder keeps the evidence of a stage."""
+    return folder if stage == BEFORE else os.path.join(folder, stage)
 
 
 def bundles(path: str) -> dict[str, str]:

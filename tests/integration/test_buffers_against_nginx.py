@@ -105,13 +105,14 @@ def test_the_model_takes_what_nginx_takes_and_the_fix_of_a_header_is_taken(nginx
             continue
         taken += 1
         header = chance.choice([1025, 4097, 8000, 8193, 16385, 32768])
-        for change in changes_for(text, family, header):
+        changes = changes_for(text, family, header)
+        assert len({change["context"]["line"] for change in changes}) == len(changes), (seed, changes)
+        for change in changes:
             level = CONTEXTS[change["context"]["line"]]
             assert change.get("replaces", {}) == {name: value for name, value in own[level].items() if name in change}, seed
             own[level].update({name: change[name] for name in buffers.NAMES if name in change})
-            # Each alone is taken already: they are made one after the other.
-            assert nginx.takes(text_of(family, own, nginx.folder)), (seed, text, change)
             fixed, nested = fixed + (level == "location"), nested + (level == "nested")
+        assert nginx.takes(text_of(family, own, nginx.folder)), (seed, text, changes)
         assert of(text_of(family, own, nginx.folder), family)["location"].header >= header
         assert changes_for(text_of(family, own, nginx.folder), family, header) == [], seed
     # What was compared is worth something: there were enough of each kind.

@@ -21,7 +21,7 @@ import urllib.request
 import pytest
 
 NGINX = "/usr/sbin/nginx"
-MODULE = "ansible_collections.webops.bad_gateway.plugins.modules.nginx_reload"
+MODULES = "ansible_collections.webops.bad_gateway.plugins.modules."
 HTTP = "access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;"
 
 
@@ -33,8 +33,13 @@ def free_port():
 
 def reload(**arguments):
     """Run the module in a process of its own, as Ansible does; return its result."""
+    return run("nginx_reload", **arguments)
+
+
+def run(module, *before, **arguments):
+    """Run a module, after the words of another command."""
     ran = subprocess.run(
-        [sys.executable, "-m", MODULE],
+        [*before, sys.executable, "-m", MODULES + module],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
         capture_output=True, text=True, timeout=120, check=False,
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)),
@@ -367,6 +372,7 @@ def test_the_one_that_is_meant(running):
     other.start()
     try:
         running.write("two")
+        other.write("zero")
         result = reload()
         assert result["failed"] and "it was not said which one is meant" in result["msg"]
         assert running.reload()["changed"]
@@ -374,6 +380,10 @@ def test_the_one_that_is_meant(running):
         other.write("two")
         assert reload(master=other.process.pid)["path"] == other.path
         assert other.answer() == "two"
+        assert reload()["changed"] is False
+        other.write("three")
+        assert reload()["path"] == other.path
+        assert (running.answer(), other.answer()) == ("two", "three")
     finally:
         other.stop()
 
@@ -424,3 +434,24 @@ def test_in_namespaces_of_its_own(server):
         server.write("three", server=f"listen 127.0.0.1:{other.getsockname()[1]};")
         result = server.reload()
     assert result["failed"] and "bind() to" in result["msg"]
+
+
+@pytest.fixture
+def keeper():
+    """Words before a command that let it see a /var/lib of the test's own."""
+    process = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", "mount -t tmpfs none /var/lib && echo x && exec cat"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"x\n"
+    yield ("nsenter", "-m", "-t", str(process.pid))
+    process.communicate()
+
+
+def test_undoing_loads_the_files_that_are_back(running, keeper):
+    point = run("checkpoint", *keeper, state="open", paths=[running.path])["id"]
+    running.write("two")
+    assert run("nginx_reload", *keeper, path=running.path, checkpoint=point)["changed"] and running.answer() == "two"
+    undone = run("checkpoint", *keeper, state="rolled_back", checkpoint=point)
+    assert any("nginx" in one for one in undone["restored"])
+    running.until(lambda: running.answer() == "one")
+    result = run("nginx_reload", *keeper, path=running.path, checkpoint=point, force=True)
+    assert result["failed"] and "is rolled-back" in result["msg"]

@@ -22,6 +22,7 @@ ALLOWED = {
     "plugin_utils": ("module_utils", "plugin_utils"),
     "action": ("ansible", "module_utils", "plugin_utils"),
     "doc_fragments": (),
+    "filter": (),
 }
 
 # The parts of plugin_utils, the lowest first: a part may import itself and those in lines above its own.
@@ -31,7 +32,7 @@ LAYERS = (
     ("_settings",),
     ("_nginx",),
     ("_model",),
-    ("_edit", "_finding", "_targets"),
+    ("_edit", "_finding", "_requests", "_targets"),
     ("_pointing", "_show"),
     ("_rule",),
     ("_rules",),

@@ -484,10 +484,10 @@ class Instance:
         """Return the answer of nginx -t."""
         return evidence.ask("nginx -t in a private overlay", self.test)
 
-    def test(self, staged=None):
+    def test(self, staged=None, plain=False):
         """Return what nginx -t says of the configuration, harmless and without secrets; staged as _overlay.test() has it.
 
-        Raises Unanswered where that is not known.
+        plain: without the overlay, as _overlay.test_plainly() does, of what is on disk. Raises Unanswered where that is not known.
         """
         if self.own_root:
             # Its program would run with this host's rights, not with those of its container.
@@ -506,7 +506,10 @@ class Instance:
         argv = [program] + [part for key in "pcge" if key in options for part in ("-" + key, options[key])]
         for path, content in (staged or {}).items():
             self._mark(path, content or b"")
-        said = _overlay.test(argv, self.main.logs(self.prefix), pid=pid, identity=identity, timeout=TEST_SECONDS, staged=staged)
+        if plain:
+            said = _overlay.test_plainly(argv, pid=pid, identity=identity, timeout=TEST_SECONDS)
+        else:
+            said = _overlay.test(argv, self.main.logs(self.prefix), pid=pid, identity=identity, timeout=TEST_SECONDS, staged=staged)
         for message in said["messages"]:
             message["text"] = self.say(message["text"])
             message["file"] = _shown(message["file"])

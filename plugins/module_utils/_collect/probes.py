@@ -19,12 +19,9 @@ seconds count from the start of the try, connecting included, as $upstream_heade
 This module is private to the collection.
 """
 
-import errno
 import functools
 import os
 import re
-import select
-import socket
 import time
 from concurrent.futures.thread import ThreadPoolExecutor
 
@@ -33,12 +30,12 @@ try:
 except ImportError:  # a Python built without OpenSSL
     ssl = None
 
-from ansible_collections.webops.bad_gateway.plugins.module_utils import _certificate as certificate
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside as inside
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _response_header as response_header
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _wire as wire
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _connection as connections
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _sock_diag
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _tls as tls
 
@@ -56,10 +53,6 @@ MAX_WAIT = 60.0
 MAX_VALUE = 16 * 1024
 MAX_OTHERWISE = 4
 
-_CONNECT_STATUS = {
-    errno.ECONNREFUSED: "refused", errno.ENOENT: "absent", errno.EACCES: "denied", errno.EPERM: "denied",
-    errno.ETIMEDOUT: "timeout", errno.ENETUNREACH: "unreachable", errno.EHOSTUNREACH: "unreachable", errno.EAGAIN: "full",
-}
 _FURTHER = {
     "http": ("https", "https-sni", "fastcgi-ping", "scgi", "uwsgi-ping", "uwsgi", "http2", "memcached"),
     "https": ("https-sni", "http", "fastcgi-ping", "uwsgi-ping", "uwsgi", "http2-tls"),
@@ -90,16 +83,6 @@ _BAD_REQUEST = (400, 501, 505)
 _CONTROL = re.compile("[\x00-\x20\x7f]")
 _START = 64
 _HINT_BYTES = 2048
-
-
-class _Failed(Exception):
-    """A try that ended without the answer; status is one of the contract's."""
-
-    def __init__(self, status, why, code=None):
-        super().__init__(why)
-        self.status = status
-        self.why = why
-        self.code = code
 
 
 def collect(identity, targets, limits=None):
@@ -212,9 +195,9 @@ class _Probe:
         probe["behind"] = bool(self.known.get("left"))
         refusal = _refusal(self.target) or self._not_to_be_asked()
         if refusal:
-            probe["connect"] = _connection("error", None, 0.0, refusal)
+            probe["connect"] = connections.outcome("error", None, 0.0, refusal)
             return probe
-        connection, probe["connect"] = _connect(self.target["endpoint"], began + connect_limit)
+        connection, probe["connect"] = connections.connect(self.target["endpoint"], began + connect_limit)
         if connection is None:
             if probe["connect"]["status"] in ("full", "timeout"):
                 probe["queue"] = _queue(self.target["endpoint"], False)
@@ -287,17 +270,17 @@ class _Probe:
         if context is None:
             return found
         deadline = time.monotonic() + self.limits["try"]
-        connection, connect = _connect(self.target["endpoint"], deadline)
+        connection, connect = connections.connect(self.target["endpoint"], deadline)
         if connection is None:
             return dict(found, status="error", why="connect: " + connect["why"])
         channel = None
         try:
-            channel = _TlsChannel(_Channel(connection, deadline), context, name)
+            channel = connections.TlsChannel(connections.Channel(connection, deadline), context, name)
             shaken = channel.shake_hands()
             found.update(status="ok", version=shaken["version"] or "")
             if trust:
                 channel.verify(settings, trust)
-        except _Failed as failure:
+        except connections.Failed as failure:
             found.update(status="untestable" if tls.refused_by_us(failure.why) else failure.status, code=failure.code, why=failure.why)
         except (OSError, ValueError) as error:
             found.update(status="error", why="{0}: {1}".format(type(error).__name__, error))
@@ -318,7 +301,7 @@ class _Probe:
         tries = []
         for speak, method, path in asked:
             began = time.monotonic()
-            connection, connect = _connect(self.target["endpoint"], began + self.limits["try"])
+            connection, connect = connections.connect(self.target["endpoint"], began + self.limits["try"])
             if connection is None:
                 tries.append(_tried(speak, "error", connect["seconds"], "connect: " + connect["why"]))
             else:
@@ -351,7 +334,7 @@ class _Probe:
             deadline = began + self.limits["try"]
             if began >= end:
                 break
-            connection, connect = _connect(self.target["endpoint"], deadline)
+            connection, connect = connections.connect(self.target["endpoint"], deadline)
             if connection is None:
                 status = "timeout" if connect["status"] == "timeout" else "error"
                 tries.append(_tried(speak, status, connect["seconds"], "connect: " + connect["why"]))
@@ -366,7 +349,7 @@ class _Probe:
     def _try(self, speak, connection, began, deadline, method, path, own=False):
         """Ask once over a fresh connection, close it, and return (try, the bytes that came); own: over TLS where the pass is."""
         tried = _tried(speak)
-        channel, raw = _Channel(connection, deadline), b""
+        channel, raw = connections.Channel(connection, deadline), b""
         try:
             request, read = self._question(speak, method, path)
             if self._encrypted(speak, own):
@@ -376,8 +359,8 @@ class _Probe:
                     shaken.update(self._verified(channel))
                 tried["tls"] = shaken
             channel.send(request)
-            raw, verdict = _read(channel, read) if read else (channel.seen, wire.Verdict("ok", None, None, ""))
-            tried["seconds"] = _since(began)
+            raw, verdict = connections.read_answer(channel, read) if read else (channel.seen, wire.Verdict("ok", None, None, ""))
+            tried["seconds"] = connections.since(began)
             tried.update(status=verdict.status, code=verdict.code, header_bytes=verdict.header_bytes, why=verdict.why)
             if own and self.target["keep"] and self.target["version"] == "1.1" and speak in ("http", "https", "https-sni") and verdict.status == "ok":
                 tried["keep_alive"] = wire.kept_open(raw)
@@ -385,13 +368,13 @@ class _Probe:
                 tried["pool"] = self._page(raw)
             if speak == "http" and verdict.code == 400:
                 raw = _read_hint(channel, raw)
-        except _Failed as failure:
-            tried.update(status=failure.status, code=failure.code, why=failure.why, seconds=_since(began))
+        except connections.Failed as failure:
+            tried.update(status=failure.status, code=failure.code, why=failure.why, seconds=connections.since(began))
             raw = channel.seen
             if own and failure.status == "timeout" and not raw:
                 self.queue = _queue(self.target["endpoint"], _sock_diag.accepted(connection))
         except (OSError, ValueError) as error:
-            tried.update(status="error", why="{0}: {1}".format(type(error).__name__, error), seconds=_since(began))
+            tried.update(status="error", why="{0}: {1}".format(type(error).__name__, error), seconds=connections.since(began))
         finally:
             connection.close()
         tried["why"] = self._shown(tried["why"], 300)
@@ -407,21 +390,21 @@ class _Probe:
 
     def _tls(self, channel, speak, own):
         if not self.contexts:
-            raise _Failed("error", "this Python has no ssl module")
+            raise connections.Failed("error", "this Python has no ssl module")
         protocol = "h2" if speak in ("http2", "http2-tls") else ""
         if not own:
-            return _TlsChannel(channel, self.contexts[protocol], self._server_name() if speak in ("https-sni", "http2-tls") else "")
+            return connections.TlsChannel(channel, self.contexts[protocol], self._server_name() if speak in ("https-sni", "http2-tls") else "")
         context = self.contexts[protocol]
         if self.target["tls"]:
             trust = self.trust if self.tls["verify"] and not self.trust["why"] else None
             try:
                 context = self.trusts.context(self.tls["protocols"], self.tls["ciphers"], protocol, trust)
             except (ssl.SSLError, ValueError) as error:
-                raise _Failed("error", "TLS as it is set here cannot be spoken by this host's Python: {0}".format(error))
-        return _TlsChannel(channel, context, self._server_name() if self.target["sni"] else "")
+                raise connections.Failed("error", "TLS as it is set here cannot be spoken by this host's Python: {0}".format(error))
+        return connections.TlsChannel(channel, context, self._server_name() if self.target["sni"] else "")
 
     def _verified(self, channel):
-        """Return what is known of the verification that nginx makes here; raises _Failed where nginx would not go on."""
+        """Return what is known of the verification that nginx makes here; raises connections.Failed where nginx would not go on."""
         if self.trust["why"]:
             return {"verified": False, "why": text.harmless(self.trust["why"], 300)}
         between = channel.verify(self.tls, self.trust)
@@ -452,145 +435,6 @@ class _Probe:
         return ask(), read
 
 
-class _Channel:
-    """A connected, non-blocking socket with a deadline; seen holds the first bytes that came."""
-
-    def __init__(self, connection, deadline):
-        self._connection = connection
-        self._deadline = deadline
-        self.seen = b""
-
-    def send(self, raw):
-        """Send all bytes; raises _Failed."""
-        while raw:
-            self._wait(select.POLLOUT)
-            try:
-                raw = raw[self._connection.send(raw):]
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise self._lost(error)
-
-    def receive(self):
-        """Return some bytes, or b"" at the end; raises _Failed."""
-        while True:
-            self._wait(select.POLLIN)
-            try:
-                raw = self._connection.recv(65536)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise self._lost(error)
-            if len(self.seen) < wire.MAX_HEADER:
-                self.seen += raw
-            return raw
-
-    def limit(self, seconds):
-        """Bring the deadline nearer."""
-        self._deadline = min(self._deadline, time.monotonic() + seconds)
-
-    def _wait(self, event):
-        poll = select.poll()
-        poll.register(self._connection, event)
-        left = self._deadline - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
-            raise _Failed("timeout", "no complete answer within the time; {0} bytes came".format(len(self.seen)))
-
-    @staticmethod
-    def _lost(error):
-        if error.errno in (errno.ECONNRESET, errno.EPIPE):
-            return _Failed("reset", "the backend reset the connection ({0}: {1})".format(error.errno, error.strerror))
-        return _Failed("error", "{0}: {1}".format(error.errno, error.strerror))
-
-
-class _TlsChannel:
-    """TLS over a _Channel. The records go through memory, so that a wrong answer can be looked at."""
-
-    def __init__(self, channel, context, name):
-        self._channel = channel
-        self._ended = False
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name or None)
-
-    @property
-    def seen(self):
-        """The first bytes that came, encrypted as they are."""
-        return self._channel.seen
-
-    def shake_hands(self):
-        """Return {"version", "cipher", "names", "not_after"}; raises _Failed."""
-        self._pump(self._tls.do_handshake)
-        names, not_after = certificate.describe(self._tls.getpeercert(True) or b"")
-        return {"version": self._tls.version(), "cipher": (self._tls.cipher() or ("",))[0], "names": names, "not_after": not_after}
-
-    def verify(self, settings, trust):
-        """Return the number of intermediate certificates, None when it cannot be told; raises _Failed when nginx would not take what was verified."""
-        code, why, between = tls.objection(self._tls, self.seen, settings, trust)
-        if code:
-            raise _Failed("untrusted", why, code)
-        return between
-
-    def chain(self):
-        """Return the certificates (DER) that came, as far as they can be seen."""
-        try:
-            return tls.chain(self._tls, self.seen)
-        except ValueError:
-            return []
-
-    def send(self, raw):
-        """Send all bytes; raises _Failed."""
-        while raw:
-            raw = raw[self._pump(lambda: self._tls.write(raw)):]
-
-    def receive(self):
-        """Return some bytes, or b"" at the end; raises _Failed."""
-        try:
-            return self._pump(lambda: self._tls.read(65536))
-        except _Failed as failure:
-            if failure.status == "closed":
-                return b""
-            raise
-
-    def _pump(self, operation):
-        """Do one operation, moving records to and fro for as long as it wants more of them."""
-        while True:
-            try:
-                result = operation()
-            except ssl.SSLWantReadError:
-                self._flush()
-                raw = self._channel.receive()
-                if raw:
-                    self._incoming.write(raw)
-                else:
-                    self._ended = True
-                    self._incoming.write_eof()
-            except ssl.SSLZeroReturnError:
-                raise _Failed("closed", "the backend ended the TLS session")
-            except ssl.SSLError as error:
-                untrusted = tls.verify_error(error)
-                if untrusted:
-                    raise _Failed("untrusted", untrusted[1], untrusted[0])
-                raise self._failure(error.reason or str(error))
-            else:
-                self._flush()
-                return result
-
-    def _flush(self):
-        self._channel.send(self._outgoing.read())
-
-    def _failure(self, reason):
-        raw = self._channel.seen
-        alert = wire.tls_alert(raw, reason)
-        if alert:
-            return _Failed("tls-alert", "TLS alert {0} ({1})".format(*alert), alert[0])
-        if len(raw) > 1 and not wire.looks_like_tls(raw):
-            return _Failed("not-tls", "the answer is not TLS")
-        # Not by the reason: a Python older than its OpenSSL gives it a wrong name.
-        if self._ended:
-            return _Failed("closed", "the backend closed the connection in TLS")
-        return _Failed("error", "TLS: {0}".format(reason))
-
-
 def _refusal(target):
     """Return why a target cannot be asked as given, or ""."""
     words = [target["host"], target["sni"], target["method"], target["version"]]
@@ -607,90 +451,13 @@ def _refusal(target):
     return ""
 
 
-def _connect(endpoint, deadline):
-    """Return (connected socket or None, connect of the contract)."""
-    began = time.monotonic()
-    connection = None
-    try:
-        family, address = _address(endpoint)
-        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        code = _connected(connection, address, deadline)
-    except _Failed as failure:
-        status, code, why = failure.status, None, failure.why
-    except (ValueError, OSError) as error:
-        # OSError without a number: Python itself refuses the address, for its length for example.
-        status, code, why = "error", getattr(error, "errno", None), str(error)
-    else:
-        if code == 0:
-            return connection, _connection("ok", None, _since(began), "")
-        status, why = _CONNECT_STATUS.get(code, "error"), os.strerror(code)
-        if code == errno.EAGAIN and family != socket.AF_UNIX:
-            # TCP: no free local port or no room in the route cache, connect(2); not the backend's queue.
-            status = "error"
-    if connection is not None:
-        connection.close()
-    return None, _connection(status, code, _since(began), text.harmless(why, 300))
-
-
 def _queue(endpoint, taken):
     """Return the queue of the contract: whether a process took our connection, and how many wait to be taken."""
     try:
-        waiting = _sock_diag.queue_at(*_address(endpoint))
+        waiting = _sock_diag.queue_at(*connections.address_of(endpoint))
     except (ValueError, OSError):
         waiting = None
     return {"accepted": taken, "length": waiting[0] if waiting else None, "backlog": waiting[1] if waiting else None}
-
-
-def _connected(connection, address, deadline):
-    """Return the errno of a connect, 0 when it succeeded; raises _Failed when the time is over first."""
-    code = connection.connect_ex(address)
-    if code == errno.EINPROGRESS:
-        poll = select.poll()
-        poll.register(connection, select.POLLOUT)
-        left = deadline - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
-            raise _Failed("timeout", "no answer within the time")
-        code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code == 0 and connection.family != socket.AF_UNIX and connection.getsockname() == connection.getpeername():
-        # Linux joins a socket to itself when the free local port that it is given is the one asked for.
-        return errno.ECONNREFUSED
-    return code
-
-
-def _address(endpoint):
-    """Return (family, address) of "127.0.0.1:3000", "[::1]:3000" or "unix:/run/x.sock"; no name is looked up."""
-    if endpoint.startswith("unix:"):
-        path = endpoint[len("unix:"):]
-        if not path.startswith("/") or "\0" in path:
-            raise ValueError("not an absolute path")
-        return socket.AF_UNIX, path
-    host, colon, port = endpoint.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    if not (colon and re.match(r"[0-9]{1,5}\Z", port) and 0 < int(port) < 65536):
-        raise ValueError("not an address with a port")
-    try:
-        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        family, _type, _protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)[0]
-    except (socket.gaierror, UnicodeError):
-        raise ValueError("not an IP address")
-    return family, address
-
-
-def _read(channel, read):
-    """Return (bytes, Verdict) of an answer, read no further than its header needs."""
-    raw = b""
-    while True:
-        part = channel.receive()
-        if not part:
-            how = "in the middle of the response header" if raw else "without an answer"
-            return raw, wire.Verdict("closed", None, None, "the backend closed the connection {0}".format(how))
-        raw += part
-        verdict = read(raw)
-        if verdict is not None:
-            return raw, verdict
-        if len(raw) >= wire.MAX_HEADER:
-            return raw, wire.Verdict("invalid", None, len(raw), "the response header is longer than {0} bytes".format(wire.MAX_HEADER))
 
 
 def _read_hint(channel, raw):
@@ -702,7 +469,7 @@ def _read_hint(channel, raw):
             if not part:
                 break
             raw += part
-    except _Failed:
+    except connections.Failed:
         return raw
     return raw
 
@@ -754,13 +521,5 @@ def _says_anything(tries):
     return not any(tried["speak"] == "https" and tried["status"] == "timeout" and not tried["start"] for tried in tries)
 
 
-def _connection(status, code, seconds, why):
-    return {"status": status, "errno": code, "seconds": seconds, "why": why}
-
-
 def _tried(speak, status="error", seconds=0.0, why=""):
     return {"speak": speak, "status": status, "code": None, "header_bytes": None, "seconds": seconds, "why": why, "start": "", "tls": None, "keep_alive": None}
-
-
-def _since(began):
-    return round(time.monotonic() - began, 6)

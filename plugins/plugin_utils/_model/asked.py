@@ -120,7 +120,7 @@ def _entry(host: Host, instance: Instance, block: routes.Http, url: _url.Url, li
         route = taken[0] if taken else None
         return Entry(instance, (listen,), addresses, None, route, _legs(host, route, None), block.servers)
     going = _passage(block, url, listen)
-    route = _route(host, instance, going)
+    route = route_at(host, instance, going)
     return Entry(instance, (listen,), addresses, going, route, _legs(host, route, going), block.servers)
 
 
@@ -135,7 +135,7 @@ def _passage(block: routes.Http, url: _url.Url, listen: str) -> Passage:
     return passage.go(passage.Surroundings(block.servers, listen, block.site, url.port), asked)
 
 
-def _route(host: Host, instance: Instance, going: Passage) -> routes.Route | None:
+def route_at(host: Host, instance: Instance, going: Passage) -> routes.Route | None:
     """Return the route that a passage ends in; one that an "if" inherits is looked at from within the "if"."""
     if going.end != passage.PASS:
         return None

@@ -302,6 +302,16 @@ def servers_on(servers: Iterable[Server], listen: str) -> tuple[Server, ...]:
     return tuple(server for server in servers if any(item.address == listen and not item.udp for item in server.listens))
 
 
+def options_of(servers: Iterable[Server], listen: str) -> frozenset[str]:
+    """Return the parameters of the "listen" lines of an address: those of one server are those of its socket, as "proxy_protocol" and "ssl"."""
+    found = set()
+    for server in servers:
+        places = {item.at for item in server.listens if item.address == listen and not item.udp}
+        for statement in server.statement.named("listen"):
+            found.update(statement.args[1:] if statement.at in places else ())
+    return frozenset(found)
+
+
 def choose_server(servers: Iterable[Server], listen: str, host: str) -> Chosen | None:
     """Return the server as find_server() does, with the rule that decided; raises Unknown."""
     group = servers_on(servers, listen)

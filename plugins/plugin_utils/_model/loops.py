@@ -147,7 +147,7 @@ def _handler(way: _Way, host: Host, instance: Instance, listener: Listener, endp
         if kind == STREAM:
             server = next((server for server in servers if any(item.address == listen and not item.udp for item in server.listens)), None)
             return next((route for route in own if server and route.site.server.statement is server.statement), None)
-        if (listen in tls) != (asked.scheme in target.TLS_SCHEMES) or _speaks_proxy(servers, listen):
+        if (listen in tls) != (asked.scheme in target.TLS_SCHEMES) or "proxy_protocol" in locations.options_of(servers, listen):
             return None
         return _handler_in(way, servers, own, listen, asked)
     return None
@@ -179,12 +179,6 @@ def _listen(servers: tuple[locations.Server, ...], listener: Listener, endpoint:
     socket = listener.endpoint
     wildcard = {"0.0.0.0": f"*:{socket.port}", "::": f"[::]:{socket.port}"}.get(socket.address, str(socket))
     return next((address for address in (str(endpoint), wildcard) if address in every), "")
-
-
-def _speaks_proxy(servers: tuple[locations.Server, ...], listen: str) -> bool:
-    """Return whether connections to an address must begin with the PROXY protocol, which proxy_pass does not send."""
-    places = {item.at for server in servers for item in server.listens if item.address == listen}
-    return any("proxy_protocol" in statement.args for server in servers for statement in server.statement.named("listen") if statement.at in places)
 
 
 def _guarded(*blocks) -> bool:

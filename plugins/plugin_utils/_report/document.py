@@ -11,6 +11,10 @@
                "fix": {"remedy": "" | null, "safety", "summary", "diff", "changes": [{}]} | null, "next",
                "also": [<further routes of which the same is true>]}
 
+A host that was verified later has a "verification" too, the document of verification.py; one on which something was done has
+    "remediation": {"outcome": "remedied|rolled_back|rollback_failed|unchanged|failed", "why": "", "remedies": ["start_backend"],
+                    "checkpoint": "", "verified": <document of verification.py> | null, "rolled_back": <the same of the host as it was put back> | null}
+
 Keys may be added to schema 1; none changes its meaning. Hosts are sorted by name, findings by kind and rank.
 No text in it holds a character that a terminal would act on, except the newlines of a diff.
 
@@ -19,6 +23,8 @@ This module is private to the collection.
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import time
 from collections.abc import Iterable
@@ -32,6 +38,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import 
 
 SCHEMA = 1
 NAME = "report.json"
+_LOCK = ".report.lock"
 
 # Longer than any path of the kernel (PATH_MAX is 4096 bytes), so that only a flood is cut.
 _TEXT_LIMIT = 8192
@@ -45,7 +52,7 @@ def build(results: Iterable[finding.HostResult], collection: str, now: float) ->
         "generated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         "collection": collection,
         "summary": fleet.summary(results),
-        "hosts": {text.harmless(result.name): _host(result) for result in results},
+        "hosts": {text.harmless(result.name): host_of(result) for result in results},
         "fleet": {"shared": [_shared(item) for item in fleet.shared(results)]},
     }
 
@@ -57,7 +64,33 @@ def write(folder: str, report: dict) -> str:
     return file
 
 
-def _host(result: finding.HostResult) -> dict:
+def read(folder: str) -> dict | None:
+    """Return the report of a folder; None where there is none that can be read."""
+    try:
+        with open(os.path.join(folder, NAME), encoding="utf-8") as stream:
+            report = json.load(stream)
+    except (OSError, ValueError, RecursionError):
+        return None
+    usable = isinstance(report, dict) and report.get("schema") == SCHEMA and isinstance(report.get("hosts"), dict)
+    return report if usable else None
+
+
+def amend(folder: str, host: str, key: str, part: dict) -> str:
+    """Put a part into what the report of a folder says of a host; return the file, "" where no report has that host.
+
+    Several hosts may be at it at once, each in a process of its own.
+    """
+    name = text.harmless(host)
+    with open(os.path.join(folder, _LOCK), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        report = read(folder)
+        if not report or name not in report["hosts"]:
+            return ""
+        report["hosts"][name][key] = part
+        return write(folder, report)
+
+
+def host_of(result: finding.HostResult) -> dict:
     return {
         "status": result.status,
         "why": safe(result.why),

@@ -30,6 +30,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import buffers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.buffers import Buffers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.directives import Directive
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.locations import Location
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
@@ -44,17 +45,16 @@ _PAGE = 4 * 1024
 
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each route whose response header outgrows its buffer."""
-    for leg in host.legs:
-        buffer = leg.route.value("buffer_size")
-        size = buffer.size if buffer else None
-        if not size:
-            continue
-        header = leg.header_bytes
-        if header <= size and not (leg.runs_with(buffer) and leg.logged("header-too-big")):
-            continue
+    found = [(leg, buffer, needed) for leg in host.legs for buffer in (leg.route.value("buffer_size"),) if buffer for needed in _needed(leg, buffer)]
+    # Several that share a location get one size, the largest that one of them needs.
+    needs: dict[Place, int] = {}
+    for leg, _buffer, needed in found:
+        place = _edit.home(leg.route.site).at
+        needs[place] = max(needs.get(place, 0), needed if needed <= _CEILING else 0)
+    for leg, buffer, needed in found:
+        size, header = buffer.size, leg.header_bytes
         where = f"set at {buffer.at}" if buffer.at else "the default"
         seen = f"a response header of {header} bytes" if header > size else "a response header that is too big"
-        needed = _fitting(header) if header > size else _larger(size)
         yield on_leg(
             host,
             RULE.id,
@@ -68,11 +68,20 @@ def check(host: Host) -> Iterator[Finding]:
                 *show_log(leg, "header-too-big"),
                 *show_paths(leg, "header-too-big"),
             ],
-            _fix(leg, needed),
+            _fix(leg, needed, needs),
             f"grep -n buffer {leg.route.at.quoted_file}",
             at=buffer.at,
             failure=INVALID_HEADER,
         )
+
+
+def _needed(leg: Leg, buffer: Directive) -> Iterator[int]:
+    """Yield the size of the buffer that a leg needs where the one in force is too small for its header."""
+    size, header = buffer.size, leg.header_bytes
+    if size and header > size:
+        yield _fitting(header)
+    elif size and leg.runs_with(buffer) and leg.logged("header-too-big"):
+        yield _larger(size)
 
 
 def _fitting(header: int) -> int:
@@ -87,21 +96,22 @@ def _larger(size: int) -> int:
     return min(max(2 * size, _USUAL), _CEILING) if size < _CEILING else 2 * size
 
 
-def _fix(leg: Leg, needed: int) -> Fix:
+def _fix(leg: Leg, needed: int, needs: dict[Place, int]) -> Fix:
     if needed > _CEILING:
         return Fix(remedy=None, safety=MANUAL, summary="Shrink the header in the application: it is larger than any sensible buffer.")
     site, family = leg.route.site, leg.route.family
     block, now = _edit.home(site), buffers.at(site, family)
+    outer = site.location
+    while outer:
+        needed, outer = max(needed, needs.get(outer.at, 0)), outer.parent
     if family in buffers.FAMILIES and not now or not _edit.legible(*block.args):
         return Fix(remedy=None, safety=MANUAL, summary=f"Raise {family}_buffer_size to {needed // 1024}k, with {family}_buffers that go with it.")
     edits = [(block, {"buffer_size": f"{needed // 1024}k"})]
     if now:
         wanted = now.with_header(needed)
-        inside = _inside(site.location, now, wanted, family) if site.location else ()
-        # Those within it first: what they inherit has to go with what they have before it comes.
-        edits = [*inside, (block, _missing(block, wanted, family))]
+        edits = [(block, _missing(block, wanted, family)), *(_inside(site.location, now, wanted, family, needs) if site.location else ())]
     places = [place for statement, values in edits for place in _places(statement, values, family)]
-    summary = " ".join(_sentence(statement, values, family) for statement, values in reversed(edits))
+    summary = " ".join(_sentence(statement, values, family) for statement, values in edits)
     return Fix(
         remedy="response_buffers",
         safety=SAFE,
@@ -110,17 +120,16 @@ def _fix(leg: Leg, needed: int) -> Fix:
     )
 
 
-def _inside(location: Location, before: Buffers, after: Buffers, family: str) -> Iterator[tuple[Statement, dict[str, str]]]:
+def _inside(location: Location, before: Buffers, after: Buffers, family: str, needs: dict[Place, int]) -> Iterator[tuple[Statement, dict[str, str]]]:
     """Yield the locations within one whose own buffers would not go with what they inherit then, and what they need."""
     for child in location.children:
         block = child.statement
         was, here = (buffers.within(outer, block.block or (), family) for outer in (before, after))
         if was and here and not here.accepted:
-            here = was.with_header(here.header)
-            yield from _inside(child, was, here, family)
+            here = was.with_header(max(here.header, needs.get(child.at, 0)))
             yield block, _missing(block, here, family)
-        elif was and here:
-            yield from _inside(child, was, here, family)
+        if was and here:
+            yield from _inside(child, was, here, family, needs)
 
 
 def _missing(block: Statement, wanted: Buffers, family: str) -> dict[str, str]:

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
@@ -56,32 +57,59 @@ _STEPS = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300)
 _LASTING = "what lasts is a faster answer, or work done outside the request."
 
 
+@dataclass(frozen=True)
+class Slow:
+    """What is too slow on a leg.
+
+    name      the class of its records
+    timeout   the one in force
+    measured  seconds that the probe waited, or 0.0
+    """
+
+    certainty: str
+    name: str
+    timeout: Directive
+    measured: float
+
+    @property
+    def limit(self) -> float:
+        """Return the seconds that nginx waits."""
+        return self.timeout.seconds or 0.0
+
+
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each route whose backend is slower than a timeout of nginx; one for each leg, the proven before the likely."""
+    slow: list[tuple[Leg, Slow]] = []
     for leg in host.legs:
         struggle = load.struggle(host, leg)
         if struggle and struggle.live:
             continue
         found = [item for item in (_phase(leg, name) for name in _PHASES) if item]
         if found:
-            certainty, name, timeout, measured = min(found, key=lambda item: (PROVEN, LIKELY, POSSIBLE).index(item[0]))
-            yield _finding(host, leg, certainty, name, timeout, measured)
+            slow.append((leg, min(found, key=lambda item: (PROVEN, LIKELY, POSSIBLE).index(item.certainty))))
+    # Several that share a location get one time, the longest that one of them needs.
+    wanted = [((_edit.home(leg.route.site).at, found.timeout.name, found.certainty), _longer(host, leg, found)) for leg, found in slow]
+    longest: dict[tuple, tuple[int, str]] = {}
+    for place, own in wanted:
+        longest[place] = max(longest.get(place, own), own, key=lambda item: item[0])
+    for (leg, found), (place, own) in zip(slow, wanted):
+        yield _finding(host, leg, found, longest[place] if own[0] else own)
 
 
-def _phase(leg: Leg, name: str) -> tuple[str, str, Directive, float] | None:
-    """Return (certainty, class of records, the timeout in force, measured seconds or 0.0) where a phase is too slow."""
+def _phase(leg: Leg, name: str) -> Slow | None:
+    """Return what is too slow in one phase, or None."""
     timeout = leg.route.value(_PHASES[name][0])
     limit = timeout.seconds if timeout else None
     if not limit:
         return None
     measured = _measured(leg, name)
     if measured > limit:
-        return PROVEN, name, timeout, measured
+        return Slow(PROVEN, name, timeout, measured)
     if not leg.runs_with(timeout) or not leg.logged(name):
         return None
     if name == "connect-timeout":
-        return (POSSIBLE, name, timeout, 0.0) if limit < _SHORT and leg.connect == "ok" else None
-    return LIKELY, name, timeout, 0.0
+        return Slow(POSSIBLE, name, timeout, 0.0) if limit < _SHORT and leg.connect == "ok" else None
+    return Slow(LIKELY, name, timeout, 0.0)
 
 
 def _measured(leg: Leg, name: str) -> float:
@@ -93,7 +121,8 @@ def _measured(leg: Leg, name: str) -> float:
     return 0.0
 
 
-def _finding(host: Host, leg: Leg, certainty: str, name: str, timeout: Directive, measured: float) -> Finding:
+def _finding(host: Host, leg: Leg, found: Slow, wanted: tuple[int, str]) -> Finding:
+    name, timeout, measured = found.name, found.timeout, found.measured
     verb = _PHASES[name][1]
     where = f"set at {timeout.at}" if timeout.at else "the default"
     if name == "read-timeout":
@@ -111,20 +140,19 @@ def _finding(host: Host, leg: Leg, certainty: str, name: str, timeout: Directive
         host,
         RULE.id,
         leg,
-        certainty,
+        found.certainty,
         f"{leg.endpoint} {slow} while nginx waits {timeout.seconds:g} s ({timeout.name}, {where}); {effect}.",
         evidence,
-        _fix(host, leg, name, timeout, measured),
+        _fix(leg, found, *wanted),
         _ask(leg, timeout),
-        () if certainty == PROVEN else others,
+        () if found.certainty == PROVEN else others,
         at=timeout.at,
         failure=failure,
     )
 
 
-def _fix(host: Host, leg: Leg, name: str, timeout: Directive, measured: float) -> Fix:
-    phase = _PHASES[name][0].partition("_")[0]
-    wanted, why = _longer(host, leg, name, timeout.seconds or 0.0, measured)
+def _fix(leg: Leg, found: Slow, wanted: int, why: str) -> Fix:
+    phase, timeout = _PHASES[found.name][0].partition("_")[0], found.timeout
     if not wanted:
         return Fix(remedy=None, safety=MANUAL, summary=f"{timeout.name} {why}; {_LASTING}")
     block = _edit.home(leg.route.site)
@@ -142,8 +170,9 @@ def _fix(host: Host, leg: Leg, name: str, timeout: Directive, measured: float) -
     return Fix(remedy="upstream_timeout", safety=RISKY, summary=f"{summary} {also}".strip(), changes=(change,))
 
 
-def _longer(host: Host, leg: Leg, name: str, limit: float, measured: float) -> tuple[int, str]:
+def _longer(host: Host, leg: Leg, found: Slow) -> tuple[int, str]:
     """Return (the seconds to wait instead, or 0 where no longer time makes sense; why)."""
+    name, limit, measured = found.name, found.limit, found.measured
     ceiling = _CEILINGS[_PHASES[name][0].partition("_")[0]]
     if max(limit, measured) >= ceiling:
         return 0, f"is {limit:g} s, and more than {ceiling} s is not for a request"

@@ -58,7 +58,7 @@ TIMEOUT = directive("proxy_read_timeout", "120s")
         ("http {\n  a b;\n  # last }\n}\n", "http {\n  a b;\n  # last }\n  proxy_read_timeout 120s;\n}\n"),
         ("http {\n  a b; c d;\n}\n", "http {\n  a b; c d;\n  proxy_read_timeout 120s;\n}\n"),
         ("http {\n  a b;\n\n}\n", "http {\n  a b;\n  proxy_read_timeout 120s;\n\n}\n"),
-        ("http {\n  a b; }\n", "http {\n  a b;\n  proxy_read_timeout 120s; }\n"),
+        ("http {\n  a b; }\n", "http {\n  a b; proxy_read_timeout 120s; }\n"),
         ("http { # top\n}\n", "http { # top\n    proxy_read_timeout 120s;\n}\n"),
         ("http {\n  x { a; }\n", None),
         ("http {\n  x_by_lua_block { s = '}' }\n}\n", "http {\n  x_by_lua_block { s = '}' }\n  proxy_read_timeout 120s;\n}\n"),

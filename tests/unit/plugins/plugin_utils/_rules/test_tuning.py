@@ -113,6 +113,16 @@ def test_a_time_of_a_file_that_others_include_is_said_to_be_theirs_too():
     assert fix.summary.endswith("/etc/nginx/slow:1 is included in 2 places, which all get it.")
 
 
+GROUP = ("upstream shop { server 127.0.0.1:3000; server 127.0.0.1:3001; }",)
+
+
+def test_two_servers_of_one_location_get_the_longer_time_of_both():
+    world = World().site("location / { proxy_pass http://shop; proxy_read_timeout 1s; }", outside=GROUP)
+    world.service("a.service", TCP).service("b.service", "127.0.0.1:3001").reply(TCP, {"seconds": 1.4}).reply("127.0.0.1:3001", {"seconds": 9.0})
+    found = [finding for finding in world.judge().findings if finding.id == "upstream-timeout"]
+    assert [[change["read"] for change in finding.fix.changes] for finding in found] == [["20s"], ["20s"]]
+
+
 # --- response-header-too-big
 
 
@@ -162,10 +172,11 @@ def test_what_is_inherited_is_written_where_the_header_needs_it():
     assert change == {"context": {**ROOT, "line": 4}, "module": "proxy", "buffer_size": "16k", "buffers": "4 16k", "busy_buffers_size": "32k"}
 
 
-def test_a_location_within_is_put_in_order_first():
+def test_a_location_within_is_put_in_order_too():
     world = header(9000, f"location / {{ proxy_pass http://{TCP};", "location /a { proxy_buffers 8 4k;", "location /a/b { return 204; } } }")
     changes = fix_of(world, "response-header-too-big").changes
     assert changes == (
+        {"context": ROOT, "module": "proxy", "buffer_size": "16k", "buffers": "4 16k"},
         {
             "context": {"file": SHOP, "line": 4, "expects": "location /a"},
             "module": "proxy",
@@ -173,13 +184,19 @@ def test_a_location_within_is_put_in_order_first():
             "buffers": "4 16k",
             "replaces": {"buffers": "8 4k"},
         },
-        {"context": ROOT, "module": "proxy", "buffer_size": "16k", "buffers": "4 16k"},
     )
 
 
 def test_several_locations_of_one_backend_are_one_finding_with_all_changes():
     world = header(9000, *(f"location /{name} {{ proxy_pass http://{TCP}; }}" for name in "ab"))
     assert [change["context"]["expects"] for change in fix_of(world, "response-header-too-big").changes] == ["location /a", "location /b"]
+
+
+def test_two_servers_of_one_location_get_the_larger_buffer_of_both():
+    world = World().site("location / { proxy_pass http://shop; }", outside=GROUP).service("a.service", TCP).service("b.service", "127.0.0.1:3001")
+    world.reply(TCP, {"header_bytes": 5000}).reply("127.0.0.1:3001", {"header_bytes": 9000})
+    found = [finding for finding in world.judge().findings if finding.id == "response-header-too-big"]
+    assert [[change["buffer_size"] for change in finding.fix.changes] for finding in found] == [["16k"], ["16k"]]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 WebOps
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the line that leads to an endpoint is to be written so that it leads to another one, speaks otherwise, or asks for another path.
+"""How what leads to an endpoint is to be written so that it leads to another one, speaks otherwise, or asks for another path.
 
-That line is a "server" of a group, the pass itself, or the "set" of a variable in the pass. What else is written in it stays, such as
+The line that leads there is a "server" of a group, the pass itself, or the "set" of a variable in the pass. What else is written in it stays, such as
 the parameters of the server.
 
 Source: ngx_parse_url() in nginx's core/ngx_inet.c, ngx_http_proxy_pass() in http/modules/ngx_http_proxy_module.c.
@@ -79,6 +79,27 @@ def asked_for(leg: Leg, uri: str) -> tuple[dict, ...]:
     return _replaced(leg, spot, 0, f"{match['scheme']}{match['host']}{':' if is_socket and uri else ''}{uri}")
 
 
+def handshake(leg: Leg, prefix: str, **wanted: object) -> tuple[dict, ...]:
+    """Return what upstream_tls is told so that a pass makes its TLS handshake otherwise; wanted are settings of that role."""
+    block = _edit.home(leg.route.site)
+    there = {name: _edit.own(block, f"{prefix}_ssl_{name}") for name in wanted}
+    replaces = {name: list(statement.args) for name, statement in there.items() if statement}
+    if _elsewhere(leg) or not _edit.legible(*block.args, *(word for args in replaces.values() for word in args)):
+        return ()
+    return ({"context": _edit.context(block), "module": prefix, **wanted, **({"replaces": replaces} if replaces else {})},)
+
+
+def handshake_place(leg: Leg, prefix: str, name: str) -> Place:
+    """Return where upstream_tls would write a setting: where the block of the pass has it, else at the pass."""
+    there = _edit.own(_edit.home(leg.route.site), f"{prefix}_ssl_{name}")
+    return there.at if there else leg.route.at
+
+
+def _elsewhere(leg: Leg) -> bool:
+    """Return whether the files of an nginx are not those of the host: it has a root folder of its own."""
+    return bool((leg.instance.raw.get("master") or {}).get("own_root"))
+
+
 def alike(host: Host, leg: Leg) -> bool:
     """Return whether no other endpoint of the route answers as it is asked now: what helps one would break that one."""
     return not any(other.answers for other in host.legs if other.route is leg.route and other is not leg)
@@ -87,7 +108,7 @@ def alike(host: Host, leg: Leg) -> bool:
 def _replaced(leg: Leg, spot: _edit.Spot, at: int, word: str) -> tuple[dict, ...]:
     """Return the change that puts a word in the place of one argument; () where there is none, or the files are not those of the host."""
     words = spot.statement.args
-    if not word or (leg.instance.raw.get("master") or {}).get("own_root"):
+    if not word or _elsewhere(leg):
         return ()
     change = _edit.replacement(spot, *words[:at], word, *words[at + 1 :])
     return (change,) if change else ()

@@ -17,8 +17,8 @@ certificate that passes and ends within 14 days is a risk.
 
 ## Fix
 Never to turn the verification off. The right CA belongs into the trusted file (a person has to make sure that it is the
-right one); an expired certificate is to be renewed at the backend; the name and the depth can be set, and sessions kept apart with
-proxy_ssl_session_reuse off. Manual, or risky for those three.
+right one); an expired certificate is to be renewed at the backend; the name (where the configuration has it) and the depth can be set, and
+sessions kept apart with proxy_ssl_session_reuse off. Manual, or risky for those three.
 
 ## When it stays silent
 Nothing is verified, whatever is wrong with the certificate; it passes; the backend shows the right certificate when it is sent a server name
@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME, Endpoint
@@ -168,7 +169,7 @@ def _shared(host: Host, leg: Leg, found: tls.Settings, other: Leg) -> Finding:
             *show_log(leg, _LOGGED),
             *_in_force(leg, found),
         ],
-        Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {found.prefix}_ssl_session_reuse off; or verify in both places alike."),
+        _told(leg, found, f"At {leg.route.at}: {found.prefix}_ssl_session_reuse off; or verify in both places alike.", session_reuse=False),
         _command(leg),
         alternatives=() if same_life else ("the backend had another certificate when it was refused",),
         at=leg.route.at,
@@ -279,12 +280,17 @@ def _fix(leg: Leg, found: tls.Settings, code: int, chain: list[dict]) -> Fix:
     own = chain[0] if chain else {}
     if code == _TOO_LONG:
         needed = max(_between(chain), int(found.depth.args[0]) + 1 if found.depth.args[0].isdigit() else 2)
-        return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {found.depth.at or leg.route.at}: {found.prefix}_ssl_verify_depth {needed};")
+        where = _pointing.handshake_place(leg, found.prefix, "verify_depth")
+        return _told(leg, found, f"At {where}: {found.prefix}_ssl_verify_depth {needed};", verify_depth=needed)
     if code == _NAME:
         # What the backend calls itself goes into a configuration only as the name that it has to be.
-        name = next((item for item in own.get("names", ()) if Endpoint.parse(item).kind == NAME and Endpoint.parse(item).name == item.lower()), "")
-        if name:
-            return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {found.prefix}_ssl_name {quote(name)};")
+        names = [item for item in own.get("names", ()) if Endpoint.parse(item).kind == NAME and Endpoint.parse(item).name == item.lower()]
+        known = [name for name in names if name.lower() in found.names]
+        if known:
+            return _told(leg, found, f"At {leg.route.at}: {found.prefix}_ssl_name {quote(known[0])};", name=known[0])
+        if names:
+            # A name that only the backend itself gives proves nothing of who it is: that it has to have it, a person says.
+            return Fix(remedy=None, safety=MANUAL, summary=f"If that is the backend's name: at {leg.route.at}, {found.prefix}_ssl_name {quote(names[0])};")
         summary = f"Set {found.prefix}_ssl_name to a name that the certificate has, or give the backend one for {found.name or 'the name'}."
         return Fix(remedy=None, safety=MANUAL, summary=summary)
     if code in _ISSUER:
@@ -299,6 +305,11 @@ def _fix(leg: Leg, found: tls.Settings, code: int, chain: list[dict]) -> Fix:
     if code in _LISTS and code != _REVOKED:
         return Fix(remedy=None, safety=MANUAL, summary="Put the present revocation list of each CA of the chain into the file and reload nginx.")
     return Fix(remedy=None, safety=MANUAL, summary="Give the backend a certificate that passes; do not turn the verification off.")
+
+
+def _told(leg: Leg, found: tls.Settings, summary: str, **wanted: object) -> Fix:
+    changes = _pointing.handshake(leg, found.prefix, **wanted)
+    return Fix(remedy="upstream_tls" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
 
 
 def _command(leg: Leg) -> str:

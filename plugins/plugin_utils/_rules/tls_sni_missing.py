@@ -28,6 +28,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
@@ -64,7 +65,7 @@ def check(host: Host) -> Iterator[Finding]:
                 *(show_handshakes(leg, [taken]) if taken else ()),
                 *show_log(leg, "tls-alert", "tls-closed", "tls-verify"),
             ],
-            _fix(leg, found, name, bool(taken)),
+            _fix(host, leg, found, name, bool(taken)),
             f"openssl s_client -connect {leg.endpoint} -servername {shlex.quote(name)}" if name and leg.endpoint.kind == "tcp" else "",
             alternatives=_OTHERS if certainty == POSSIBLE else (),
             at=leg.route.at,
@@ -94,16 +95,18 @@ def _by_log(leg: Leg, found: tls.Settings) -> str:
     return POSSIBLE if _FAILURE in alerts and not tls.shaken(leg) and not found.sends and not found.shows else ""
 
 
-def _fix(leg: Leg, found: tls.Settings, name: str, known: bool) -> Fix:
-    if known and not name:
-        return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {found.prefix}_ssl_server_name off;")
-    if not name:
+def _fix(host: Host, leg: Leg, found: tls.Settings, name: str, known: bool) -> Fix:
+    if not name and not known:
         summary = f"At {leg.route.at}: {found.prefix}_ssl_server_name on; and {found.prefix}_ssl_name with a name that the backend knows."
         return Fix(remedy=None, safety=MANUAL, summary=summary)
-    lines = [] if found.sends else [f"{found.prefix}_ssl_server_name on;"]
-    if name != found.name.lower():
-        lines.append(f"{found.prefix}_ssl_name {name};")
-    return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {leg.route.at}: {' '.join(lines)}")
+    wanted: dict[str, object] = {"server_name": bool(name)} if bool(name) != bool(found.sends) else {}
+    if name and name != found.name.lower():
+        wanted["name"] = name
+    lines = [f"{found.prefix}_ssl_server_name {'on' if name else 'off'};"] if "server_name" in wanted else []
+    lines += [f"{found.prefix}_ssl_name {name};"] if "name" in wanted else []
+    summary = f"At {leg.route.at}: {' '.join(lines)}"
+    changes = _pointing.handshake(leg, found.prefix, **wanted) if wanted and _pointing.alike(host, leg) else ()
+    return Fix(remedy="upstream_tls" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
 
 
 RULE = Rule(

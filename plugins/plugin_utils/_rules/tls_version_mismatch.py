@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
@@ -65,7 +66,7 @@ def check(host: Host) -> Iterator[Finding]:
                 *show_log(leg, "tls-alert", "tls-incompatible", "tls-closed"),
                 *_named(taken, found),
             ],
-            _fix(leg, found, versions, taken),
+            _fix(host, leg, found, versions, taken),
             f"openssl s_client -connect {leg.endpoint}" if leg.endpoint.kind == "tcp" else "",
             alternatives=("tls-sni-missing", "the backend wants a certificate of nginx") if certainty == POSSIBLE else (),
             at=directive.at or leg.route.at,
@@ -134,7 +135,7 @@ def _named(taken: list[dict], found: tls.Settings) -> list[Evidence]:
     return [Evidence("TLS handshakes", f"taken with the server name {name} alone") for name in sorted(names) if name]
 
 
-def _fix(leg: Leg, found: tls.Settings, versions: tuple[str, ...], taken: list[dict]) -> Fix:
+def _fix(host: Host, leg: Leg, found: tls.Settings, versions: tuple[str, ...], taken: list[dict]) -> Fix:
     if not versions:
         summary = f"Compare {found.prefix}_ssl_protocols and {found.prefix}_ssl_ciphers with what the backend takes."
         return Fix(remedy=None, safety=MANUAL, summary=summary)
@@ -145,14 +146,22 @@ def _fix(leg: Leg, found: tls.Settings, versions: tuple[str, ...], taken: list[d
         summary = f"Give the backend keys and parameters of today's length; {weak} takes the weak ones, which is not safe."
         return Fix(remedy=None, safety=MANUAL, summary=summary)
     if _about_ciphers(found, versions):
-        where = found.ciphers.at or leg.route.at
-        return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {where}: {found.prefix}_ssl_ciphers DEFAULT; or ciphers that the backend has.")
-    wanted = [version for version in _VERSIONS if version not in _OLD and version in (*found.protocols.args, *versions)]
-    lines = f"{found.prefix}_ssl_protocols {' '.join(wanted)};"
+        where = _pointing.handshake_place(leg, found.prefix, "ciphers")
+        summary = f"At {where}: {found.prefix}_ssl_ciphers DEFAULT; or ciphers that the backend has."
+        return _told(host, leg, found, summary, ciphers="DEFAULT")
+    protocols = [version for version in _VERSIONS if version not in _OLD and version in (*found.protocols.args, *versions)]
+    wanted: dict[str, object] = {"protocols": protocols}
+    lines = f"{found.prefix}_ssl_protocols {' '.join(protocols)};"
     name = next((item["name"] for item in taken if item["name"] != found.sends), "")
     if name:
         lines += f" {found.prefix}_ssl_server_name on; {found.prefix}_ssl_name {name};"
-    return Fix(remedy="upstream_tls", safety=RISKY, summary=f"At {found.protocols.at or leg.route.at}: {lines}")
+        wanted |= {"server_name": True, "name": name}
+    return _told(host, leg, found, f"At {_pointing.handshake_place(leg, found.prefix, 'protocols')}: {lines}", **wanted)
+
+
+def _told(host: Host, leg: Leg, found: tls.Settings, summary: str, **wanted: object) -> Fix:
+    changes = _pointing.handshake(leg, found.prefix, **wanted) if _pointing.alike(host, leg) else ()
+    return Fix(remedy="upstream_tls" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
 
 
 RULE = Rule(

@@ -17,8 +17,8 @@ other clients are served there. Backends are asked only where the name of the lo
 answer 426 says that they may speak WebSocket.
 
 ## Fix
-Set both headers and the version on that route, and repeat there the headers of the outer levels. Risky: it changes
-what the backend is asked.
+Set both headers and the version on that route, and repeat there the headers of the outer levels. Connection is "upgrade"
+for a request with Upgrade and is left out for any other, by a map. Risky: it changes what the backend is asked.
 
 ## When it stays silent
 Both headers reach the backend, or may do so; it does not switch protocols.
@@ -28,12 +28,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import upgrade
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, RISKY, TIMEOUT, Rule, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, MANUAL, RISKY, TIMEOUT, Rule, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
+_USUAL_MAP, _OWN_MAP = "connection_upgrade", "$bad_gateway_connection_upgrade"
 _FAILURES = {"closed": ERROR, "reset": ERROR, "timeout": TIMEOUT}
 
 
@@ -54,7 +56,7 @@ def check(host: Host) -> Iterator[Finding]:
             PROVEN,
             _says(leg, handed),
             [show_config(leg), *_in_force(leg, handed), *show_probe(leg, "websocket", "websocket-1.0"), *show_log(leg, "closed-early", "reset-early")],
-            Fix(remedy="websocket_headers", safety=RISKY, summary=_summary(leg, handed)),
+            _fix(leg, handed),
             f"grep -nE 'proxy_set_header|proxy_http_version' {leg.route.at.quoted_file}",
             at=leg.route.at,
             failure=_FAILURES.get(leg.probe.asked.get("status") or "", ANSWER),
@@ -86,15 +88,37 @@ def _in_force(leg: Leg, handed: upgrade.Handed) -> list[Evidence]:
     ]
 
 
-def _summary(leg: Leg, handed: upgrade.Handed) -> str:
-    wanted = ["proxy_http_version 1.1;"] if handed.version == "1.0" else []
-    if not handed.headers:
-        wanted += ["proxy_set_header Upgrade $http_upgrade;", 'proxy_set_header Connection "upgrade";']
+def _fix(leg: Leg, handed: upgrade.Handed) -> Fix:
+    """Return the fix: where both headers are there, the version alone is set."""
+    block = _edit.home(leg.route.site)
+    change: dict[str, object] = {"context": _edit.context(block)}
+    wanted = []
+    if handed.version == "1.0":
+        wanted.append("proxy_http_version 1.1;")
+    else:
+        change["http_version"] = False
+    if handed.headers:
+        change["headers"] = False
+    else:
+        connection = _known_map(leg)
+        wanted += ["proxy_set_header Upgrade $http_upgrade;", f"proxy_set_header Connection {connection or _OWN_MAP};"]
+        change |= {"connection": connection} if connection else {}
+        wanted += [] if connection else ['with a map of $http_upgrade that makes it "upgrade", or empty for a request without.']
     outer = leg.route.values("set_header")
     repeat = ""
-    if outer and not handed.headers and not any(leg.route.site.statement.named("proxy_set_header")):
+    if outer and not handed.headers and not any(block.named("proxy_set_header")):
         repeat = f" Repeat there the proxy_set_header lines of {outer[0].at}, which these would drop."
-    return f"In location {leg.route.location_label}: {' '.join(wanted)}{repeat}"
+    summary = f"In location {leg.route.location_label}: {' '.join(wanted)}{repeat}"
+    if not _edit.legible(*block.args):
+        return Fix(remedy=None, safety=MANUAL, summary=summary)
+    return Fix(remedy="websocket_headers", safety=RISKY, summary=summary, changes=(change,))
+
+
+def _known_map(leg: Leg) -> str:
+    """Return the variable of nginx's own documentation where a map makes it; none for a route that sends a Connection already: that may be kept open."""
+    made = leg.route.site.definitions.maps.get(_USUAL_MAP)
+    sends = any(item.args[:1] and item.args[0].lower() == "connection" for item in leg.route.values("set_header"))
+    return f"${_USUAL_MAP}" if made and made.args[:1] == ("$http_upgrade",) and not sends else ""
 
 
 RULE = Rule(

@@ -472,3 +472,90 @@ def test_paths_are_those_of_the_configuration_folder():
     host = world("proxy_ssl_verify on;", "proxy_ssl_trusted_certificate ca.pem;", "proxy_ssl_crl lists/own.crl;")
     (batch,) = _targets.batches(host.bundle(), "", "GET", 10.0)
     assert (batch["targets"][0]["tls"]["trusted"], batch["targets"][0]["tls"]["crl"]) == ("/etc/nginx/ca.pem", "/etc/nginx/lists/own.crl")
+
+
+# --- what upstream_tls is told
+
+
+def told(host: World) -> list[dict]:
+    return [
+        {key: value for key, value in change.items() if key != "context"}
+        for finding in host.judge().findings
+        for change in finding.fix.changes
+        if finding.fix.remedy == "upstream_tls"
+    ]
+
+
+def nameless(*lines, **options) -> World:
+    return world(*lines, **options).reply(TCP, failed(code=40), tls=explained(shaken("", "tls-alert", code=40), shaken("shop.example")))
+
+
+def test_the_location_of_the_pass_gets_the_name():
+    (finding,) = nameless().judge().findings
+    assert finding.fix.changes == (
+        {
+            "context": {"file": f"{SITES}shop", "line": 3, "expects": "location /"},
+            "module": "proxy",
+            "server_name": True,
+            "name": "shop.example",
+        },
+    )
+
+
+@pytest.mark.parametrize("line", ["proxy_ssl_name old.example;", "proxy_ssl_name 'old.example';"])
+def test_what_the_location_has_is_expected_there(line):
+    host = world(line).reply(TCP, failed(code=40), tls=explained(shaken("", "tls-alert", code=40), shaken("shop.example")))
+    assert told(host) == [{"module": "proxy", "server_name": True, "name": "shop.example", "replaces": {"name": ["old.example"]}}]
+
+
+def test_what_the_location_inherits_is_left_for_the_others():
+    host = World().site("proxy_ssl_server_name off;", f"location / {{ proxy_pass https://{TCP}; }}").service("shop.service", TCP)
+    host.reply(TCP, failed(code=40), tls=explained(shaken("", "tls-alert", code=40), shaken("shop.example")))
+    assert told(host) == [{"module": "proxy", "server_name": True, "name": "shop.example"}]
+
+
+def test_another_server_of_the_group_that_answers_as_it_is_asked_decides_against_a_name():
+    group = (f"upstream shop_group {{ server {TCP}; server 127.0.0.1:3001; }}",)
+    host = nameless(target="proxy_pass https://shop_group;", outside=group).service("b.service", "127.0.0.1:3001").reply("127.0.0.1:3001", passed())
+    assert told(host) == []
+
+
+def test_versions_and_ciphers():
+    host = world("proxy_ssl_protocols TLSv1.2;").reply(
+        TCP, failed(code=70), tls=explained(shaken("", "tls-alert", versions=("TLSv1.2",), code=70), shaken("", versions=("TLSv1.3",), version="TLSv1.3"))
+    )
+    assert told(host) == [{"module": "proxy", "protocols": ["TLSv1.2", "TLSv1.3"], "replaces": {"protocols": ["TLSv1.2"]}}]
+    handshakes = [shaken("", "tls-alert", ciphers="AES128-SHA", code=40), shaken("", versions=("TLSv1.2",))]
+    host = world("proxy_ssl_ciphers AES128-SHA;").reply(TCP, failed(code=40), tls=explained(*handshakes))
+    assert told(host) == [{"module": "proxy", "ciphers": "DEFAULT", "replaces": {"ciphers": ["AES128-SHA"]}}]
+
+
+def untrusted(code, chain, *lines) -> World:
+    return world(*lines).reply(TCP, failed("untrusted", code, why="x"), tls=explained(shaken(""), chain=chain))
+
+
+def test_a_chain_that_is_longer_than_is_allowed():
+    chain = [issued(), issued("CN=a"), issued("CN=b")]
+    assert told(untrusted(22, chain, *VERIFIED)) == [{"module": "proxy", "verify_depth": 2}]
+    assert told(untrusted(22, chain, *VERIFIED, "proxy_ssl_verify_depth 0;")) == [{"module": "proxy", "verify_depth": 2, "replaces": {"verify_depth": ["0"]}}]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["*.shop.example", "shop.example"], [{"module": "proxy", "name": "shop.example", "replaces": {"name": ["old.example"]}}]),
+        # Whoever holds any certificate of that CA would be trusted.
+        (["attacker.example"], []),
+    ],
+)
+def test_a_name_counts_only_where_the_configuration_has_it(names, expected):
+    lines = (*VERIFIED[:2], "proxy_ssl_name old.example;")
+    host = untrusted(62, [issued(names=names)], *lines)
+    assert told(host) == expected
+    assert host.judge().findings[0].fix.safety == ("risky" if expected else "manual")
+
+
+def test_no_change_ever_weakens_the_verification():
+    for code in (2, 3, 9, 10, 18, 19, 20, 21, 22, 23, 62, 66):
+        for change in told(untrusted(code, [issued(names=["shop.example"])], *VERIFIED)):
+            assert "verify" not in change and set(change) <= {"module", "name", "verify_depth", "replaces"}

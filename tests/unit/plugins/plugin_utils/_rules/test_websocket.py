@@ -81,7 +81,8 @@ def test_the_line_that_an_inner_one_drops_is_named():
 def test_the_fix_says_which_lines_it_would_drop():
     result = world("proxy_set_header Host $host;", f"location /ws/ {{ {PASS} }}").judge()
     assert result.findings[0].fix.summary == (
-        'In location /ws/: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";'
+        'In location /ws/: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $bad_gateway_connection_upgrade; '
+        'with a map of $http_upgrade that makes it "upgrade", or empty for a request without.'
         " Repeat there the proxy_set_header lines of /etc/nginx/sites-enabled/shop:3, which these would drop."
     )
 
@@ -192,3 +193,30 @@ def test_what_upstream_uri_is_told(location, target, written):
     fix = next(finding.fix for finding in findings if finding.id == "proxy-pass-uri-mismatch")
     assert [change["args"] for change in fix.changes] == ([[written]] if written else [])
     assert (fix.remedy, fix.safety) == (("upstream_uri", "risky") if written else (None, "manual"))
+
+
+# --- what websocket_headers is told
+
+SOCKET = {"context": {"file": "/etc/nginx/sites-enabled/shop", "line": 3, "expects": "location /ws/"}}
+
+
+@pytest.mark.parametrize(
+    ("lines", "outside", "expected"),
+    [
+        ("", (), SOCKET),
+        ("proxy_http_version 1.1;", (), {**SOCKET, "http_version": False}),
+        ("", MAP, {**SOCKET, "connection": "$connection_upgrade"}),
+        # A Connection that is empty keeps connections to the group open; the map of the documentation closes them.
+        ("proxy_set_header Connection '';", MAP, SOCKET),
+        ("", ("map $scheme $connection_upgrade { default upgrade; }",), SOCKET),
+    ],
+)
+def test_what_websocket_headers_is_told(lines, outside, expected):
+    host = world(f"location /ws/ {{ {lines} {PASS} }}", outside=outside)
+    assert [change for finding in host.judge().findings if finding.id == RULE for change in finding.fix.changes] == [expected]
+
+
+def test_the_version_alone():
+    tries = ({"speak": "http", "code": 426}, {"speak": "websocket", "code": 101}, {"speak": "websocket-1.0", "status": "closed", "code": None})
+    host = world(f"location /ws/ {{ {HEADERS} {PASS} }}", tries=tries)
+    assert [change for finding in host.judge().findings if finding.id == RULE for change in finding.fix.changes] == [{**SOCKET, "headers": False}]

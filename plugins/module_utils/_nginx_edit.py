@@ -14,6 +14,7 @@ from their setters.
 This module is private to the collection.
 """
 
+import fnmatch
 import os
 import re
 import secrets
@@ -239,10 +240,10 @@ class Block:
 
 
 class _File:
-    """One real file: its bytes now, what nginx reads in them, and what it read when places were told."""
+    """One real file: its bytes now, what nginx reads in them, and what it read when places were told; before is None where there is none yet."""
 
-    def __init__(self, raw, original):
-        self.before = raw
+    def __init__(self, raw, original, new=False):
+        self.before = None if new else raw
         self.raw = raw
         self.text = nginx_text.read(raw)
         self.original = self.text if original is None or original == raw else nginx_text.read(original)
@@ -266,9 +267,23 @@ class Configuration:
             real = self.reals[path]
             if real not in self.files:
                 self.files[real] = _File(raw, (originals or {}).get(real))
-        self._matches = matches
+        self._matches = dict((pattern, list(found)) for pattern, found in matches.items())
         self._prefix = os.path.dirname(main)
         self.notes = []
+        self._expand()
+
+    def add_file(self, path, raw, new):
+        """Take in a file that no include leads to yet; new: nothing is at its path (absolute) so far. One that is there already stays."""
+        if path in self.reals:
+            return
+        self.reals[path] = path
+        self.files[path] = _File(raw, None, new)
+        folder, name = os.path.split(path)
+        self._matches.setdefault(path, [path])
+        for pattern, matches in self._matches.items():
+            # glob(3): a dot file is matched by a pattern that begins with a dot alone.
+            if os.path.dirname(pattern) == folder and path not in matches and not name.startswith(".") and fnmatch.fnmatchcase(name, os.path.basename(pattern)):
+                matches[:] = sorted(matches + [path])
         self._expand()
 
     # What there is
@@ -627,7 +642,7 @@ class Configuration:
         return _listed(["{0} at {1}:{2}".format(_words(entry.statement), _path(entry.path), entry.statement.line) for entry in entries])
 
     def changed(self):
-        """Return {real path: bytes} of the files that are not as they were."""
+        """Return {real path: bytes} of the files that are not as they were, or not there yet."""
         return dict((real, file.raw) for real, file in self.files.items() if file.raw != file.before)
 
 

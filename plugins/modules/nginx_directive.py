@@ -136,6 +136,25 @@ options:
     type: list
     elements: dict
     suboptions: *directive
+  files:
+    description:
+      - Files that belong to the change, such as one for a C(map) or a group that an C(include) of O(edits) names. A block cannot be added to a file that
+        is there.
+      - Each is written where nothing is at its path, and may be edited by O(edits) like any other. One that is there already is not written again.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description:
+          - Its absolute path. The folder has to be there.
+        type: path
+        required: true
+      content:
+        description:
+          - What it holds.
+        type: str
+        required: true
   checkpoint:
     description:
       - Id of the open checkpoint of M(webops.bad_gateway.checkpoint) under which the files are changed. Without one the module makes one of its
@@ -282,6 +301,10 @@ ARGUMENTS = {
     },
     "context": {"type": "dict", "options": _CONTEXT},
     "directives": _DIRECTIVES,
+    "files": {
+        "type": "list", "elements": "dict", "default": [],
+        "options": {"path": {"type": "path", "required": True}, "content": {"type": "str", "required": True}},
+    },
     "checkpoint": {"type": "str"},
     "plain_test": {"type": "bool", "default": False},
 }
@@ -350,6 +373,21 @@ def _originals(checkpoint, paths):
     return dict((path, raw) for path, raw in saved.items() if raw is not None)
 
 
+def add(configuration, files):
+    """Take in the files that come with a change. Raises Refused."""
+    for file in files:
+        path = file["path"]
+        if not os.path.isabs(path) or os.path.normpath(path) != path:
+            raise nginx_edit.Refused("{0}: a file needs an absolute path without . and ..".format(_shown(path)))
+        new = not os.path.lexists(path)
+        if new and not os.path.isdir(os.path.dirname(path)):
+            raise nginx_edit.Refused("{0}: its folder is not there".format(_shown(path)))
+        content = nginx_edit.encode([file["content"]])[0]
+        if not new and path not in configuration.reals and _sha256_here(path) != hashlib.sha256(content).hexdigest():
+            raise nginx_edit.Refused("{0} is there, with other content and no include that leads to it; look at it and take it away".format(_shown(path)))
+        configuration.add_file(path, content, new)
+
+
 def _sha256_here(path):
     try:
         with open(path, "rb") as file:
@@ -395,7 +433,8 @@ def differences(instance, configuration, changed):
             if other == real:
                 kind = kind.stricter(instance.main.inside(path, instance.redaction.needed))
         before, after = [
-            "\n".join(map(_line, instance.redaction.file(one, nginx_text.read(one), kind).split(b"\n"))) for one in (configuration.files[real].before, raw)
+            "\n".join(map(_line, instance.redaction.file(one, nginx_text.read(one), kind).split(b"\n")))
+            for one in (configuration.files[real].before or b"", raw)
         ]
         shown.append({"before_header": _shown(real), "after_header": _shown(real), "before": before, "after": after})
     return shown
@@ -416,15 +455,19 @@ def write(instance, configuration, changed, checkpoint, plain):
     written = []
     with _checkpoint.attach(checkpoint, "nginx_directive", _checkpoint.ROOT) as point:
         try:
-            for real, raw in sorted(changed.items()):
-                point.write_file(real, raw, hashlib.sha256(before[real]).hexdigest())
+            # New ones first: an include may name them.
+            for real, raw in sorted(changed.items(), key=lambda item: (before[item[0]] is not None, item[0])):
+                point.write_file(real, raw, "" if before[real] is None else hashlib.sha256(before[real]).hexdigest())
                 written.append(real)
             if plain:
                 check(instance, changed, True)
         except BaseException:
             # One of our own is undone as a whole; in another's, what was changed before us stays.
-            for real in written if checkpoint is not None else ():
-                point.write_file(real, before[real], hashlib.sha256(changed[real]).hexdigest())
+            for real in reversed(written if checkpoint is not None else ()):
+                if before[real] is not None:
+                    point.write_file(real, before[real], hashlib.sha256(changed[real]).hexdigest())
+                elif _sha256_here(real) == hashlib.sha256(changed[real]).hexdigest():
+                    os.unlink(real)
             raise
     return point
 
@@ -436,6 +479,7 @@ def run(params, check_mode):
     path, binary, checkpoint = params["path"], params["binary"], params["checkpoint"] or None
     instance = choose(nginx.find(*place), path, binary, lambda: nginx.of(*(place + (binary, path))))
     configuration = load(instance, checkpoint)
+    add(configuration, params["files"])
     apply(configuration, params["edits"] or [{"context": params["context"], "directives": params["directives"]}])
     changed = configuration.changed()
     result = {

@@ -60,6 +60,24 @@ def keeping(route: Route) -> Keeping | None:
     return Keeping(written, found[0] if found else _TIMEOUT, undone, at or route.at, sure)
 
 
+def lacks(route: Route) -> frozenset[str]:
+    """Return what a route needs so that its group can keep connections: "http_version" and "empty_connection", or "keep_conn".
+
+    What depends on a variable is not known to be lacking.
+    """
+    if route.family == "fastcgi":
+        keep = route.value("fastcgi_keep_conn")
+        return frozenset() if keep and keep.flag else frozenset(("keep_conn",))
+    version = route.value("http_version")
+    if route.family != "proxy" or version and version.args[:1] == ("2",):
+        return frozenset()
+    configured = route.site.configuration.version
+    found = {"http_version"} if version and version.args[:1] == ("1.0",) else set()
+    if _by_header(route, bool(configured) and configured >= _ON_BY_DEFAULT)[0]:
+        found.add("empty_connection")
+    return frozenset(found)
+
+
 def _undone(route: Route, newer: bool) -> tuple[str, Place | None, bool]:
     """Return (why the connections are not kept, or ""; where; whether that is sure)."""
     if route.family == "proxy":

@@ -14,8 +14,10 @@ connection as the worker fails with 99 and the ports are used up: proven. Error 
 few ports are in use, or were within the minute. Most ports taken for good, with nothing failing yet: a risk.
 
 ## Fix
-Keep connections to the backend open: keepalive in the upstream group, proxy_http_version 1.1 and an empty Connection
-header. A wider ip_local_port_range, or several addresses of the backend, only move the limit. Risky.
+Keep connections to the backend open: keepalive in the upstream group, with a keepalive_timeout below the backend's own time, or 4 s
+where that is not known; proxy_http_version 1.1 and an empty Connection header on the route. A person has to do it where there is no
+group, or where the backend closes each connection. A wider ip_local_port_range, or several addresses of the backend, only move the
+limit. Risky.
 
 ## When it stays silent
 Many sockets wait, but within the range, or the kernel may reuse them (tcp_tw_reuse). Error 99 for an IPv6 peer on
@@ -26,10 +28,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _keeping
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import PROVEN, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import network
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import network, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 
@@ -52,7 +56,6 @@ def _finding(host: Host, leg: Leg, way: network.Way, certainty: str, says: str, 
     if way.facts.get("ports"):
         ports = way.facts["ports"]
         evidence.append(Evidence("ip_local_port_range", f"{ports['first']} to {ports['last']}, {ports['reserved']} reserved"))
-    pool = f"keepalive in upstream {leg.route.group}" if leg.route.group else "an upstream group with keepalive"
     return on_leg(
         host,
         RULE.id,
@@ -60,15 +63,29 @@ def _finding(host: Host, leg: Leg, way: network.Way, certainty: str, says: str, 
         certainty,
         says,
         evidence + show_probe(leg) + show_log(leg, "connect-no-port-left"),
-        Fix(
-            remedy="upstream_keepalive",
-            safety=RISKY,
-            summary=f"Reuse connections: {pool}, {leg.route.family}_http_version 1.1 and an empty Connection header."
-            if leg.route.family == "proxy"
-            else f"Reuse connections: {pool}.",
-        ),
+        _fix(host, leg),
         f"ss -tan dst {leg.endpoint.address}" if ":" not in leg.endpoint.address else "ss -6tan",
         alternatives,
+    )
+
+
+def _fix(host: Host, leg: Leg) -> Fix:
+    route, server = leg.route, servers.server_of(host, leg)
+    pool = f"keepalive in upstream {route.group}" if route.group else "an upstream group with keepalive"
+    summary = f"Reuse connections: {pool}"
+    if route.family == "proxy":
+        summary += f", {route.family}_http_version 1.1 and an empty Connection header"
+    if server and server.kind == "php-fpm":
+        return Fix(remedy=None, safety=MANUAL, summary="Let the pool listen on a Unix socket: a kept connection would hold one of its children.")
+    idle = server.idle if server and route.family == "proxy" else None
+    if idle and not idle.value:
+        return Fix(remedy=None, safety=MANUAL, summary=f"{summary}; {server.label} closes each connection after its answer, and has to keep them first.")
+    changes = _keeping.for_more_requests(route, idle.value if idle else None)
+    if not changes:
+        return Fix(remedy=None, safety=MANUAL, summary=f"{summary}.")
+    places = [Place(change["context"]["file"], change["context"]["line"]) for change in changes]
+    return Fix(
+        remedy="upstream_keepalive", safety=RISKY, summary=f"{summary}. {_edit.shared(route.site.configuration, places)}".strip(), changes=changes
     )
 
 

@@ -12,7 +12,8 @@ The upstream block has a "keepalive", and the directives in force on the route e
 
 ## Fix
 proxy_http_version 1.1 and proxy_set_header Connection "" where the route's other headers stand; fastcgi_keep_conn on; or no
-"keepalive". Mind that kept connections bring keepalive-race: keepalive_timeout belongs below the backend's own time.
+"keepalive". A child of PHP-FPM serves the connection that it has: keep fewer than there are. Mind that kept connections bring
+keepalive-race: keepalive_timeout belongs below the backend's own time.
 
 ## When it stays silent
 The block has no "keepalive" of its own, the connection is kept, or the header depends on a variable that is not known
@@ -21,12 +22,14 @@ The block has no "keepalive" of its own, the connection is kept, or the header d
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _keeping
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import keepalive
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, advise
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, advise
 
 _FIXES = {
     "proxy": 'Add proxy_http_version 1.1; and proxy_set_header Connection ""; beside the other headers of the route.',
@@ -40,7 +43,8 @@ def check(host: Host) -> Iterator[Finding]:
         kept = keepalive.keeping(leg.route)
         if not kept or not kept.sure or not kept.undone or not kept.written.at:
             continue
-        yield advise(
+        changes = _keeping.of_route(leg.route)
+        found = advise(
             RULE.id,
             leg,
             f"{kept.written} of upstream {leg.route.group} has no effect on {leg.route.directive}: {kept.undone}.",
@@ -48,6 +52,8 @@ def check(host: Host) -> Iterator[Finding]:
             _FIXES.get(leg.route.family, "Take the keepalive away: it cannot have an effect."),
             at=kept.at,
         )
+        fix = dataclasses.replace(found.fix, remedy="upstream_keepalive", safety=RISKY, changes=changes) if changes else found.fix
+        yield dataclasses.replace(found, fix=fix)
 
 
 RULE = Rule(

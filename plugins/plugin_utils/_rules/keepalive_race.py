@@ -27,15 +27,15 @@ longer than nginx. A backend that was started again after the records crashed or
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _keeping
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, keepalive, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.keepalive import Keeping
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.servers import Setting
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ONCE, RISKY, Rule, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, MANUAL, ONCE, RISKY, Rule, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
 
 _CLASSES = ("closed-early", "reset-early")
@@ -45,29 +45,44 @@ _OTHERS = ("backend-crashed", "backend-killed-by-manager", "backend-closes-early
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each route on which nginx keeps connections for longer than the backend, a mere risk once for the servers of a group."""
     risks: dict[tuple, Finding] = {}
+    shorter = list(_shorter(host))
+    # The servers of a group share one time.
+    shortest: dict[tuple, float] = {}
+    for leg, _kept, idle in shorter:
+        if idle:
+            shortest[_group(leg)] = min(idle.value, shortest.get(_group(leg), idle.value))
+    for leg, kept, idle in shorter:
+        groups = leg.logged(*_CLASSES)
+        once = _not_repeated(leg, groups)
+        lived = bool(groups) and ends.lived_through(host, leg, groups)
+        if idle and kept.sure:
+            struck = lived and once
+            found = or_risk(_finding(host, leg, kept, idle, LIKELY if struck else PROVEN, shortest[_group(leg)]), struck)
+            if struck:
+                yield found
+                continue
+            key = (*_group(leg), idle.value)
+            first = risks.setdefault(key, found)
+            if first is not found:
+                risks[key] = dataclasses.replace(first, also=(*first.also, found.route))
+        elif lived and once and leg.answers:
+            yield _finding(host, leg, kept, None, POSSIBLE, 0.0)
+    yield from risks.values()
+
+
+def _shorter(host: Host) -> Iterator[tuple[Leg, Keeping, Setting | None]]:
+    """Yield the legs whose backend does not keep idle connections for longer than nginx, as far as that is known, and for how long it does."""
     for leg in host.legs:
         kept = keepalive.keeping(leg.route)
         if not kept or kept.undone or not kept.timeout.seconds:
             continue
         idle, closes = _idle(host, leg)
-        groups = leg.logged(*_CLASSES)
-        once = _not_repeated(leg, groups)
-        if closes or idle and idle.value > kept.timeout.seconds:
-            continue
-        lived = bool(groups) and ends.lived_through(host, leg, groups)
-        if idle and kept.sure:
-            struck = lived and once
-            found = or_risk(_finding(host, leg, kept, idle, LIKELY if struck else PROVEN), struck)
-            if struck:
-                yield found
-                continue
-            key = (leg.instance.id, leg.route.family, leg.route.group, idle.value)
-            first = risks.setdefault(key, found)
-            if first is not found:
-                risks[key] = dataclasses.replace(first, also=(*first.also, found.route))
-        elif lived and once and leg.answers:
-            yield _finding(host, leg, kept, None, POSSIBLE)
-    yield from risks.values()
+        if not closes and not (idle and idle.value > kept.timeout.seconds):
+            yield leg, kept, idle
+
+
+def _group(leg: Leg) -> tuple:
+    return leg.instance.id, leg.route.family, leg.route.group
 
 
 def _not_repeated(leg: Leg, groups: list[dict]) -> bool:
@@ -90,7 +105,7 @@ def _idle(host: Host, leg: Leg) -> tuple[Setting | None, bool]:
     return (None, True) if idle and not idle.value else (idle, False)
 
 
-def _finding(host: Host, leg: Leg, kept: Keeping, idle: Setting | None, certainty: str) -> Finding:
+def _finding(host: Host, leg: Leg, kept: Keeping, idle: Setting | None, certainty: str, shortest: float) -> Finding:
     group, limit = leg.route.upstream, kept.timeout.seconds
     evidence = [show_config(leg)]
     evidence.append(Evidence(str(kept.written.at or "nginx default"), f"{kept.written} of upstream {group.name} is in force"))
@@ -105,19 +120,20 @@ def _finding(host: Host, leg: Leg, kept: Keeping, idle: Setting | None, certaint
         met = f"Requests to {leg.endpoint} that nginx may not repeat met a closed connection"
         says = f"{met}; nginx keeps idle connections for {limit:g} s, perhaps longer than the backend."
     return on_leg(
-        host, RULE.id, leg, certainty, says, evidence, _fix(kept, group.name, idle), "", () if certainty == PROVEN else _OTHERS,
+        host, RULE.id, leg, certainty, says, evidence, _fix(leg, kept, shortest), "", () if certainty == PROVEN else _OTHERS,
         at=kept.timeout.at or kept.written.at or group.at, failure=ANSWER,
     )
 
 
-def _fix(kept: Keeping, name: str, idle: Setting | None) -> Fix:
-    if idle and idle.value > 1:
-        below = max(1, math.ceil(idle.value) - 1)
-        summary = f"In upstream {name}: keepalive_timeout {below}s; or let the backend keep them for longer."
-    else:
+def _fix(leg: Leg, kept: Keeping, shortest: float) -> Fix:
+    """Return what to do; shortest is the shortest time of the servers of the group, 0.0 where none is known."""
+    group, changes = leg.route.upstream, _keeping.of_group(leg.route, _keeping.below(shortest))
+    if not changes:
         longer = f"Let the backend keep idle connections for longer than the {kept.timeout.seconds:g} s of nginx"
-        summary = f"{longer}, or set keepalive_timeout in upstream {name} below its time."
-    return Fix(remedy="upstream_keepalive", safety=RISKY, summary=summary)
+        return Fix(remedy=None, safety=MANUAL, summary=f"{longer}, or set keepalive_timeout in upstream {group.name} below its time.")
+    also = _edit.shared(leg.route.site.configuration, (group.at,))
+    summary = f"In upstream {group.name}: keepalive_timeout {changes[0]['timeout']}; or let the backend keep them for longer. {also}"
+    return Fix(remedy="upstream_keepalive", safety=RISKY, summary=summary.strip(), changes=changes)
 
 
 RULE = Rule(

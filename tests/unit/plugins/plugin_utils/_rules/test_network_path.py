@@ -238,7 +238,7 @@ RANGE = 60999 - 32768 + 1
 def test_all_ports_taken():
     host = remote(connect="error", errno=99).sockets_to(REMOTE, time_wait=RANGE)
     finding = first(host.judge())
-    assert (finding.id, finding.certainty, finding.fix.safety) == (PORTS, "proven", "risky")
+    assert (finding.id, finding.certainty, finding.fix.safety) == (PORTS, "proven", "manual")
     assert f"{RANGE} of {RANGE} local ports" in finding.says
     assert any(f"{RANGE} time-wait" in item.shows for item in finding.evidence)
 

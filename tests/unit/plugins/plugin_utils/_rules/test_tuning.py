@@ -211,3 +211,100 @@ def test_other_pages_of_memory(page, size, wanted):
 def test_a_header_that_is_larger_than_any_sensible_buffer_is_left_to_a_person():
     fix = fix_of(header(32769), "response-header-too-big")
     assert (fix.remedy, fix.safety, fix.changes) == (None, "manual", ())
+
+
+# --- keepalive-race, ephemeral-ports-exhausted, keepalive-incomplete
+
+UPSTREAM = {"file": SHOP, "line": 1, "expects": "upstream shop"}
+NEEDED = 'proxy_http_version 1.1; proxy_set_header Connection "";'
+
+
+def kept(group: str, location: str = NEEDED, version: str = "1.22.1", servers: int = 1) -> World:
+    """Return a host with a group of some servers, the first of them at TCP, and a location that leads to it."""
+    lines = " ".join(f"server 127.0.0.1:{3000 + number};" for number in range(servers))
+    world = World().site(f"location / {{ proxy_pass http://shop; {location} }}", outside=(f"upstream shop {{ {lines} {group} }}",))
+    world.instance["build"]["value"]["version"] = version
+    for number in range(servers):
+        world.service(f"app{number}.service", f"127.0.0.1:{3000 + number}")
+    return world
+
+
+@pytest.mark.parametrize(
+    ("group", "seconds", "wanted"),
+    [
+        ("keepalive 16;", 5.0, {"timeout": "4s"}),
+        ("keepalive 16; keepalive_timeout 60s;", 5.0, {"timeout": "4s", "replaces": {"timeout": "60s"}}),
+        ("keepalive 16; keepalive_timeout 5s;", 5.0, {"timeout": "4s", "replaces": {"timeout": "5s"}}),
+        ("keepalive 16;", 2.0, {"timeout": "1s"}),
+        ("keepalive 16;", 1.5, {"timeout": "1s"}),
+        ("keepalive 16;", 1.0, None),
+    ],
+)
+def test_nginx_lets_go_before_the_backend_does(group, seconds, wanted):
+    fix = fix_of(kept(group).reply(TCP, {"keep_alive": {"kept": True, "seconds": seconds}}), "keepalive-race")
+    assert fix.changes == (({"context": UPSTREAM, **wanted},) if wanted else ())
+    assert (fix.remedy, fix.safety) == (("upstream_keepalive", "risky") if wanted else (None, "manual"))
+
+
+def test_the_servers_of_a_group_share_the_shortest_time():
+    world = kept("keepalive 16;", servers=2).reply(TCP, {"keep_alive": {"kept": True, "seconds": 30.0}})
+    world.reply("127.0.0.1:3001", {"keep_alive": {"kept": True, "seconds": 5.0}})
+    found = [finding for finding in world.judge().findings if finding.id == "keepalive-race"]
+    assert [finding.fix.changes for finding in found] == [({"context": UPSTREAM, "timeout": "4s"},)] * 2
+
+
+def test_a_version_without_the_directive_is_left_to_a_person():
+    world = kept("keepalive 16;", version="1.14.2").reply(TCP, {"keep_alive": {"kept": True, "seconds": 5.0}})
+    assert fix_of(world, "keepalive-race").changes == ()
+
+
+@pytest.mark.parametrize(
+    ("group", "location", "version", "wanted"),
+    [
+        ("", "", "1.22.1", [{"keepalive": 32, "timeout": "4s"}, {"http_version": "1.1", "empty_connection": True}]),
+        ("", NEEDED, "1.22.1", [{"keepalive": 32, "timeout": "4s"}]),
+        ("keepalive 16;", "", "1.22.1", [{"http_version": "1.1", "empty_connection": True}]),
+        ("keepalive 16;", "proxy_http_version 1.0;", "1.31.0", [{"http_version": "1.1", "replaces": {"http_version": "1.0"}}]),
+        ("keepalive 0;", NEEDED, "1.31.0", [{"keepalive": 32, "timeout": "4s", "replaces": {"keepalive": "0"}}]),
+        ("keepalive 16;", NEEDED, "1.22.1", []),
+        ("", "", "1.31.0", []),
+    ],
+)
+def test_a_backend_without_ports_gets_kept_connections(group, location, version, wanted):
+    world = kept(group, location, version).sockets_to(TCP, time_wait=28232).reply(TCP, connect="error", errno=99)
+    fix = fix_of(world, "ephemeral-ports-exhausted")
+    assert [{key: value for key, value in change.items() if key != "context"} for change in fix.changes] == wanted
+    contexts = [UPSTREAM if "keepalive" in change else ROOT for change in fix.changes]
+    assert [change["context"] for change in fix.changes] == contexts
+    assert fix.safety == ("risky" if wanted else "manual")
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "wanted"),
+    [("gunicorn", {}, None), ("gunicorn", {"threads": 4.0}, "1s"), ("uvicorn", {"keepalive": 65.0}, "64s"), ("uvicorn", {"keepalive": None}, "4s")],
+)
+def test_kept_connections_go_by_what_the_backend_keeps(kind, told, wanted):
+    world = kept("", NEEDED).sockets_to(TCP, time_wait=28232).reply(TCP, connect="error", errno=99)
+    world.listeners["tcp"][0]["owners"][0].update(comm=kind, pid=1500)
+    fix = fix_of(world.server(1500, kind, told=told), "ephemeral-ports-exhausted")
+    assert [change["timeout"] for change in fix.changes] == ([wanted] if wanted else [])
+
+
+def test_what_undoes_a_keepalive_can_be_put_right_by_name():
+    fix = fix_of(kept("keepalive 16;", "proxy_set_header Host $host; proxy_http_version 1.1;"), "keepalive-incomplete")
+    assert fix.changes == ({"context": ROOT, "empty_connection": True},)
+    assert (fix.remedy, fix.safety) == ("upstream_keepalive", "risky")
+
+
+def test_every_route_of_a_group_is_put_right():
+    world = World().site(
+        "location / { proxy_pass http://shop; }", "location /a { proxy_pass http://shop; }", outside=(f"upstream shop {{ server {TCP}; keepalive 4; }}",)
+    )
+    changes = fix_of(world.service("shop.service", TCP), "keepalive-incomplete").changes
+    assert [change["context"]["line"] for change in changes] == [3, 4]
+
+
+def test_fastcgi_that_keeps_no_connection():
+    world = World().site("location / { fastcgi_pass app; }", outside=("upstream app { server 127.0.0.1:9000; keepalive 4; }",))
+    (change,) = fix_of(world.service("app.service", "127.0.0.1:9000"), "keepalive-incomplete").changes
+    assert change == {"context": ROOT, "keep_conn": "on"}

@@ -58,7 +58,8 @@ _ALERTS = {
     112: "unrecognized name", 113: "bad certificate status response", 115: "unknown psk identity",
     116: "certificate required", 120: "no application protocol",
 }
-_ALERT_REASON = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(\w+)\Z")
+# The name of a reason, or its words where Python is older than its OpenSSL: "[SSL] tlsv13 alert certificate required (_ssl.c:2309)".
+_ALERT_REASON = re.compile(r"(?:\[SSL\] )?(?:SSLV3|TLSV1|TLSV13)[_ ](?:ALERT[_ ])?([A-Z0-9_ ]+?)(?: \(_ssl\.c:[0-9]+\))?\Z", re.IGNORECASE)
 
 
 def quote_path(path):

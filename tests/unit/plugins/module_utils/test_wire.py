@@ -160,6 +160,8 @@ def test_greetings(read, good, bad):
     (b"\x15\x03\x03\x00\x02\x02\xfe", None, (254, "unknown")),
     (b"\x17\x03\x03\x00\x13" + b"x" * 19, "TLSV13_ALERT_CERTIFICATE_REQUIRED", (116, "certificate required")),
     (b"", "TLSV1_UNRECOGNIZED_NAME", (112, "unrecognized name")),
+    (b"", "[SSL] tlsv13 alert certificate required (_ssl.c:2309)", (116, "certificate required")),
+    (b"", "[SSL] unknown error (_ssl.c:2309)", None),
     (b"HTTP/1.1 400", "WRONG_VERSION_NUMBER", None),
     (b"\x16\x03\x03\xff\xff", "UNSUPPORTED_PROTOCOL", None),
     (b"", None, None),

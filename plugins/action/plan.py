@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import ansible.constants as C
 from ansible.errors import AnsibleActionFail
@@ -15,7 +16,7 @@ from ansible.utils.color import ANSIBLE_COLOR
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _fleet, _rules, _settings, _version
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import batches, plan
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import plan_document, plan_terminal, terminal
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import document, plan_document, plan_terminal, terminal
 
 
 class ActionModule(ActionBase):
@@ -53,10 +54,10 @@ class ActionModule(ActionBase):
         """Plan for all hosts of the play, show the plan and write it."""
         hosts = list(task_vars["ansible_play_hosts_all"])
         run = _fleet.Fleet(_bundle.files(folder, hosts))
-        plans = []
-        for host in hosts:
-            verdict = run.judge(host, tuple(settings["only"]), tuple(settings["skip"]))
-            plans.append(plan.build(verdict, run.model(host), self._allowed(host, task_vars)))
+        verdicts = [run.judge(host, tuple(settings["only"]), tuple(settings["skip"])) for host in hosts]
+        plans = [plan.build(verdict, run.model(host), self._allowed(host, task_vars)) for host, verdict in zip(hosts, verdicts)]
+        # What comes of the plan is compared with this, and kept in it.
+        document.write(folder, document.build(verdicts, _version.VERSION, time.time()))
         plans = batches.capped(plans, settings["max_hosts"])
         order = [item.host for item in plans if item.steps]
         pools = batches.pools(filter(None, map(run.model, hosts)), run.addresses) if len(order) > 1 else ()
@@ -80,6 +81,7 @@ class ActionModule(ActionBase):
             "host": host,
             "steps": {step["remedy"]: step["changes"] for step in made["steps"]},
             "ids": sorted({name for step in made["steps"] for name in step["ids"]}),
+            "findings": _distinct({key: item[key] for key in ("id", "kind", "routes")} for step in made["steps"] for item in step["for"]),
             "reloads": made["reloads"],
             "new": made.get("new", []),
         }
@@ -103,3 +105,12 @@ class ActionModule(ActionBase):
         allowed = ArgumentSpecValidator(_settings.APPLY).validate(given).validated_parameters
         _settings.check_ids("bad_gateway_allow", allowed["allow"], self._known)
         return plan.Allowed(allowed["apply"], tuple(allowed["allow"]), allowed["edit_managed"])
+
+
+def _distinct(items: Iterable[dict]) -> list[dict]:
+    """Return the items with each of them once."""
+    found: list[dict] = []
+    for item in items:
+        if item not in found:
+            found.append(item)
+    return found

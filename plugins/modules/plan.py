@@ -9,7 +9,7 @@ short_description: Plan what puts bad gateways right
 version_added: 0.3.0
 description:
   - Judges the bundles that M(webops.bad_gateway.collect) wrote, and makes of the proven causes a plan for each host of the play. It is shown,
-    and written to C(plan.json) in the report folder, before anything is done.
+    and written to C(plan.json) in the report folder, together with the C(report.json) that it is made of, before anything is done.
   - A plan has steps (what a remedy does, where, why, how it is verified and undone), what is left to a person, and what is held back and why.
   - Runs on the controller alone; no host is contacted.
   - What is allowed on a host is said by its variables C(bad_gateway_apply), C(bad_gateway_allow) and C(bad_gateway_edit_managed).
@@ -92,6 +92,11 @@ ids:
   description: The ids of what the steps put right.
   type: list
   elements: str
+  returned: with O(alone)
+findings:
+  description: What the steps put right, as M(webops.bad_gateway.requests) and M(webops.bad_gateway.verify) take it.
+  type: list
+  elements: dict
   returned: with O(alone)
 reloads:
   description: The main configuration files of the nginx that are loaded anew.

@@ -40,6 +40,11 @@ options:
         description: Id of the finding.
         type: str
         required: true
+      kind:
+        description: What it was.
+        type: str
+        choices: [cause, risk, advice]
+        default: cause
       routes:
         description: Its routes, as C(report.json) has them.
         type: list

@@ -66,7 +66,11 @@ _ROUTE = {part: {"type": "str", "default": ""} for part in ("listen", "server", 
 FINDINGS = {
     "type": "list",
     "elements": "dict",
-    "options": {"id": {"type": "str", "required": True}, "routes": {"type": "list", "elements": "dict", "options": _ROUTE, "default": []}},
+    "options": {
+        "id": {"type": "str", "required": True},
+        "kind": {"type": "str", "choices": ["cause", "risk", "advice"], "default": "cause"},
+        "routes": {"type": "list", "elements": "dict", "options": _ROUTE, "default": []},
+    },
 }
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

@@ -7,7 +7,7 @@
      "standing": [ID], "new": [ID], "routes": [{"route": {"listen", "server", "location", "pass"}, "before": "502", "after": "200",
                                                 "affected": true, "bad": false, "why": ""}]}
 
-ID is that of a finding. A finding is gone when no cause of its id is left on any of its routes. What "before" and "after" say is
+ID is that of a finding. One is gone when none of its id and kind, or of a worse kind, is left on any of its routes. What "before" and "after" say is
 what a client got: a status, "session held", "no answer (...)" or "not asked". failed: a finding stands, an affected route is still
 bad, something is worse, or it cannot be told.
 
@@ -43,9 +43,9 @@ class _Verdict:
 
 
 def causes_of(before: dict) -> list[dict]:
-    """Return the causes of a host's part of report.json as {"id", "routes"}."""
+    """Return the causes of a host's part of report.json as {"id", "kind", "routes"}."""
     return [
-        {"id": item["id"], "routes": [route for route in (item["route"], *item["also"]) if route]}
+        {"id": item["id"], "kind": item["kind"], "routes": [route for route in (item["route"], *item["also"]) if route]}
         for item in before["findings"]
         if item["kind"] == finding.CAUSE
     ]
@@ -65,7 +65,7 @@ def compare(host: str, before: dict, old: dict, fresh: dict, asked: tuple[dict |
     old       its bundle of then
     fresh     its bundle of now
     asked     what its requests gave then and now (documents of _requests), or None
-    findings  {"id", "routes"} of what was to be put right; None: every cause of before
+    findings  {"id", "kind", "routes"} of what was to be put right; None: every cause of before
     """
     named = causes_of(before) if findings is None else findings
     verdict = _Verdict()
@@ -120,12 +120,13 @@ def _judge_findings(verdict: _Verdict, named: list[dict], before: dict, alone: f
         verdict.worse.append("there is no nginx any more")
         return
     found = document.host_of(after)["findings"]
-    now = {pair: item for item in found if item["kind"] == finding.CAUSE for pair in _pairs([item])}
+    now = {(item["kind"], *pair): item for item in reversed(found) for pair in _pairs([item])}
     # What a fleet explains looks different on a host alone: neither is news.
     known = set(_pairs(before["findings"])) | set(_pairs(document.host_of(alone)["findings"]))
     for item in named:
         ways = {_requests.way(route) for route in item["routes"]} or {_NOTHING}
-        left = next((now[item["id"], way] for way in sorted(ways) if (item["id"], way) in now), None)
+        kinds = finding.KINDS[: finding.KINDS.index(item["kind"]) + 1]
+        left = next((now[kind, item["id"], way] for kind in kinds for way in sorted(ways) if (kind, item["id"], way) in now), None)
         missing = next((unknown for unknown in after.unknown if unknown.id == item["id"]), None)
         if left:
             verdict.standing.append(item["id"])
@@ -135,8 +136,8 @@ def _judge_findings(verdict: _Verdict, named: list[dict], before: dict, alone: f
             verdict.against.append(f"whether {item['id']} is gone cannot be told: {missing.needs} ({missing.status}) {missing.why}".rstrip())
         elif item["id"] not in verdict.gone:
             verdict.gone.append(item["id"])
-    for pair, item in now.items():
-        if pair not in known and item["id"] not in verdict.new:
+    for (kind, *pair), item in now.items():
+        if kind == finding.CAUSE and tuple(pair) not in known and item["id"] not in verdict.new:
             verdict.new.append(item["id"])
             verdict.worse.append(f"{item['id']} is new: {item['says']}")
     verdict.gone[:] = [name for name in verdict.gone if name not in verdict.standing]

@@ -16,7 +16,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import 
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import World
 
 SHOP, API = "127.0.0.1:3000", "127.0.0.1:4000"
-NAMED = [{"id": "backend-not-running", "routes": [{"listen": "*:80", "server": "shop.example", "location": "/", "pass": "", "endpoint": SHOP}]}]
+NAMED = [{"id": "backend-not-running", "kind": "cause", "routes": [{"listen": "*:80", "server": "shop.example", "location": "/", "pass": "", "endpoint": SHOP}]}]
 
 
 def bundle(shop: bool = True, api: bool = True, nginx: bool = True) -> dict:
@@ -96,15 +96,24 @@ def test_a_new_cause_is_worse():
 
 
 def test_a_risk_that_becomes_a_cause_was_known():
-    named = [{"id": "nginx-not-running", "routes": []}]
+    named = [{"id": "nginx-not-running", "kind": "cause", "routes": []}]
     found = verdict(bundle(api=False, nginx=False), bundle(api=False), asked("refused", "refused"), asked(200, 502), named)
     assert (found["verdict"], found["failed"], found["gone"]) == ("better", False, ["nginx-not-running"])
 
 
 def test_nginx_must_answer_something_good_when_it_was_the_cause():
-    named = [{"id": "nginx-not-running", "routes": []}]
+    named = [{"id": "nginx-not-running", "kind": "cause", "routes": []}]
     found = verdict(bundle(nginx=False), bundle(), asked("refused", "refused"), asked("refused", "refused"), named)
     assert (found["failed"], found["why"]) == (True, ["no request through nginx gets a good answer"])
+
+
+def test_a_risk_that_was_to_be_put_right_is_gone_or_stands():
+    down = bundle(shop=False, nginx=False)
+    risk = [{**NAMED[0], "kind": "risk"}]
+    assert verdict(down, down, None, None, risk)["standing"] == ["backend-not-running"]
+    assert verdict(down, bundle(shop=False), None, None, risk)["standing"] == ["backend-not-running"]
+    assert verdict(down, bundle(nginx=False), None, None, risk)["gone"] == ["backend-not-running"]
+    assert verdict(down, down, None, None, NAMED)["gone"] == ["backend-not-running"]
 
 
 def test_a_host_that_was_well_is_the_same():

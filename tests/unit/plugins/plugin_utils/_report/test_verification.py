@@ -16,7 +16,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import 
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import World
 
 SHOP, API = "127.0.0.1:3000", "127.0.0.1:4000"
-NAMED = [{"id": "backend-not-running", "kind": "cause", "routes": [{"listen": "*:80", "server": "shop.example", "location": "/", "pass": "", "endpoint": SHOP}]}]
+ROUTE = {"listen": "*:80", "server": "shop.example", "location": "/", "pass": "", "endpoint": SHOP}
+NAMED = [{"id": "backend-not-running", "kind": "cause", "routes": [ROUTE]}]
 
 
 def bundle(shop: bool = True, api: bool = True, nginx: bool = True) -> dict:

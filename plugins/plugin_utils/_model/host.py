@@ -223,6 +223,13 @@ class Instance:
         unit = self.unit.get("name")
         return f"nginx -t && systemctl reload {shlex.quote(unit)}" if unit else "nginx -t && nginx -s reload"
 
+    def reload(self, force: bool = False) -> dict:
+        """Return what the remedy reload_nginx is to do; force: to resolve names and read certificates anew, though no file was changed."""
+        master = self.raw.get("master") or {}
+        asked = {"path": self.raw.get("conf_path") or self.id}
+        # Its path is not enough where it has the same one as another.
+        return asked | ({"master": master["pid"]} if master.get("own_root") or self.id != asked["path"] else {}) | ({"force": True} if force else {})
+
 
 @dataclass(frozen=True)
 class Leg:

@@ -83,6 +83,7 @@ def _fix(host: Host, found: naming.Stale) -> Fix:
         safety=SAFE,
         summary=f"Reload, so that {found.names[0]} is resolved anew: {found.instance.reload_command}. "
         f"For good, {naming.for_good(host, found.instance, found.names[0])}.",
+        changes=(found.instance.reload(force=True),),
     )
 
 

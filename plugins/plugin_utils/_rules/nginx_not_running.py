@@ -12,7 +12,8 @@ The process table has no master of this configuration, and its configuration tes
 enabled, or was running, says that it should run.
 
 ## Fix
-Start it. Safe once the configuration tests clean; otherwise the cause is config-invalid.
+Start its unit. Safe where the configuration tests clean and the unit is enabled or has failed. One that somebody disabled or masked is for a
+person to start, and so is an nginx without a unit.
 
 ## When it stays silent
 A master runs for this configuration, or nginx is installed and nobody means it to run: its unit is disabled
@@ -28,7 +29,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, naming
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote
 
 
@@ -52,9 +53,20 @@ def check(host: Host) -> Iterator[Finding]:
             PROVEN if instance.test["status"] == "ok" else LIKELY,
             f"nginx does not run ({instance.id})" + (f"; {unit['name']} is {_state(unit)}." if unit else "."),
             evidence,
-            Fix(remedy="start_nginx", safety=SAFE, summary="Start nginx."),
+            _fix(instance),
             _start(instance),
         )
+
+
+def _fix(instance: Instance) -> Fix:
+    if not instance.unit:
+        return Fix(remedy=None, safety=MANUAL, summary="Start it the way it was started; no unit does.")
+    name, enabled = instance.unit["name"], instance.unit.get("enabled")
+    if enabled in ("masked", "masked-runtime"):
+        return Fix(remedy=None, safety=MANUAL, summary=f"Somebody masked {name}. Find out why; systemctl unmask lets it be started.")
+    if not instance.meant_to_run:
+        return Fix(remedy=None, safety=MANUAL, summary=f"Start {name} if it is to run: nothing says so, since it is {enabled or 'not enabled'}.")
+    return Fix(remedy="start_nginx", safety=SAFE, summary=f"Start {name}.", changes=({"unit": name},))
 
 
 def _state(unit: dict) -> str:

@@ -14,8 +14,8 @@ worker's ids. A denied, missing, read-only or full folder is proven by its state
 says that it failed, otherwise a risk. "No space left" in the log alone is likely: the file that did not fit is gone.
 
 ## Fix
-Give the folder back to the worker's user: nginx does so itself at a start or reload. Safe: it restores what nginx
-made. What is full, read-only, or closed further up is for a person.
+Give the folder, and those that nginx made in it, back to the worker's user: nginx does so with the folder itself at a
+start or reload. Safe: it restores what nginx made. What is full, read-only, closed further up or in a container is for a person.
 
 ## When it stays silent
 The worker may write there, by its user, its group or an ACL; or the folder is one that no route uses.
@@ -114,7 +114,7 @@ def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | No
         itself = missing == path
         fix = Fix(remedy=None, safety=MANUAL, summary=f"Make {missing} again.")
         if itself:
-            fix = Fix(remedy="temp_path_owner", safety=SAFE, summary=reload)
+            fix = _give(instance, path, reload)
         return f"{missing} does not exist", Evidence(f"stat {missing}", "No such file or directory"), fix
     if walk["status"] != "ok":
         return None
@@ -126,7 +126,7 @@ def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | No
             user = shlex.quote(str(instance.identity.get("user") or instance.identity["uid"]))
             if last:
                 summary = f"chown {user} {shlex.quote(path)} && chmod u+rwx {shlex.quote(path)} (a reload of nginx does the same)"
-                return f"it is {what}", Evidence(f"stat {path}", what), Fix(remedy="temp_path_owner", safety=SAFE, summary=summary)
+                return f"it is {what}", Evidence(f"stat {path}", what), _give(instance, path, summary)
             fix = Fix(remedy=None, safety=MANUAL, summary=f"Let {user} cross {step['path']}, or move {folder['directive']} elsewhere.")
             return f"{step['path']} above it is {what}", Evidence(f"stat {step['path']}", what), fix
     space = folder["space"] or {}
@@ -138,6 +138,14 @@ def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | No
         fix = Fix(remedy=None, safety=MANUAL, summary="Make room on that file system.")
         return f"its file system has {what} left", Evidence(f"statvfs {path}", f"{space['bytes']} bytes, {space['inodes']} inodes free"), fix
     return None
+
+
+def _give(instance: Instance, path: str, summary: str) -> Fix:
+    """Return the fix that makes a folder the worker's."""
+    if (instance.raw.get("master") or {}).get("own_root"):
+        return Fix(remedy=None, safety=MANUAL, summary=f"In its container: {summary}")
+    user = instance.identity.get("user") or instance.identity["uid"]
+    return Fix(remedy="temp_path_owner", safety=SAFE, summary=summary, changes=({"path": path, "user": str(user)},))
 
 
 def _written(instance: Instance, folder: dict) -> Place | None:

@@ -71,7 +71,7 @@ def _says(failing: list[dict], refused: list[dict]) -> str:
 def _fix(instance: Instance, refused: list[dict]) -> Fix:
     if refused:
         return Fix(remedy=None, safety=MANUAL, summary="Remove what the refused reload names in the error log; then reload.")
-    return Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {instance.reload_command}")
+    return Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {instance.reload_command}", changes=(instance.reload(),))
 
 
 RULE = Rule(

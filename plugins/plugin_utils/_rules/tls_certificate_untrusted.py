@@ -124,7 +124,7 @@ def _stale(host: Host, leg: Leg, found: tls.Settings) -> Finding:
             *show_probe(leg),
             *show_log(leg, _LOGGED),
         ],
-        Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {leg.instance.reload_command}"),
+        Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {leg.instance.reload_command}", changes=(leg.instance.reload(force=True),)),
         leg.instance.reload_command,
         at=found.trusted.at if found.trusted else None,
     )

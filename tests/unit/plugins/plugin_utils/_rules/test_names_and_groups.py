@@ -267,6 +267,7 @@ class TestStaleAddress:
         result = world.judge()
         (finding,) = [item for item in result.findings if item.kind == "cause"]
         assert (finding.endpoint, finding.fix.remedy, finding.fix.safety) == ("127.0.0.2:3000", "reload_nginx", "safe")
+        assert finding.fix.changes == ({"path": "/etc/nginx/nginx.conf", "force": True},)
         assert unknowns(result) == []
 
     @pytest.mark.parametrize("state", ["established", "connecting"])

@@ -28,15 +28,26 @@ def test_nginx_is_stopped_and_should_run(enabled):
     result = node().stopped(enabled=enabled).judge()
     assert verdict(result) == [("nginx-not-running", "cause", "proven", "", MAIN)]
     assert (result.findings[0].fix.safety, result.findings[0].next) == ("safe", "systemctl start nginx.service")
+    assert result.findings[0].fix.changes == ({"unit": "nginx.service"},)
 
 
 def test_nginx_failed_although_it_is_disabled():
-    assert verdict(node().stopped(enabled="disabled", active="failed").judge()) == [("nginx-not-running", "cause", "proven", "", MAIN)]
+    result = node().stopped(enabled="disabled", active="failed").judge()
+    assert verdict(result) == [("nginx-not-running", "cause", "proven", "", MAIN)]
+    assert (result.findings[0].fix.safety, result.findings[0].fix.changes) == ("safe", ({"unit": "nginx.service"},))
+
+
+def test_a_masked_unit_is_for_a_person_though_it_failed():
+    fix = node().stopped(enabled="masked", active="failed").judge().findings[0].fix
+    assert (fix.remedy, fix.safety, fix.changes) == (None, "manual", ())
+    assert "masked nginx.service" in fix.summary
 
 
 @pytest.mark.parametrize("options", [{"enabled": "disabled"}, {"enabled": "masked"}, {"enabled": "static"}, {"unit": False}])
 def test_nginx_that_nobody_means_to_run_is_a_risk(options):
-    assert verdict(node().stopped(**options).judge()) == [("nginx-not-running", "risk", "proven", "", MAIN)]
+    result = node().stopped(**options).judge()
+    assert verdict(result) == [("nginx-not-running", "risk", "proven", "", MAIN)]
+    assert (result.findings[0].fix.safety, result.findings[0].fix.changes) == ("manual", ())
 
 
 def test_without_the_test_it_is_likely():
@@ -149,7 +160,14 @@ def test_a_file_is_newer_than_the_workers():
     result = node(mtime=NOW - 60).judge()
     assert verdict(result) == [PENDING]
     assert (result.findings[0].fix.remedy, result.findings[0].fix.safety) == ("reload_nginx", "safe")
+    assert result.findings[0].fix.changes == ({"path": MAIN},)
     assert result.findings[0].next == "nginx -t && systemctl reload nginx.service"
+
+
+def test_one_in_a_container_is_told_by_its_master():
+    world = node(mtime=NOW - 60)
+    world.instance["master"]["own_root"] = True
+    assert world.judge().findings[0].fix.changes == ({"path": MAIN, "master": MASTER},)
 
 
 def test_requests_still_go_where_no_file_leads_any_more():

@@ -44,7 +44,15 @@ def test_what_keeps_the_worker_from_writing(step, words, safety):
     assert told(world(**step)) == [(RULE, "risk", "proven")]
     finding = first(world(log="temp-file-denied", **step).judge())
     assert (finding.id, finding.kind, finding.certainty, finding.fix.safety) == (RULE, "cause", "proven", safety)
+    assert finding.fix.changes == (({"path": BODY, "user": "www-data"},) if safety == "safe" else ())
     assert words in finding.says and "gets a 500" in finding.says
+
+
+def test_a_folder_in_a_container_is_for_a_person():
+    host = world(uid=0)
+    host.instance["master"]["own_root"] = True
+    fix = first(host.judge()).fix
+    assert (fix.safety, fix.changes) == ("manual", ()) and fix.summary.startswith("In its container: ")
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,9 @@ def test_a_folder_that_somebody_else_could_exchange_is_refused(tmp_path):
     assert os.stat(str(home / "body")).st_uid == 0
 
 
-@pytest.mark.parametrize("path, user, why", [("gone/body", "33", "No such file"), ("file", "33", "is no folder"), ("body", "nobody-at-all", "there is no user")])
+@pytest.mark.parametrize("path, user, why", [
+    ("gone/body", "33", "No such file"), ("file", "33", "is no folder"), ("body", "nobody-at-all", "there is no user"),
+])
 def test_what_cannot_be_done_is_said(tmp_path, path, user, why):
     os.chmod(str(tmp_path), 0o755)
     (tmp_path / "file").write_bytes(b"")

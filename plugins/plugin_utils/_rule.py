@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, RISK, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, fallback, starting
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, fallback, settings, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
@@ -70,9 +70,9 @@ def or_risk(finding: Finding, failing: bool) -> Finding:
     return finding if failing else replace(finding, kind=RISK)
 
 
-def advise(rule: str, leg: Leg, says: str, evidence: Iterable[Evidence], summary: str, at: Place | None = None) -> Finding:
-    """Return a piece of advice on one leg; it is about the configuration as it stands, and so proven."""
-    fix = Fix(remedy=None, safety=MANUAL, summary=summary)
+def advise(rule: str, leg: Leg, says: str, evidence: Iterable[Evidence], fix: Fix | str, at: Place | None = None) -> Finding:
+    """Return a piece of advice on one leg; it is about the configuration as it stands, and so proven. fix may be a sentence for a person."""
+    fix = Fix(remedy=None, safety=MANUAL, summary=fix) if isinstance(fix, str) else fix
     return of_route(rule, leg.route, ADVICE, PROVEN, says, evidence, fix, at=at, endpoint=str(leg.endpoint))
 
 
@@ -99,6 +99,13 @@ def start(host: Host, found: absence.Absence, safety: str) -> tuple[Fix, str]:
     if not way.item:
         return Fix(remedy=None, safety=MANUAL, summary=f"Start {owner.label} by hand; {way.why_not}."), owner.start or owner.look
     return Fix(remedy="start_backend", safety=safety, summary=f"Start it: {way.command}", changes=(way.item,)), way.command
+
+
+def by_role(remedy: str, summary: str, change: settings.Change, safety: str = RISKY) -> Fix:
+    """Return the fix that a role makes where it is known how, else the one of a person."""
+    if not change.item:
+        return Fix(remedy=None, safety=MANUAL, summary=f"{summary} By hand: {change.why_not}.")
+    return Fix(remedy=remedy, safety=safety, summary=summary, changes=(change.item,))
 
 
 def strikes(host: Host, leg: Leg, failure: str) -> bool:

@@ -37,7 +37,7 @@ _PROPERTIES = (
     "ExecMainStatus", "NRestarts", "Restart", "ExecMainStartTimestampMonotonic", "ExecMainExitTimestampMonotonic",
     "StateChangeTimestampMonotonic", "ActiveExitTimestampMonotonic", "User", "Group", "PrivateTmp", "WorkingDirectory", "ExecStart",
     "FragmentPath", "Environment", "EnvironmentFiles", "Triggers", "Listen", "ControlGroup", "MemoryMax", "MemoryLimit", "StandardError", "After",
-    "Requires", "Wants", "ActiveEnterTimestampMonotonic",
+    "Requires", "Wants", "ActiveEnterTimestampMonotonic", "RuntimeDirectory",
 )
 _PROPERTY = re.compile("^(" + "|".join(_PROPERTIES) + ")=(.*)$", re.DOTALL)
 # siginfo.h: si_code of SIGCHLD.
@@ -269,6 +269,7 @@ def _unit(host, record, claims, booted, redactor):
         "group": shown("Group"),
         "private_tmp": record.get("PrivateTmp") not in (None, "", "no"),
         "working_directory": shown("WorkingDirectory"),
+        "runtime_directory": shown("RuntimeDirectory").split(),
         "command": _processes.shown_argv(commands[0], redactor) if commands else [],
         "fragment": shown("FragmentPath"),
         "claims": claims.items if claims else [],

@@ -11,13 +11,14 @@ This module is private to the collection.
 """
 
 import os
+import re
 import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backends
 
 KEY = "pressure"
-ASKED = "/proc/pressure, /proc/loadavg, /proc/net/netstat"
+ASKED = "/proc/pressure, /proc/loadavg, /proc/meminfo, /proc/net/netstat"
 
 _RESOURCES = ("cpu", "memory", "io")
 MAX_SERVERS = 300
@@ -58,13 +59,18 @@ class Counters:
 def collect(host, before, after):
     """Return the `pressure` value of docs/architecture.md as a Partial; before and after are Counters."""
     hidden = before.hidden + [why for why in after.hidden if why not in before.hidden]
-    value = {"cores": _cores(), "load": [], "somaxconn": None, "stalled": {}, "drops": [], "busy": [], "seconds": round(after.read - before.read, 3)}
+    value = {"cores": _cores(), "load": [], "somaxconn": None, "memory": None, "stalled": {}, "drops": [], "busy": []}
+    value["seconds"] = round(after.read - before.read, 3)
     try:
         value["load"] = [float(word) for word in host.text("/proc/loadavg").split()[:3]]
     except (evidence.Unanswered, OSError, ValueError) as error:
         hidden.append(getattr(error, "why", str(error)))
     try:
         value["somaxconn"] = int(host.text("/proc/sys/net/core/somaxconn"))
+    except (evidence.Unanswered, OSError, ValueError) as error:
+        hidden.append(getattr(error, "why", str(error)))
+    try:
+        value["memory"] = parse_meminfo(host.text("/proc/meminfo"))
     except (evidence.Unanswered, OSError, ValueError) as error:
         hidden.append(getattr(error, "why", str(error)))
     for resource in _RESOURCES:
@@ -100,6 +106,13 @@ def parse_netstat(content):
         if names.startswith("TcpExt:") and values.startswith("TcpExt:"):
             found.update((name, int(value)) for name, value in zip(names.split()[1:], values.split()[1:]) if value.lstrip("-").isdigit())
     return found
+
+
+def parse_meminfo(content):
+    """Return {"total", "available"} in bytes of /proc/meminfo; None for one that is not there (MemAvailable came with Linux 3.14)."""
+    given = dict(line.partition(":")[::2] for line in content.splitlines())
+    numbers = {name: re.match(r"\s*(\d{1,15}) kB", given.get(key, "")) for name, key in (("total", "MemTotal"), ("available", "MemAvailable"))}
+    return {name: int(match.group(1)) * 1024 if match else None for name, match in numbers.items()}
 
 
 def parse_pressure(content):

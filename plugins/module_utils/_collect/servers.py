@@ -12,6 +12,7 @@ This module is private to the collection.
 """
 
 import re
+import resource
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
@@ -21,6 +22,7 @@ KEY = "servers"
 ASKED = "command lines and configuration files of application servers, /proc"
 
 MAX_SERVERS = 200
+MAX_MEASURED = 50
 MAX_FILE = 256 << 10
 
 # Options of each server, by what they mean. The first word of a tuple is the name in a file.
@@ -77,7 +79,7 @@ def collect(host, processes, commands):
     """
     hidden = list(processes.hidden)
     kinds = {process.pid: backends.kind_of(process) for process in processes}
-    found = _pools(processes)
+    found = _pools(host, processes)
     for process in processes:
         kind = kinds[process.pid]
         if kind not in _SERVERS or kinds.get(process.ppid) == kind:
@@ -86,7 +88,7 @@ def collect(host, processes, commands):
     return evidence.Partial(found[:MAX_SERVERS], processes.truncated or len(found) > MAX_SERVERS, hidden)
 
 
-def _pools(processes):
+def _pools(host, processes):
     """Return one entry for each PHP-FPM pool of each master: its children are its workers."""
     pools = {}
     for process in processes:
@@ -94,7 +96,10 @@ def _pools(processes):
         if match and (not process.exe or "php-fpm" in process.program()):
             pools.setdefault((process.ppid, match.group("name")), []).append(process)
     return [
-        {"pid": master, "kind": "php-fpm", "name": text.harmless(name, 256), "unit": text.harmless(children[0].unit, 256), "running": len(children), "set": {}}
+        {
+            "pid": master, "kind": "php-fpm", "name": text.harmless(name, 256), "unit": text.harmless(children[0].unit, 256), "running": len(children),
+            "largest": _largest(host, children), "set": {}, "files": [],
+        }
         for (master, name), children in sorted(pools.items())
     ]
 
@@ -109,22 +114,40 @@ def _server(host, processes, process, kind, commands, hidden):
         hidden.append("the command line of {0} (pid {1}) is not known".format(kind, process.pid))
     # Without its command line nobody knows whether a default holds.
     told = {} if argv else None
+    files = []
     if argv:
         folder = backends._folder(host, process.pid)  # pylint: disable=protected-access
         if not process.container:
-            for path in _files(kind, argv, folder):
+            files = _files(kind, argv, folder)
+            for path in files:
                 _from_file(host, path, kind, options, told, hidden)
         if kind == "gunicorn":
             _from_argv(_environment(host, process.pid), options, told, "GUNICORN_CMD_ARGS")
         _from_argv(argv, options, told, source)
+    workers = [child for child in processes.children(process.pid) if child.program() == process.program()]
     return {
         "pid": process.pid,
         "kind": kind,
         "name": "",
         "unit": text.harmless(process.unit, 256),
-        "running": sum(child.program() == process.program() for child in processes.children(process.pid)),
+        "running": len(workers),
+        "largest": _largest(host, workers or [process]),
         "set": told,
+        "files": [text.harmless(path, 1024) for path in files],
     }
+
+
+def _largest(host, workers):
+    """Return the memory in bytes that the largest of some processes has for itself, its resident pages without shared ones of files; None when not known."""
+    sizes = []
+    for process in workers[:MAX_MEASURED]:
+        try:
+            fields = host.text("/proc/{0}/statm".format(process.pid), 256).split()
+            sizes.append((int(fields[1]) - int(fields[2])) * resource.getpagesize())
+        except (evidence.Unanswered, OSError, IndexError, ValueError):
+            # It ended meanwhile.
+            continue
+    return max(sizes) if sizes else None
 
 
 def _environment(host, pid):

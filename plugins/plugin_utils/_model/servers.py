@@ -46,6 +46,7 @@ class Server:
     kind      "php-fpm", "gunicorn", ...; the name of the program where it is none that is known
     label     as a person calls it
     running   how many workers run; None when they were not counted
+    seen      what the evidence tells of it: an item of "servers", or {}
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Server:
     running: int | None
     pool: dict = field(default_factory=dict)
     told: dict | None = None
+    seen: dict = field(default_factory=dict)
 
     def setting(self, name: str) -> Setting | None:
         """Return a setting; None when there is none of that name, or its value is not known."""
@@ -142,11 +144,12 @@ def server_of(host: Host, leg: Leg) -> Server | None:
     told = home.answer("servers")["value"] or []
     pids = {process.pid for process in listener.processes}
     if pool:
-        running = [item["running"] for item in told if item["kind"] == "php-fpm" and item["name"] == pool["name"] and item["pid"] in pids]
-        return Server("php-fpm", f"PHP-FPM pool {pool['name']}", listener, running[0] if len(running) == 1 else None, pool)
+        counted = [item for item in told if item["kind"] == "php-fpm" and item["name"] == pool["name"] and item["pid"] in pids]
+        seen = counted[0] if len(counted) == 1 else {}
+        return Server("php-fpm", f"PHP-FPM pool {pool['name']}", listener, seen.get("running"), pool, seen=seen)
     for item in told:
         if item["pid"] in pids and item["kind"] != "php-fpm":
-            return Server(item["kind"], _label(item["kind"], listener), listener, item["running"], told=item["set"])
+            return Server(item["kind"], _label(item["kind"], listener), listener, item["running"], told=item["set"], seen=item)
     comm = next((process.comm for process in _holders(listener)), "")
     return Server("php-fpm" if comm.startswith("php-fpm") else comm, _label("", listener), listener, None)
 

@@ -51,8 +51,12 @@ def start_of(host: Host, owner: owners.Owner, endpoint: Endpoint) -> Start:
         found = _unit(host, _starter(host, owner, endpoint)) if owner.unit else Start(None, why_not="no unit is known that runs it")
     if not found.item:
         return found
-    at = {} if endpoint.kind not in ("tcp", "unix") or endpoint.path.startswith("@") else {"endpoint": str(endpoint)}
-    return Start({**found.item, **at}, found.command or owner.start)
+    return Start({**found.item, **waited_for(endpoint)}, found.command or owner.start)
+
+
+def waited_for(endpoint: Endpoint) -> dict:
+    """Return what a role is to wait for: {"endpoint": ...}, or {} where it cannot."""
+    return {} if endpoint.kind not in ("tcp", "unix") or endpoint.path.startswith("@") else {"endpoint": str(endpoint)}
 
 
 def unit_named(host: Host, name: str) -> dict:

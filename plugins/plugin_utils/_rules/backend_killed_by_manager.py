@@ -27,9 +27,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, servers, settings
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, by_role, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import (
     clock,
     quote,
@@ -99,11 +99,23 @@ def _waits_for_requests(side: ends.Side) -> bool:
     return any(version.get("process_control_timeout") for version in versions if version["unit"] in units)
 
 
+def _let_finish(host: Host, side: ends.Side) -> settings.Change:
+    """Return how PHP-FPM is told to wait for requests."""
+    if side.home is not host:
+        return settings.Change(None, "it runs on another host")
+    units = {owner.unit for owner in side.owners}
+    versions = [version for version in (host.answer("php_fpm")["value"] or {}).get("versions") or () if version["unit"] in units]
+    if len(versions) != 1:
+        return settings.Change(None, "which PHP-FPM it is, is not known")
+    return settings.of_master(host, versions[0], [{"name": "process_control_timeout", "value": "30s"}])
+
+
 def _cut_by_reload(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined) -> Finding:
     """PHP-FPM's master ends its children at once when it reloads, unless process_control_timeout lets them finish (fpm_process_ctl.c)."""
     evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2]), *show_paths(leg, *ends.CUT)]
     evidence += [show_event(event) for event in joined.events[:3]]
     evidence.append(Evidence("php-fpm.conf", "process_control_timeout is 0, its default: running requests are not waited for"))
+    summary = "Set process_control_timeout in php-fpm.conf to as long as the slowest request needs, such as 30s; it counts from the next start on."
     return on_leg(
         host,
         RULE.id,
@@ -112,11 +124,7 @@ def _cut_by_reload(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined) -
         f"PHP-FPM was reloaded while {side.label(host)} served {leg.endpoint}, and ended the requests that were running "
         f"({times(sum(event['count'] for event in joined.events))}, last {clock(max(event['last'] for event in joined.events))}).",
         evidence,
-        Fix(
-            remedy="backend_timeout",
-            safety=RISKY,
-            summary="Set process_control_timeout in php-fpm.conf to as long as the slowest request needs, such as 30s; it counts from the next start on.",
-        ),
+        by_role("backend_timeout", summary, _let_finish(host, side)),
         side.first.look,
         ("backend-crashed",),
     )
@@ -127,17 +135,17 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, limit: 
     waits = f"nginx waits {timeout.seconds:g} s ({timeout.name}, {timeout.at or 'the default'})" if timeout and timeout.seconds else ""
     who = limit.name if limit else _EVENTS[joined.events[0]["event"]]
     of_memory = bool(joined.events) and all(event["event"] == "memory-reload" for event in joined.events)
+    summary = f"Set that timeout {_ALIGN}"
     if limit and not of_memory:
         how = f"{limit.name} ends the worker after {limit.seconds:g} s ({limit.source})"
-        summary = f"Set {limit.name} {_ALIGN}"
     else:
         how = f"{who} ended the worker" + (" for its memory" if of_memory else "")
-        summary = f"Set that timeout {_ALIGN}"
         if of_memory and joined.events[0]["by"] == "pm2":
             how = "PM2's max_memory_restart ended the process for its memory"
             summary = "Let the program end its requests on SIGINT within kill_timeout, or raise max_memory_restart; find what needs the memory."
         elif of_memory:
             summary = "Use reload-on-rss, which ends a worker between requests; find what needs the memory."
+    fix = Fix(remedy=None, safety=MANUAL, summary=summary) if of_memory or not limit else _align(host, leg, limit)
     last = ""
     if joined.hits:
         last = f", {times(sum(event['count'] for event in joined.events))} by its log, last {clock(max(event['last'] for event in joined.events))}"
@@ -156,10 +164,21 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, limit: 
         certainty,
         f"{how} in the middle of a request of {leg.endpoint}{', while ' + waits if waits and not of_memory else ''}{last}; the client gets a 502.",
         evidence,
-        Fix(remedy="backend_timeout", safety=RISKY, summary=summary),
+        fix,
         side.first.look,
         () if certainty == PROVEN else ("backend-crashed",),
     )
+
+
+def _align(host: Host, leg: Leg, limit: Limit) -> Fix:
+    """Return the fix of a manager that ends requests before nginx gives up on them."""
+    server = servers.server_of(host, leg)
+    seconds = settings.coherent_timeout(host, server)
+    if seconds is None or seconds <= limit.seconds:
+        why = "nginx waits no longer than that, so its own time-out must be raised first"
+        return by_role("backend_timeout", f"Set {limit.name} {_ALIGN}", settings.Change(None, why))
+    summary = f"Set {limit.name} to {seconds} s, a little below what nginx waits on its slowest route there; what lasts is a faster request."
+    return by_role("backend_timeout", summary, settings.change(host, leg, server, "timeout", seconds))
 
 
 RULE = Rule(

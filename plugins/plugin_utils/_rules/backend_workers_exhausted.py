@@ -32,11 +32,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import load, pools
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import load, pools, settings
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.load import ALL_BUSY, COUNTED, LOGGED, NO_ROOM, QUEUE_FULL, SAID, Struggle
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, RISKY, TIMEOUT, Rule, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, TIMEOUT, Rule, by_role, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import (
     show_config,
     show_log,
@@ -59,6 +59,9 @@ def check(host: Host) -> Iterator[Finding]:
         evidence += show_log(leg, "connect-queue-full", "connect-timeout", "read-timeout") + show_paths(leg, "connect-queue-full") + show_pressure(host, leg)
         workers = server.setting("workers")
         now = f" ({workers.value:g} now, {workers.place})" if workers else ""
+        wanted, why_not = settings.more_workers(host, server)
+        change = settings.change(host, leg, server, "workers", wanted) if wanted else settings.Change(None, why_not)
+        to = f" to {wanted}" if change.item else " as far as memory allows"
         finding = on_leg(
             host,
             RULE.id,
@@ -66,11 +69,7 @@ def check(host: Host) -> Iterator[Finding]:
             PROVEN if found.live else LIKELY,
             _says(host, found),
             evidence,
-            Fix(
-                remedy="backend_workers",
-                safety=RISKY,
-                summary=f"Raise {server.option('workers')} of {server.label}{now} as far as memory allows, or shorten what keeps its workers busy.",
-            ),
+            by_role("backend_workers", f"Raise {server.option('workers')} of {server.label}{now}{to}, or shorten what keeps its workers busy.", change),
             server.look,
             () if found.live else ("upstream-timeout",) if found.how in (SAID, COUNTED) else ("backend-overloaded",),
             failure=ERROR if found.how in (QUEUE_FULL, LOGGED) else TIMEOUT,

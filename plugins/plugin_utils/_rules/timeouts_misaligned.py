@@ -27,10 +27,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import servers, settings
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, advise, route_of
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, advise, by_role, route_of
 
 _NAMES = {"gunicorn": "--timeout", "uwsgi": "harakiri", "php-fpm": "request_terminate_timeout"}
 
@@ -68,9 +68,17 @@ def check(host: Host) -> Iterator[Finding]:
         if first:
             found[key] = dataclasses.replace(first, also=(*first.also, route_of(leg)))
             continue
-        summary = f"Set {name} a little below the {timeout.name} of the route, both as long as its slowest request needs."
-        found[key] = advise(RULE.id, leg, says, evidence, summary)
+        found[key] = advise(RULE.id, leg, says, evidence, _align(host, leg, server, name, timeout.name))
     yield from found.values()
+
+
+def _align(host: Host, leg: Leg, server: servers.Server, name: str, waits: str) -> Fix:
+    seconds = settings.coherent_timeout(host, server)
+    if seconds is None:
+        summary = f"Set {name} a little below the {waits} of the route, both as long as its slowest request needs."
+        return by_role("backend_timeout", summary, settings.Change(None, "how long nginx waits on another route there is not known"))
+    summary = f"Set {name} to {seconds} s, a little below what nginx waits on its slowest route there, if its slowest request needs that."
+    return by_role("backend_timeout", summary, settings.change(host, leg, server, "timeout", seconds))
 
 
 def _runs_into(leg: Leg, limit: float) -> bool:

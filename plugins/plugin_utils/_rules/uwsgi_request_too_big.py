@@ -26,10 +26,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, servers, settings
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_role, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_event, show_group, show_paths, show_probe, times
 
 _SIZES = (8192, 16384, 32768, 65535)
@@ -61,6 +61,7 @@ def check(host: Host) -> Iterator[Finding]:
         if buffer:
             evidence.append(Evidence(quote(buffer.place), f"buffer-size is {buffer.value:.0f}"))
         place = f" (now set in {quote(buffer.at)})" if buffer and buffer.at else ""
+        change = settings.change(host, leg, server, "buffer_size", enough) if server else settings.Change(None, "its process is not seen")
         yield on_leg(
             host,
             RULE.id,
@@ -68,7 +69,7 @@ def check(host: Host) -> Iterator[Finding]:
             certainty,
             f"uWSGI drops requests of {leg.endpoint} whose header needs {needed}: its buffer has {limit} bytes ({times(count)}).",
             evidence + show_paths(leg, *ends.CUT) + show_probe(leg),
-            Fix(remedy="uwsgi_buffer", safety=RISKY, summary=f"Set buffer-size = {enough} in uWSGI{place} and restart it."),
+            by_role("uwsgi_buffer", f"Set buffer-size = {enough} in uWSGI{place} and restart it.", change),
             side.first.look,
             () if certainty == PROVEN else ("gateway-protocol-mismatch", "backend-crashed"),
         )

@@ -166,6 +166,7 @@ class World:
                     "cores": 4,
                     "load": [0.2, 0.2, 0.2],
                     "somaxconn": 4096,
+                    "memory": {"total": 4 << 30, "available": 2 << 30},
                     "stalled": {name: {"some": [0.0, 0.0, 0.0], "full": [0.0, 0.0, 0.0]} for name in ("cpu", "memory", "io")},
                     "drops": [{"net": NET, "counter": name, "total": 0, "risen": 0} for name in ("ListenOverflows", "ListenDrops")],
                     "busy": [],
@@ -317,6 +318,7 @@ class World:
                 "journal": [],
                 "command": [],
                 "working_directory": "",
+                "runtime_directory": [],
                 **more,
             }
         )
@@ -335,6 +337,18 @@ class World:
             self._pid += 1
             self.unit(unit, active="active" if running else "inactive", pid=self._pid if running else None, fragment=f"/lib/systemd/system/{unit}")
             known = self.units[-1]
+            self.php["versions"].append(
+                {
+                    "version": version,
+                    "binary": f"/usr/sbin/php-fpm{version}",
+                    "configuration": f"/etc/php/{version}/fpm/php-fpm.conf",
+                    "unit": unit,
+                    "error_log": f"/var/log/php{version}-fpm.log",
+                    "process_control_timeout": 0.0,
+                    "running": running,
+                    "pid": known["main_pid"],
+                }
+            )
         at = {"file": f"/etc/php/{version}/fpm/pool.d/{name}.conf", "line": 36}
         self.php["pools"].append(
             {
@@ -665,10 +679,22 @@ class World:
         self.pages[f"{name} (PHP {version})"] = {"pool": name, "process_manager": "dynamic", **said}
         return self
 
-    def server(self, pid: int, kind: str, running: int = 1, name: str = "", told: dict | None = None) -> World:
-        """Say what an application server was told; told is {setting: value} and was read from its command line."""
-        given = {setting: {"value": value, "from": f"command line of process {pid}"} for setting, value in (told or {}).items()}
-        self.answers["servers"]["value"].append({"pid": pid, "kind": kind, "name": name, "unit": "", "running": running, "set": given})
+    def server(
+        self,
+        pid: int,
+        kind: str,
+        running: int = 1,
+        name: str = "",
+        told: dict | None = None,
+        source: str = "",
+        files: Iterable[str] = (),
+        largest: int | None = None,
+    ) -> World:
+        """Say what an application server was told; told is {setting: value} and was read from source, by default its command line."""
+        given = {setting: {"value": value, "from": source or f"command line of process {pid}"} for setting, value in (told or {}).items()}
+        unit = next((item["name"] for item in self.units if item["main_pid"] == pid), "")
+        seen = {"pid": pid, "kind": kind, "name": name, "unit": unit, "running": running, "largest": largest, "set": given, "files": list(files)}
+        self.answers["servers"]["value"].append(seen)
         return self
 
     def bundle(self) -> dict:

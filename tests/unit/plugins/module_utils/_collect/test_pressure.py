@@ -22,6 +22,7 @@ def fixture_root(tmp_path):
     (tmp_path / "proc" / "sys" / "net" / "core").mkdir(parents=True)
     (tmp_path / "proc" / "pressure").mkdir()
     (tmp_path / "proc" / "sys" / "net" / "core" / "somaxconn").write_text("4096\n")
+    (tmp_path / "proc" / "meminfo").write_text("MemTotal:        2048 kB\nMemFree:          100 kB\nMemAvailable:    1024 kB\nHugePages_Total:       0\n")
     (tmp_path / "proc" / "loadavg").write_text("1.50 0.75 0.65 2/427 68\n")
     for name in ("cpu", "memory", "io"):
         (tmp_path / "proc" / "pressure" / name).write_text("some avg10=15.51 avg60=9.30 avg300=4.81 total=56927681\n")
@@ -45,6 +46,7 @@ def collect(root, change=lambda root: None):
 def test_what_is_told(root):
     found = collect(root, lambda root: netstat(root, 5, 9))
     assert (found.value["load"], found.value["somaxconn"], found.value["stalled"]["io"]) == ([1.5, 0.75, 0.65], 4096, {"some": [15.51, 9.3, 4.81]})
+    assert found.value["memory"] == {"total": 2048 << 10, "available": 1024 << 10}
     assert [(item["net"], item["counter"], item["total"], item["risen"]) for item in found.value["drops"]] == [
         (HOST_NET, "ListenOverflows", 5, 2), (HOST_NET, "ListenDrops", 9, 5), ("77", "ListenOverflows", 5, 2), ("77", "ListenDrops", 9, 5),
     ]

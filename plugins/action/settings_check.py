@@ -20,6 +20,8 @@ _SETTINGS = {
     "skip": _settings.IDS,
     "fail_on": _settings.FAIL_ON,
     "url": _settings.URL,
+    "checkpoint": _settings.CHECKPOINT,
+    "force": _settings.FORCE,
     **_settings.PROBE,
     **_settings.APPLY,
     **_settings.ROLLOUT,
@@ -52,6 +54,10 @@ class ActionModule(ActionBase):
                 _settings.bundles(settings["bundles"])
             if settings["url"] is not None:
                 _url.parse(settings["url"])
+            if settings["checkpoint"] is not None:
+                _settings.check_checkpoint(settings["checkpoint"])
+                # Undoing writes no report.
+                return dict(result, changed=False, report_dir="")
             folder = _settings.report_folder(settings["report_dir"])
         except (_settings.BadSetting, _url.BadUrl) as error:
             raise AnsibleActionFail(str(error)) from None

@@ -314,10 +314,15 @@ def find(name, root=ROOT):
 
 
 def newest_to_undo(root=ROOT):
-    """Return the newest Checkpoint that is not undone and whose undoing would change something; None when there is none."""
+    """Return the newest Checkpoint that is not undone and whose undoing would change something; None when there is none.
+
+    Raises CheckpointError when another run may be at work under it.
+    """
     for point in reversed(listed(root)):
         if point.state == restore.ROLLED_BACK:
             continue
+        if point.state == restore.OPEN and not overdue(point):
+            raise CheckpointError("{0}. Another run may be at work under it; name it to undo it all the same".format(about(point)))
         if point.state in (restore.OPEN, restore.UNVERIFIED) or would_change(point):
             return point
     return None
@@ -423,12 +428,10 @@ def _recover(root):
     for point in listed(root):
         if point.state != restore.OPEN:
             continue
-        opened = point.book.opened
         if not overdue(point):
             raise CheckpointError(
-                "checkpoint {0} ({1}) was opened at {2} by {3} and is not confirmed: another run is at work on this host. Wait for it until {4}, "
-                "or undo it: ansible-playbook webops.bad_gateway.rollback -e bad_gateway_checkpoint={0}".format(
-                    point.id, opened["reason"], clock(opened["at"]), opened["by"], clock(opened["at"] + opened["confirm_within"]))
+                "{0}: another run is at work on this host. Wait for it, or undo it: "
+                "ansible-playbook webops.bad_gateway.rollback -e bad_gateway_checkpoint={1}".format(about(point), point.id)
             )
         done = dict(point.roll_back(), id=point.id)
         if point.state == restore.UNVERIFIED:
@@ -438,6 +441,13 @@ def _recover(root):
             )
         return done
     return None
+
+
+def about(point):
+    """Return who opened a checkpoint, when, what for, and until when it can be confirmed."""
+    opened = point.book.opened
+    return "checkpoint {0} ({1}) was opened by {2} at {3} and can be confirmed until {4}".format(
+        point.id, opened["reason"] or "no reason given", opened["by"], clock(opened["at"]), clock(opened["at"] + opened["confirm_within"]))
 
 
 def overdue(point):

@@ -126,7 +126,8 @@ class Journal:
 class Item:
     """A file, link or folder: its STATE before, where its bytes are, and the STATEs that are our doing.
 
-    foreign: others change it, and any STATE is our doing; closed: the time (epoch) when a checkpoint was confirmed before they did.
+    foreign: others change it, and any STATE is our doing; closed: the time (epoch) when a checkpoint was confirmed before they did;
+    underway: an attempt to put it back was not ended.
     """
 
     def __init__(self, record):
@@ -135,11 +136,12 @@ class Item:
         self.blob = record["blob"]
         self.foreign = record["foreign"]
         self.closed = None
+        self.underway = False
         self.after = []
 
     def ours(self, now):
         """Return whether a STATE is one that the change may have left."""
-        if self.foreign and (self.closed is None or now.get("ctime", 0) < self.closed + _CHANGING_SECONDS):
+        if self.underway or self.foreign and (self.closed is None or now.get("ctime", 0) < self.closed + _CHANGING_SECONDS):
             return True
         return any(not files.differences(now, state) for state in self.after)
 
@@ -170,7 +172,11 @@ class Book:
                 if item.path in record["after"]:
                     item.after.append(record["after"][item.path])
                     item.foreign = False
+        elif do == "restoring":
+            self.items[path].underway = True
         elif do == "undone":
+            for item in self.items.values():
+                item.underway = False
             self.state = UNVERIFIED if record["conflicts"] or record["unverified"] else ROLLED_BACK
 
     def all(self, do):

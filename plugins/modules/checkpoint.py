@@ -28,7 +28,8 @@ options:
     required: true
   checkpoint:
     description:
-      - Id of a checkpoint. Required when O(state=confirmed). When O(state=rolled_back), the default is the newest one that would change something.
+      - Id of a checkpoint. Required when O(state=confirmed). When O(state=rolled_back), the default is the newest one that would change something;
+        one that is open is undone before its time is over only when it is named, as another run may be at work under it.
     type: str
   reason:
     description: For what the checkpoint is made. It is shown to those who meet it.
@@ -338,7 +339,10 @@ def confirmed(params, root):
 
 def rolled_back(params, root, check):
     """Undo a change, or say what would be undone."""
-    point = _checkpoint.find(params["checkpoint"], root) if params["checkpoint"] else _checkpoint.newest_to_undo(root)
+    if params["checkpoint"]:
+        point = _checkpoint.find(params["checkpoint"], root)
+    else:
+        point = _checkpoint.newest_to_undo(root)
     if point is None or point.state == _restore.ROLLED_BACK:
         return described(point) if point else {}
     if check:

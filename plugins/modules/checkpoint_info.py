@@ -123,6 +123,11 @@ checkpoints:
           elements: str
           returned: always
           sample: []
+        says:
+          description: All this in one sentence.
+          type: str
+          returned: always
+          sample: "20261127T021836-cf25: confirmed, 2026-11-27 02:18:36 UTC by deploy (remediate); would put back /etc/nginx/nginx.conf (content)"
         folder:
           description: Where everything that was saved is.
           type: str
@@ -159,6 +164,7 @@ def described(point):
     book = point.book
     undone = book.last("undone")
     differs = [] if point.state == _restore.ROLLED_BACK else _checkpoint.would_change(point)
+    left = undone["conflicts"] + undone["unverified"] if undone else []
     return {
         "id": point.id,
         "state": point.state,
@@ -168,10 +174,24 @@ def described(point):
         "opened": book.opened["at"],
         "files": [text.harmless(_safe_files.shown(path), MAX_SENTENCE) for path in book.items],
         "units": [text.harmless(name, MAX_SENTENCE) for name in others(book)],
-        "differs": [text.harmless(sentence, MAX_SENTENCE) for sentence in differs],
-        "left": [text.harmless(sentence, MAX_SENTENCE) for sentence in (undone["conflicts"] + undone["unverified"] if undone else [])],
+        "differs": [text.harmless(each, MAX_SENTENCE) for each in differs],
+        "left": [text.harmless(each, MAX_SENTENCE) for each in left],
+        "says": text.harmless(sentence(point, differs, left), MAX_SENTENCE),
         "folder": point.folder,
     }
+
+
+def sentence(point, differs, left):
+    """Return one checkpoint in a sentence."""
+    opened = point.book.opened
+    said = "{0}: {1}, {2} by {3}".format(point.id, point.state, _checkpoint.clock(opened["at"]), opened["by"])
+    if opened["reason"]:
+        said += " ({0})".format(opened["reason"])
+    if left:
+        said += "; left: " + "; ".join(left)
+    if point.state != _restore.ROLLED_BACK:
+        said += "; would put back " + ", ".join(differs) if differs else "; nothing to put back"
+    return said
 
 
 def others(book):

@@ -45,6 +45,15 @@ options:
     description: The URL that M(webops.bad_gateway.trace) is to explain, with V(http://) or V(https://). It is checked where it is given, even empty.
     type: str
     version_added: 0.2.0
+  checkpoint:
+    description: Which checkpoint M(webops.bad_gateway.checkpoint) is to undo, V(newest), V(list) or an id. Where it is given, no report folder is made.
+    type: str
+    version_added: 0.3.0
+  force:
+    description: Whether undoing takes back what somebody else has changed since.
+    type: bool
+    default: false
+    version_added: 0.3.0
   probe:
     description: Whether the endpoints in the configuration are connected to.
     type: bool
@@ -109,7 +118,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 report_dir:
-  description: The absolute path of the report folder.
+  description: The absolute path of the report folder; empty where there is none.
   type: str
   returned: success
 """

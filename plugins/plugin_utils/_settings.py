@@ -18,9 +18,11 @@ VARIABLES = (
     "bad_gateway_allow",
     "bad_gateway_apply",
     "bad_gateway_bundles",
+    "bad_gateway_checkpoint",
     "bad_gateway_confirm_within",
     "bad_gateway_edit_managed",
     "bad_gateway_fail_on",
+    "bad_gateway_force",
     "bad_gateway_hosts",
     "bad_gateway_max_hosts",
     "bad_gateway_only",
@@ -47,6 +49,8 @@ PROBE = {
     "probe_timeout": {"type": "float", "default": 10.0},
 }
 URL = {"type": "str"}
+CHECKPOINT = {"type": "str"}
+FORCE = {"type": "bool", "default": False}
 # What may be done to a host; each host may have its own.
 APPLY = {
     "apply": {"type": "str", "choices": ["none", "safe", "risky"], "default": "safe"},
@@ -142,6 +146,14 @@ def check_limits(max_hosts: int, confirm_within: int) -> None:
         raise BadSetting(f"bad_gateway_max_hosts is {max_hosts}; it must be above zero. To change nothing, set bad_gateway_apply=none.")
     if not 60 <= confirm_within <= _LONGEST_CONFIRMATION:
         raise BadSetting(f"bad_gateway_confirm_within is {confirm_within}; it must be from 60 to {_LONGEST_CONFIRMATION} seconds.")
+
+
+def check_checkpoint(written: str) -> None:
+    """Refuse what names no checkpoint."""
+    if written not in ("newest", "list") and not re.fullmatch(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{4}", written):
+        raise BadSetting(
+            f"bad_gateway_checkpoint is {written!r}; it must be newest, list, or an id that list shows, such as 20261127T021836-cf25."
+        )
 
 
 def report_folder(path: str) -> str:

@@ -363,12 +363,13 @@ def locked(root=ROOT, wait=LOCK_SECONDS):
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o077:
             raise CheckpointError("{0} must be a folder of root that nobody else can read (mode 0700)".format(root))
         lock = restore.Lock(root, wait)
-        with lock:
-            yield
+        lock.take()
     except restore.Locked as error:
         raise CheckpointError(str(error))
     except OSError as error:
         raise CheckpointError("{0}: {1}".format(error.filename or root, os.strerror(error.errno) if error.errno else error))
+    with lock:
+        yield
 
 
 def open_new(reason, confirm_within=CONFIRM_SECONDS, root=ROOT, watch=True):
@@ -494,17 +495,19 @@ def _who():
 
 def _code():
     """Return an archive (bytes) that Python can run: the code that undoes, and nothing else of the collection."""
+    sources = {"__main__.py": _MAIN}
+    package = _PACKAGE
+    while package:
+        sources[package + "/__init__.py"] = ""
+        package = package.rpartition("/")[0]
+    for module in (files, restore):
+        # This module may itself lie in the archive that Ansible sends.
+        sources["{0}/{1}.py".format(_PACKAGE, module.__name__.rpartition(".")[2])] = module.__loader__.get_source(module.__name__)
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:
-        archive.writestr("__main__.py", _MAIN)
-        package = _PACKAGE
-        while package:
-            archive.writestr(package + "/__init__.py", "")
-            package = package.rpartition("/")[0]
-        for module in (files, restore):
-            # This module may itself lie in the archive that Ansible sends.
-            source = module.__loader__.get_source(module.__name__)
-            archive.writestr("{0}/{1}.py".format(_PACKAGE, module.__name__.rpartition(".")[2]), source)
+        for name, source in sources.items():
+            # With a time of its own: a clock before 1980 fits in no archive.
+            archive.writestr(zipfile.ZipInfo(name), source)
     return held.getvalue()
 
 

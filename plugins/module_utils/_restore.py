@@ -63,25 +63,29 @@ class Locked(Exception):
 
 
 class Lock:
-    """The one who may change the checkpoints of a host; released by the kernel when its process ends. wait is in seconds."""
+    """The one who may change the checkpoints of a host, from take() to the end of a with; the kernel ends it with its process. wait is in seconds."""
 
     def __init__(self, root, wait):
         self.path = os.path.join(root, "lock")
         self.wait = wait
         self.descriptor = None
 
-    def __enter__(self):
+    def take(self):
+        """Wait for the lock. Raises Locked and OSError."""
         deadline = time.monotonic() + self.wait
         self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         while True:
             try:
                 fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return self
+                return
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.EINTR) or time.monotonic() > deadline:
                     os.close(self.descriptor)
                     raise Locked("another task of webops.bad_gateway changes this host; it held its lock for {0:g} s".format(self.wait))
             time.sleep(0.05)
+
+    def __enter__(self):
+        return self
 
     def __exit__(self, *_failure):
         os.close(self.descriptor)
@@ -612,7 +616,9 @@ def main(arguments):
             return 0
         _detach()
         _wait(folder, float(arguments[arguments.index("--after") + 1]))
-    with Lock(os.path.dirname(folder), _LOCK_SECONDS):
+    lock = Lock(os.path.dirname(folder), _LOCK_SECONDS)
+    lock.take()
+    with lock:
         book = read(folder)
         if book.opened is None or book.state == ROLLED_BACK or "--unless-confirmed" in arguments and book.state != OPEN:
             return 0

@@ -19,15 +19,18 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes check
 # What changes the disk, or makes sure of it. Of open() only what makes a file.
 CALLS = ("open", "write", "fsync", "rename", "unlink", "chown", "chmod", "setxattr", "removexattr", "utime", "mkdir", "rmdir", "symlink")
 ACL = "system.posix_acl_access"
-# user::rw- user:www-data(33):r-- group::r-- mask::r-- other::--- as the kernel keeps it
+# user::rw- user:33:r-- group::r-- mask::r-- other::---, as the kernel keeps it
 ENTRIES = ((0x01, 6, 0xFFFFFFFF), (0x02, 4, 33), (0x04, 4, 0xFFFFFFFF), (0x10, 4, 0xFFFFFFFF), (0x20, 0, 0xFFFFFFFF))
-READABLE_BY_33 = b"\x02\x00\x00\x00" + b"".join(tag.to_bytes(2, "little") + perm.to_bytes(2, "little") + who.to_bytes(4, "little") for tag, perm, who in ENTRIES)
+READABLE_BY_33 = b"\x02\x00\x00\x00" + b"".join(
+    tag.to_bytes(2, "little") + permissions.to_bytes(2, "little") + who.to_bytes(4, "little") for tag, permissions, who in ENTRIES
+)
 
 
 def make_tree(folder):
     """Make a small configuration in which everything has an owner, a mode or attributes of its own."""
     folder.mkdir()
-    for name, held, mode, owner in (("nginx.conf", b"events {}\r\n", 0o640, 33), ("shop.conf", b"server {}\n\xff", 0o604, 0), ("pool.conf", b"[www]\n", 0o600, 0)):
+    contents = {"nginx.conf": (b"events {}\r\n", 0o640, 33), "shop.conf": (b"server {}\n\xff", 0o604, 0), "pool.conf": (b"[www]\n", 0o600, 0)}
+    for name, (held, mode, owner) in contents.items():
         (folder / name).write_bytes(held)
         os.chown(folder / name, owner, owner)
         os.chmod(folder / name, mode)

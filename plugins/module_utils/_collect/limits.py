@@ -14,16 +14,21 @@ import os
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 
 KEY = "limits"
-ASKED = "/proc/PID/limits, /proc/PID/fd, /proc/sys/fs/file-nr"
+ASKED = "/proc/PID/limits, /proc/PID/fd, /proc/PID/status, /proc/sys/fs/file-nr, /proc/sys/fs/nr_open"
 
 MAX_PROCESSES = 256
 MAX_LINKS = 20000
+
+# capabilities(7), linux/capability.h.
+CAP_SYS_RESOURCE = 24
+# The identity mapping of the first user namespace (user_namespaces(7)): a capability in another does not count for a limit.
+ALL_IDS = [["0", "0", "4294967295"]]
 
 
 def collect(host, nginx):
     """Return the `limits` value of docs/architecture.md as a Partial. nginx is the value of that answer."""
     hidden, truncated = [], False
-    value = {"open_files": _open_files(host, hidden), "processes": {}}
+    value = {"open_files": _open_files(host, hidden), "processes": {}, "nr_open": _nr_open(host)}
     counted = []
     for instance in nginx["instances"]:
         master = [instance["master"]["pid"]] if instance["master"] else []
@@ -61,6 +66,28 @@ def _open_files(host, hidden):
         return None
 
 
+def _nr_open(host):
+    """Return the most that any limit can be, or None when it is not told."""
+    try:
+        return int(host.text("/proc/sys/fs/nr_open", 64))
+    except (evidence.Unanswered, OSError, ValueError):
+        return None
+
+
+def _raises(host, pid):
+    """Return whether a process may set a limit above its hard one (setrlimit(2)); None when that is not told."""
+    try:
+        status = host.text("/proc/{0}/status".format(pid), 65536)
+        ids = host.text("/proc/{0}/uid_map".format(pid), 4096)
+    except (evidence.Unanswered, OSError):
+        return None
+    for line in status.splitlines():
+        if line.startswith("CapEff:"):
+            able = int(line.split()[1], 16) >> CAP_SYS_RESOURCE & 1
+            return bool(able) and [row.split() for row in ids.splitlines()] == ALL_IDS
+    return None
+
+
 def _process(host, pid):
     soft, hard = parse_limits(host.text("/proc/{0}/limits".format(pid), 8192))
     try:
@@ -69,7 +96,7 @@ def _process(host, pid):
         if error.status == evidence.ABSENT:
             raise
         descriptors = None
-    return {"descriptors": descriptors, "sockets": None, "soft": soft, "hard": hard}
+    return {"descriptors": descriptors, "sockets": None, "soft": soft, "hard": hard, "raises": _raises(host, pid)}
 
 
 def parse_limits(shown):

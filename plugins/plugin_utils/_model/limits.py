@@ -21,6 +21,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place im
 # What one proxied request takes at once: the client's connection and the backend's.
 PER_REQUEST = 2
 _DEFAULT_CONNECTIONS = 512
+# The kernel's default of fs.nr_open.
+_NR_OPEN = 1048576
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,17 @@ class Worker:
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of one nginx."""
+    """The limits of one nginx.
+
+    most  what "worker_rlimit_nofile" can give a worker without a restart of the master; None where that is not known
+    """
 
     instance: Instance
     connections: Setting
     nofile: Setting | None
     master_hard: int | None
     workers: tuple[Worker, ...]
+    most: int | None = None
 
     @property
     def fullest(self) -> Worker | None:
@@ -92,6 +98,7 @@ def limits_of(host: Host, instance: Instance) -> Limits:
         connections=_setting(events, "worker_connections", "connections") or Setting(_DEFAULT_CONNECTIONS, None),
         nofile=_setting(main, "worker_rlimit_nofile"),
         master_hard=master.get("hard"),
+        most=_most(master, (host.answer("limits")["value"] or {}).get("nr_open")),
         workers=tuple(
             Worker(worker["pid"], found.get("descriptors"), found.get("sockets"), found.get("soft"))
             for worker in instance.workers
@@ -99,6 +106,14 @@ def limits_of(host: Host, instance: Instance) -> Limits:
             if found
         ),
     )
+
+
+def _most(master: dict, nr_open: int | None) -> int | None:
+    """A worker sets its limit before it gives root up (ngx_worker_process_init()): above the hard one only with CAP_SYS_RESOURCE."""
+    if not master:
+        return None
+    highest = nr_open or _NR_OPEN
+    return highest if master.get("raises") or master.get("hard") is None else min(master["hard"], highest)
 
 
 def _setting(statements: Iterable, *names: str) -> Setting | None:
@@ -131,4 +146,4 @@ def fresh(instance: Instance, groups: list[dict]) -> list[dict]:
 def raise_to(limits: Limits) -> tuple[int, int]:
     """Return (worker_connections, worker_rlimit_nofile) that leave room: twice the connections, and two descriptors for each."""
     connections = max(1024, 2 * limits.connections.value)
-    return connections, max(2 * connections, 2 * (limits.soft or 0))
+    return connections, max(PER_REQUEST * connections, 2 * (limits.soft or 0))

@@ -14,7 +14,8 @@ worker_rlimit_nofile as written, here it is what the workers really have.
 
 ## Fix
 Set worker_rlimit_nofile to at least twice worker_connections, which leaves room for log files, temporary files and
-caches; or lower worker_connections.
+caches; or lower worker_connections. Beyond the hard limit of a master without CAP_SYS_RESOURCE it takes LimitNOFILE= of the unit and a
+restart, which is for a person.
 
 ## When it stays silent
 The limit is at least worker_connections, as with the defaults of the packages (512, 768 or 1024 against 1024). Or the
@@ -26,10 +27,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _raising
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import limits as model
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rules import file_descriptors_exhausted
 
 
@@ -53,14 +55,18 @@ def check(host: Host) -> Iterator[Finding]:
                 Evidence(str(wanted.at or "nginx default"), f"worker_connections {wanted.value}"),
                 Evidence(f"/proc/{worker.pid}/limits", f"Max open files {worker.soft}"),
             ],
-            Fix(
-                remedy="nginx_limits",
-                safety=RISKY,
-                summary=f"Set worker_rlimit_nofile {2 * wanted.value}; the unit's LimitNOFILE= may have to be raised too. limits.conf does not reach services.",
-            ),
+            _fix(limits),
             f"grep -rn -e worker_connections -e worker_rlimit_nofile {shlex.quote(instance.id)}",
             at=wanted.at,
         )
+
+
+def _fix(limits: model.Limits) -> Fix:
+    wanted = model.PER_REQUEST * limits.connections.value
+    nofile, changes = _raising.descriptors(limits, wanted, least=limits.connections.value)
+    if not changes:
+        return Fix(remedy=None, safety=MANUAL, summary=f"Lower worker_connections, or set worker_rlimit_nofile {wanted}; {_raising.by_unit(limits, wanted)}.")
+    return Fix(remedy="nginx_limits", safety=RISKY, summary=f"Set worker_rlimit_nofile {nofile}.", changes=changes)
 
 
 RULE = Rule(

@@ -15,8 +15,9 @@ limit nearly reached and such records in the error log: proven. Records alone, w
 likely. Older ones: a risk.
 
 ## Fix
-Raise worker_rlimit_nofile in nginx.conf, and LimitNOFILE= of the unit where the master itself may not have so
-many. /etc/security/limits.conf does not reach a service. Risky: the workers are replaced.
+Raise worker_rlimit_nofile in nginx.conf: a reload gives it to new workers, up to the hard limit of the master, and above where the
+master has CAP_SYS_RESOURCE. Where it has not, as in a container, LimitNOFILE= of the unit and a restart are for a person.
+/etc/security/limits.conf does not reach a service. Risky: the workers are replaced.
 
 ## When it stays silent
 Many descriptors are open, but the limit is far; or the records are from before the limits or the configuration changed.
@@ -27,6 +28,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _raising
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import limits as model
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
@@ -84,12 +86,14 @@ def _written(limits: model.Limits) -> Evidence:
 
 
 def _fix(limits: model.Limits) -> Fix:
-    wanted = model.raise_to(limits)[1]
-    summary = f"Set worker_rlimit_nofile {wanted}; in {limits.instance.id}"
-    if limits.master_hard is not None and limits.master_hard < wanted:
-        unit = limits.instance.unit.get("name") or "the unit"
-        summary += f", and LimitNOFILE={wanted} in a drop-in of {unit}, because the master may have only {limits.master_hard}"
-    return Fix(remedy="nginx_limits", safety=RISKY, summary=f"{summary}; if it fills up again, look for what keeps so many connections open.")
+    wanted, changes = _raising.descriptors(limits)
+    lasting = "if it fills up again, look for what keeps so many connections open."
+    if not changes:
+        much = model.raise_to(limits)[1]
+        return Fix(remedy=None, safety=MANUAL, summary=f"Set worker_rlimit_nofile {much}; {_raising.by_unit(limits, much)}; {lasting}")
+    return Fix(
+        remedy="nginx_limits", safety=RISKY, summary=f"Set worker_rlimit_nofile {wanted}; in {limits.instance.id}; {lasting}", changes=changes
+    )
 
 
 def _command(instance: Instance, full: model.Worker | None) -> str:

@@ -27,11 +27,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _raising
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import limits as model
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import loops
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
 
 _NEAR = 0.9
@@ -70,8 +71,6 @@ def _find(host: Host, instance: Instance) -> Finding | None:
     shown = [Evidence(str(limits.connections.at or "nginx default"), f"worker_connections {allowed}")]
     if busy:
         shown.append(Evidence(f"/proc/{busy.pid}/fd", f"worker {busy.pid} has {busy.sockets} sockets open"))
-    connections, nofile = model.raise_to(limits)
-    summary = f"Set worker_connections {connections} and worker_rlimit_nofile {nofile}; where slow backends pile requests up, cure those."
     return on_instance(
         RULE.id,
         instance,
@@ -79,10 +78,21 @@ def _find(host: Host, instance: Instance) -> Finding | None:
         certainty,
         says,
         shown + [show_group(group) for group in (groups or low)[:2]],
-        Fix(remedy="nginx_limits", safety=RISKY, summary=summary),
+        _fix(limits),
         f"ls -l /proc/{busy.pid}/fd" if busy else "ss -tan",
         at=limits.connections.at,
     )
+
+
+def _fix(limits: model.Limits) -> Fix:
+    connections, nofile, changes = _raising.connections(limits)
+    lasting = "where slow backends pile requests up, cure those."
+    if not changes:
+        connections, nofile = model.raise_to(limits)
+        both = f"Set worker_connections {connections} and worker_rlimit_nofile {nofile}"
+        return Fix(remedy=None, safety=MANUAL, summary=f"{both}; {_raising.by_unit(limits, nofile)}; {lasting}")
+    both = f"worker_connections {connections}" + (f" and worker_rlimit_nofile {nofile}" if nofile else "")
+    return Fix(remedy="nginx_limits", safety=RISKY, summary=f"Set {both}; {lasting}", changes=changes)
 
 
 RULE = Rule(

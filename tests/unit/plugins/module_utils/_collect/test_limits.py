@@ -42,9 +42,28 @@ def test_descriptors_sockets_and_limits(root):
     value = ask(root)["value"]
     assert value["open_files"] == {"used": 1968, "max": 9223372036854775807}
     assert value["processes"] == {
-        "1": {"descriptors": 1, "sockets": None, "soft": 1024, "hard": 524288},
-        "2": {"descriptors": 5, "sockets": 2, "soft": 40, "hard": None},
+        "1": {"descriptors": 1, "sockets": None, "soft": 1024, "hard": 524288, "raises": None},
+        "2": {"descriptors": 5, "sockets": 2, "soft": 40, "hard": None, "raises": None},
     }
+
+
+@pytest.mark.parametrize(
+    ("able", "ids", "raises"),
+    [
+        ("000001ffffffffff", "         0          0 4294967295\n", True),
+        ("000001fffeffffff", "         0          0 4294967295\n", False),
+        ("0000000000000000", "         0          0 4294967295\n", False),
+        # In a user namespace of its own a capability does not count for limits.
+        ("000001ffffffffff", "         0       1000          1\n", False),
+    ],
+)
+def test_whether_the_master_may_go_above_its_hard_limit(root, able, ids, raises):
+    add(root, 1)
+    (root / "proc/1/status").write_text(f"Name:\tnginx\nCapPrm:\t0\nCapEff:\t{able}\n")
+    (root / "proc/1/uid_map").write_text(ids)
+    (root / "proc/sys/fs/nr_open").write_text("1048576\n")
+    value = ask(root, 1, ())["value"]
+    assert (value["processes"]["1"]["raises"], value["nr_open"]) == (raises, 1048576)
 
 
 def test_the_fullest_are_looked_at_first(root, monkeypatch):

@@ -92,8 +92,79 @@ def test_where_the_master_may_not_the_unit_has_to():
     host.limits["processes"]["100"]["hard"] = 1024
     finding = first(host.judge())
     assert "LimitNOFILE=" in finding.fix.summary and "nginx.service" in finding.fix.summary
+    assert (finding.fix.safety, finding.fix.changes) == ("manual", ())
+    host.limits["processes"]["100"]["raises"] = True
+    finding = first(host.judge())
+    assert "LimitNOFILE=" not in finding.fix.summary and finding.fix.changes
     finding = first(world(descriptors=1024).judge())
     assert "LimitNOFILE=" not in finding.fix.summary
+
+
+LIMITS = {"context": {"block": "main", "file": MAIN}}
+EVENTS = {"context": {"file": MAIN, "line": 2, "expects": "events"}}
+
+
+def of_master(host: World, hard: int | None = 524288, raises: bool = False, nr_open: int | None = None) -> World:
+    host.limits["processes"]["100"].update(hard=hard, raises=raises)
+    host.limits["nr_open"] = nr_open
+    return host
+
+
+@pytest.mark.parametrize(
+    ("main", "soft", "hard", "raises", "wanted"),
+    [
+        ("", 1024, 524288, False, 2048),
+        ("", 1024, 1500, False, 1500),
+        ("", 1024, 1024, False, None),
+        ("", 1024, 1024, True, 2048),
+        ("", 65536, 524288, False, 131072),
+        ("", 400000, 524288, False, 524288),
+        ("", 524288, 524288, True, 1048576),
+        ("", 1048576, 1048576, True, None),
+        ("", 1024, None, False, 2048),
+        ("worker_rlimit_nofile 1024; ", 1024, 524288, False, 2048),
+    ],
+)
+def test_more_descriptors_as_far_as_the_master_can_give_them(main, soft, hard, raises, wanted):
+    host = of_master(world(main=main, descriptors=soft, soft=soft), hard, raises)
+    for pid in WORKERS:
+        host.limits["processes"][str(pid)]["soft"] = soft
+    replaces = {"replaces": {"worker_rlimit_nofile": "1024"}} if main else {}
+    fix = first(host.judge()).fix
+    assert fix.changes == (({**LIMITS, "worker_rlimit_nofile": wanted, **replaces},) if wanted else ())
+    assert (fix.remedy, fix.safety) == (("nginx_limits", "risky") if wanted else (None, "manual"))
+
+
+@pytest.mark.parametrize(
+    ("events", "soft", "hard", "wanted"),
+    [
+        ("worker_connections 256;", 1024, 524288, [(EVENTS, 1024), (LIMITS, 2048)]),
+        ("worker_connections 256;", 4096, 4096, [(EVENTS, 1024)]),
+        ("worker_connections 10000;", 1024, 524288, [(EVENTS, 20000), (LIMITS, 40000)]),
+        ("worker_connections 10000;", 1024, 30000, [(EVENTS, 15000), (LIMITS, 30000)]),
+        ("worker_connections 10000;", 1024, 20000, []),
+        ("", 1024, 524288, [(EVENTS, 1024), (LIMITS, 2048)]),
+    ],
+)
+def test_more_connections_and_two_descriptors_for_each(events, soft, hard, wanted):
+    count = int(events.split()[-1].strip(";")) if events else 512
+    host = of_master(world(events, sockets=count, soft=soft), hard).logged(TCP, "connections-exhausted")
+    for pid in WORKERS:
+        host.limits["processes"][str(pid)]["soft"] = soft
+    (fix,) = [finding.fix for finding in host.judge().findings if finding.id == CONNECTIONS]
+    found = {("events" if "worker_connections" in item else "main"): item for item in fix.changes}
+    expected = {}
+    for where, value in wanted:
+        name = "worker_connections" if where is EVENTS else "worker_rlimit_nofile"
+        replaces = {"replaces": {name: str(count)}} if where is EVENTS and events else {}
+        expected["events" if where is EVENTS else "main"] = {**where, name: value, **replaces}
+    assert found == expected
+
+
+@pytest.mark.parametrize(("hard", "raises", "wanted"), [(524288, False, 4000), (3000, False, 3000), (1024, False, None), (1024, True, 4000)])
+def test_headroom_that_can_be_given(hard, raises, wanted):
+    host = of_master(world("worker_connections 2000;"), hard, raises)
+    assert first(host.judge()).fix.changes == (({**LIMITS, "worker_rlimit_nofile": wanted},) if wanted else ())
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place im
 
 _PLAIN_PATH = re.compile(r"/[\w./@+,=~-]+")
 _VARIABLE = re.compile(r"\$(?:\w+|\{\w+\})", re.ASCII)
-_WRITTEN = re.compile(r"(?P<scheme>[A-Za-z]+://)?(?P<host>(?i:unix:)[^:]*|\[[^\]]*\](?::[0-9]+)?|[^/?]*)(?P<rest>.*)", re.DOTALL)
+_WRITTEN = re.compile(r"(?P<scheme>[A-Za-z]+://)?(?P<host>(?i:unix:)[^:]*|\[[^\]]*\](?::[0-9]+)?|[^/?$]*)(?P<rest>.*)", re.DOTALL)
 
 
 def moved(leg: Leg, real: Endpoint, listener: Listener | None = None) -> tuple[dict, ...]:
@@ -40,8 +40,20 @@ def moved(leg: Leg, real: Endpoint, listener: Listener | None = None) -> tuple[d
         return ()
     if spot.block.name == "upstream":
         return _replaced(leg, spot, 0, host)
+    return _rehosted(leg, spot, host)
+
+
+def addressed(leg: Leg, address: str) -> tuple[dict, ...]:
+    """Return what repoint_upstream is told so that a pass has an address in place of the host name, which nginx would look up; () as above."""
+    spot, host = _leading(leg), Endpoint.tcp(address, leg.endpoint.port)
+    known = spot and spot.block.name != "upstream" and host.kind == TCP and host.port
+    return _rehosted(leg, spot, str(host)) if known else ()
+
+
+def _rehosted(leg: Leg, spot: _edit.Spot, host: str) -> tuple[dict, ...]:
     at = _index(spot)
-    word = _with_host(spot.statement.args[at], leg, host, whole=spot.statement.name != "set")
+    whole = spot.statement.name != "set" and not variables.names_in(spot.statement.args[at])
+    word = _with_host(spot.statement.args[at], leg, host, whole)
     return () if _named_in_handshake(leg, host) else _replaced(leg, spot, at, word)
 
 
@@ -127,9 +139,7 @@ def _leading(leg: Leg) -> _edit.Spot | None:
         name, args = spot.statement.name, spot.statement.args
         if spot.block.name == "upstream":
             return name == "server" and args[:1] == (peer.written,)
-        if variables.names_in(route.written):
-            return _sets(spot, route.written)
-        return name == route.directive and args == (route.written,)
+        return _sets(spot, route.written) or name == route.directive and args == (route.written,) and _parted(args[0], leg) is not None
 
     return _only(leg, leads, peer.at)
 
@@ -175,12 +185,19 @@ def _host(leg: Leg, real: Endpoint, listener: Listener | None) -> str:
     return str(real)
 
 
+def _parted(word: str, leg: Leg) -> tuple[str, str, str] | None:
+    """Return the scheme, the host and the rest of a word, where its host is that of the leg; else None."""
+    match = _WRITTEN.fullmatch(word)
+    mine = match and match["host"].lower() in (leg.peer.written.lower(), leg.route.target.host.lower())
+    return (match["scheme"] or "", match["host"], match["rest"]) if mine else None
+
+
 def _with_host(word: str, leg: Leg, host: str, whole: bool) -> str:
     """Return the word with another host in it, or "" where that is not known; whole: it is all that the pass has."""
-    match = _WRITTEN.fullmatch(word)
-    scheme, old, rest = (match["scheme"] or "", match["host"], match["rest"]) if match else ("", "", "")
-    if old.lower() != leg.peer.written.lower() and old.lower() != leg.route.target.host.lower():
+    parts = _parted(word, leg)
+    if not parts:
         return ""
+    scheme, old, rest = parts
     was, will = old.lower().startswith("unix:"), host.startswith("unix:")
     if was == will:
         return scheme + host + rest

@@ -14,7 +14,8 @@ nameserver of Docker (127.0.0.11). It is said once for each nginx.
 
 ## Fix
 Set "resolver" and give the server of an "upstream" block with a "zone" the word "resolve" (since nginx 1.27.3), or pass
-to a variable that holds the name. Mind that a variable in proxy_pass changes how the URI is made. Manual.
+to a variable that holds the name. Mind that a variable in proxy_pass changes how the URI is made: a pass with a URI part is left to
+a person. Risky, else manual.
 
 ## When it stays silent
 The name is "localhost" or in the hosts file; its addresses are good for longer; the nameservers say nothing of it; it
@@ -25,10 +26,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _following
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, resolvers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_instance
 
 _SHORT = 300
 _SHOWN = 4
@@ -64,9 +66,15 @@ def _of(host: Host, instance: Instance, found: dict[str, tuple]) -> Finding:
         PROVEN,
         f"nginx resolves {name}{others} only at start, and {why}: when they change, it keeps using the old ones until it is reloaded.",
         evidence,
-        Fix(remedy=None, safety=MANUAL, summary=f"To follow the name, {naming.for_good(host, instance, name)}."),
+        _fix(host, instance, tuple(found)),
         at=leg.peer.at,
     )
+
+
+def _fix(host: Host, instance: Instance, names: tuple[str, ...]) -> Fix:
+    changes = tuple(change for name in names for change in _following.name(host, instance, name))
+    summary = f"To follow the name, {naming.for_good(host, instance, names[0])}."
+    return Fix(remedy="upstream_resolver" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
 
 
 def _why(said: resolvers.Lookup) -> str:

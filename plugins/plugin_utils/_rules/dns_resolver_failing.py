@@ -31,10 +31,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _following, _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, resolvers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, of_route, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, of_route, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_group, show_log, show_lookup
 
 _TIMEOUT = "timeout"
@@ -92,7 +93,7 @@ def _of_requests(host: Host) -> Iterator[Finding]:
             f"Names in {route.directive} {route.written} could not be resolved by {' '.join(resolver.servers)}{dead}.",
             [Evidence(str(resolver.at), f"resolver {' '.join(resolver.servers)}"), show_group(group)]
             + ([Evidence("DNS", f"{' '.join(resolver.servers)}: no answer to any question")] if alive is False else []),
-            Fix(remedy=None, safety=RISKY, summary=f"Set a working resolver at {resolver.at}."),
+            Fix(remedy=None, safety=MANUAL, summary=f"Set a working resolver at {resolver.at}."),
             next((_dig(server, "localhost") for server in host.name_servers(route.instance).servers_of(resolver)), ""),
             () if certainty == PROVEN else (naming.NOT_FOUND,),
         )
@@ -111,18 +112,22 @@ def _where(lookup: naming.Lookup) -> str:
 
 
 def _fix(lookup: naming.Lookup) -> Fix:
-    at = lookup.resolver.at
+    leg, at = lookup.leg, lookup.resolver.at
+    remedy, changes = "upstream_resolver", ()
     if lookup.resolver.ipv4 and lookup.resolver.ipv6 and _only_ipv6_is_bad(lookup):
         summary = f"Add ipv6=off to the resolver at {at}: only the answer for IPv6 is bad."
+        changes = _following.other_resolver(leg, lookup.resolver, lookup.resolver.servers, ipv6=False)
     elif lookup.helpful:
         summary = f"Set the resolver at {at} to {lookup.helpful[0]}, which knows {lookup.name}."
+        changes = _following.other_resolver(leg, lookup.resolver, lookup.helpful, ipv6=True)
     elif lookup.hosts:
-        summary = f"Write the address {lookup.hosts[0]} in place of {lookup.name} at {lookup.leg.route.at}, or set a resolver that reads the hosts file."
+        summary = f"Write the address {lookup.hosts[0]} in place of {lookup.name} at {leg.route.at}, or set a resolver that reads the hosts file."
+        remedy, changes = "repoint_upstream", _pointing.addressed(leg, lookup.hosts[0]) if len(lookup.hosts) == 1 else ()
     elif lookup.search and lookup.known_here:
-        summary = f"Write the full name in place of {lookup.name} at {lookup.leg.route.at} (search domains here: {' '.join(lookup.search[:3])})."
+        summary = f"Write the full name in place of {lookup.name} at {leg.route.at} (search domains here: {' '.join(lookup.search[:3])})."
     else:
         summary = f"Set a working resolver at {at}, or mend the one that is set."
-    return Fix(remedy=None, safety=RISKY, summary=summary)
+    return Fix(remedy=remedy if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
 
 
 def _only_ipv6_is_bad(lookup: naming.Lookup) -> bool:

@@ -26,10 +26,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _following, _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, of_route, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, of_route, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_group, show_log, show_lookup
 
 
@@ -45,7 +47,7 @@ def check(host: Host) -> Iterator[Finding]:
                 lookup.certainty,
                 f"{leg.route.directive} {leg.route.written} has a variable, so nginx looks {lookup.name} up for each request, and no resolver is set.",
                 [show_config(leg), Evidence(str(leg.route.at), "no resolver is in force here"), *show_lookup(lookup), *show_log(leg, naming.NO_RESOLVER)],
-                _fix(lookup),
+                _fix(host, lookup),
                 "grep nameserver /etc/resolv.conf",
                 at=leg.route.at,
             )
@@ -62,23 +64,29 @@ def check(host: Host) -> Iterator[Finding]:
             LIKELY,
             f"{route.directive} {route.written} stands for host names such as {name}, and no resolver is set to look them up.",
             [Evidence(str(route.at), f"{route.directive} {route.written}; no resolver is in force here"), show_group(group)],
-            Fix(remedy=None, safety=RISKY, summary=f"Set a resolver for {route.at} that knows these names."),
+            Fix(remedy=None, safety=MANUAL, summary=f"Set a resolver for {route.at} that knows these names."),
             "grep nameserver /etc/resolv.conf",
             (naming.NOT_FOUND,),
         )
 
 
-def _fix(lookup: naming.Lookup) -> Fix:
-    at = lookup.leg.route.at
+def _fix(host: Host, lookup: naming.Lookup) -> Fix:
+    leg, at = lookup.leg, lookup.leg.route.at
+    remedy, changes = "repoint_upstream", ()
     if lookup.name == "localhost":
         summary = f"Write 127.0.0.1 in place of localhost at {at}; an address needs no resolver."
+        ends = [Endpoint.tcp(address, leg.endpoint.port) for address in ("127.0.0.1", "::1")]
+        changes = next((_pointing.addressed(leg, end.address) for end in ends if host.listening_at(end, leg.instance.net)), ())
     elif lookup.helpful:
         summary = f"Set a resolver for {at}: {lookup.helpful[0]} knows {lookup.name}."
+        made = _following.resolver(_edit.home(leg.route.site), lookup.helpful)
+        remedy, changes = "upstream_resolver", (made,) if made else ()
     elif lookup.hosts:
         summary = f"{lookup.name} is in the hosts file alone, which nginx's resolver does not read: write its address {lookup.hosts[0]} at {at}."
+        changes = _pointing.addressed(leg, lookup.hosts[0]) if len(lookup.hosts) == 1 else ()
     else:
         summary = f"Set a resolver for {at} that knows {lookup.name}; the host's own nameservers do not."
-    return Fix(remedy=None, safety=RISKY, summary=summary)
+    return Fix(remedy=remedy if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
 
 
 RULE = Rule(

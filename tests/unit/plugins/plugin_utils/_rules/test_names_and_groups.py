@@ -506,3 +506,110 @@ class TestAdvice:
         assert "variable" in advised(world, "dns-cached-at-start")[0].fix.summary
         world.instance["build"]["value"]["version"] = "1.28.0"
         assert '"resolve"' in advised(world, "dns-cached-at-start")[0].fix.summary
+
+
+class TestToldToRoles:
+    """What upstream_resolver and repoint_upstream are told of names."""
+
+    SITE = "/etc/nginx/sites-enabled/shop"
+
+    @staticmethod
+    def told(world: World, rule: str) -> list[tuple]:
+        return [(finding.fix.remedy, finding.fix.safety, list(finding.fix.changes)) for finding in world.judge().findings if finding.id == rule]
+
+    def variable(self, *lines) -> World:
+        world = World().site(*lines, f"set $to {NAME}:3000;", "location / { proxy_pass http://$to; }").resolve(NAME, "127.0.0.1")
+        return world.service("a.service", "127.0.0.1:3000")
+
+    def test_a_nameserver_of_the_host_that_knows_the_name(self):
+        world = self.variable().dns("10.0.0.2", NAME, "127.0.0.1", system=True)
+        context = {"file": self.SITE, "line": 4, "expects": "location /"}
+        change = {"context": context, "servers": ["10.0.0.2"], "valid": "30s"}
+        assert self.told(world, "dns-resolver-missing") == [("upstream_resolver", "risky", [change])]
+
+    def test_localhost_becomes_the_address_on_which_something_listens(self):
+        def world(listener):
+            return World().passes("http://localhost:3000$request_uri").resolve("localhost", "127.0.0.1", "::1").service("shop.service", listener)
+
+        for listener, written in (("127.0.0.1:3000", "127.0.0.1"), ("[::1]:3000", "[::1]")):
+            ((remedy, safety, (change,)),) = self.told(world(listener), "dns-resolver-missing")
+            assert (remedy, safety, change["args"]) == ("repoint_upstream", "risky", [f"http://{written}:3000$request_uri"])
+        assert self.told(world("127.0.0.1:3001"), "dns-resolver-missing") == [(None, "manual", [])]
+
+    @pytest.mark.parametrize(("rows", "args"), [(["10.0.0.9"], ["$to", "10.0.0.9:3000"]), (["10.0.0.9", "10.0.0.10"], None)])
+    def test_a_name_of_the_hosts_file_becomes_its_address(self, rows, args):
+        world = self.variable().hosts_row(NAME, *rows)
+        ((remedy, _safety, changes),) = self.told(world, "dns-resolver-missing")
+        assert (remedy, [change["args"] for change in changes]) == (("repoint_upstream", [args]) if args else (None, []))
+
+    @pytest.mark.parametrize(
+        ("written", "more"),
+        [
+            ("127.0.0.53", {}),
+            ("127.0.0.53 valid=10s ipv6=off", {"valid": "10s", "ipv6": False}),
+            ("127.0.0.53 ipv6=on", {}),
+        ],
+    )
+    def test_another_nameserver_keeps_the_options(self, written, more):
+        world = self.variable(f"resolver {written};").dns("127.0.0.53", NAME, status="refused").dns("10.0.0.2:5353", NAME, "127.0.0.1", system=True)
+        context = {"file": self.SITE, "line": 2, "expects": "server"}
+        change = {"context": context, "servers": ["10.0.0.2:5353"], "replaces": written.split(), **more}
+        assert self.told(world, "dns-resolver-failing") == [("upstream_resolver", "risky", [change])]
+
+    def test_options_that_are_not_known_are_left_to_a_person(self):
+        world = self.variable("resolver 127.0.0.53 status_zone=x;").dns("127.0.0.53", NAME, status="refused").dns("10.0.0.2", NAME, "127.0.0.1", system=True)
+        assert self.told(world, "dns-resolver-failing") == [(None, "manual", [])]
+
+    def test_only_the_answer_for_ipv6_is_bad(self):
+        world = self.variable("resolver 127.0.0.53;").dns("127.0.0.53", NAME, "127.0.0.1", six="refused")
+        ((remedy, _safety, (change,)),) = self.told(world, "dns-resolver-failing")
+        assert (remedy, change["servers"], change["ipv6"], change["replaces"]) == ("upstream_resolver", ["127.0.0.53"], False, ["127.0.0.53"])
+
+    def cached(self, world: World, version="1.22.1") -> list:
+        world.resolve(NAME, "10.0.0.9").dns("10.0.0.2", NAME, "10.0.0.9", ttl=60, system=True)
+        world.instance["build"]["value"]["version"] = version
+        ((remedy, _safety, changes),) = self.told(world, "dns-cached-at-start")
+        assert (remedy is None) == (not changes)
+        return changes
+
+    def test_a_pass_without_uri_gets_a_variable(self):
+        context = {"file": self.SITE, "line": 3, "expects": "location /"}
+        lines = [
+            {"name": "set", "args": ["$bad_gateway_app_internal", NAME]},
+            {
+                "name": "proxy_pass", "args": ["http://$bad_gateway_app_internal:3000"], "replaces": [f"http://{NAME}:3000"],
+                "at": {"file": self.SITE, "line": 3},
+            },
+            {"name": "proxy_redirect", "args": [f"http://{NAME}:3000/", "/"]},
+        ]
+        also = [{"context": context, "directives": lines}]
+        assert self.cached(World().passes(f"http://{NAME}:3000")) == [{"context": context, "servers": ["10.0.0.2"], "valid": "30s", "also": also}]
+        (change,) = self.cached(World().site("resolver 10.0.0.2;", "proxy_redirect off;", f"location / {{ proxy_pass http://{NAME}; }}"))
+        assert "servers" not in change and [line["args"] for line in change["also"][0]["directives"]] == [
+            ["$bad_gateway_app_internal", NAME], ["http://$bad_gateway_app_internal"]
+        ]
+
+    @pytest.mark.parametrize(
+        "location",
+        [
+            f"location /a/ {{ proxy_pass http://{NAME}:3000/; }}",
+            f"location / {{ rewrite ^/x /y break; proxy_pass http://{NAME}:3000; }}",
+            f"location / {{ if ($arg_x) {{ proxy_pass http://{NAME}:3000; }} }}",
+            f"location / {{ proxy_redirect default; proxy_pass http://{NAME}:3000; }}",
+            f"location / {{ proxy_pass http://{NAME}:3000; }} location /b/ {{ proxy_pass http://{NAME}:3000/b/; }}",
+            f"location / {{ fastcgi_pass {NAME}:9000; }}",
+        ],
+    )
+    def test_a_pass_that_would_ask_for_something_else_is_left_to_a_person(self, location):
+        assert self.cached(World().site(location)) == []
+
+    def test_a_group_gets_resolve_where_nginx_has_it(self):
+        def world():
+            return World().passes("http://shop", outside=[f"upstream shop {{ server {NAME}:3000 weight=2; }}"])
+
+        assert self.cached(world()) == []
+        (change,) = self.cached(world(), "1.28.0")
+        assert change["context"] == {"file": self.SITE, "line": 1, "expects": "upstream shop"} and change["servers"] == ["10.0.0.2"]
+        assert [(line["name"], line["args"]) for line in change["also"][0]["directives"]] == [
+            ("server", [f"{NAME}:3000", "weight=2", "resolve"]), ("zone", ["shop", "64k"])
+        ]

@@ -171,8 +171,8 @@ def _written(value, mark):
     for at in range(size):
         byte, after = value[at:at + 1], value[at + 1:at + 2]
         if byte == b"\\":
-            # Before one of these, and before the end, a lone backslash would change what follows it.
-            made.append(b"\\\\" if at + 1 == size or after in b"\"'\\trn" else byte)
+            # Before one of these, before what gets a backslash itself, and before the end, a lone one would change what follows it.
+            made.append(b"\\\\" if at + 1 == size or after in b"\"'\\trn\t\r\n" else byte)
         elif mark:
             made.append({mark: b"\\" + mark, b"\t": b"\\t", b"\r": b"\\r", b"\n": b"\\n"}.get(byte, byte))
         else:
@@ -624,8 +624,7 @@ class Configuration:
         raw = _spliced(file.raw, splices)
         read = nginx_text.read(raw)
         expected = _flat_changed(file, changed, added)
-        comments = [file.raw[comment.start:comment.end] for comment in file.text.comments]
-        if read.error is not None or _flat(read, raw) != expected or [raw[comment.start:comment.end] for comment in read.comments] != comments:
+        if read.error is not None or _flat(read, raw) != expected or _comments(read, raw) != _comments(file.text, file.raw):
             raise Refused("{0} is not edited: the change would not be read as it is meant; edit this line by hand".format(_path(path)))
         file.raw, file.text = raw, read
         self._expand()
@@ -733,10 +732,9 @@ def _new_args(statement, wanted, file):
         if word.value != value:
             mark = raw[word.start:word.start + 1]
             new = quote(value, mark if mark in (b'"', b"'") else b"")
-            # ")" may follow a quote, and begin a word, without a blank.
-            glued_before = raw[word.start - 1:word.start] not in (b" ", b"\t", b"\r", b"\n")
-            glued_after = raw[word.end:word.end + 1] not in (b" ", b"\t", b"\r", b"\n", b";")
-            splices.append((word.start, word.end, b" " * glued_before + new + b" " * glued_after))
+            # ")" may begin a word right after a quote; no other word may.
+            glued = raw[word.start - 1:word.start] not in (b" ", b"\t", b"\r", b"\n")
+            splices.append((word.start, word.end, b" " * glued + new))
     if len(wanted) > len(old):
         end = statement.words[-1].end
         splices.append((end, end, b"".join(b" " + quote(value) for value in wanted[len(old):])))
@@ -829,6 +827,11 @@ def _indent(raw, siblings, block):
 
 def _flat(read, raw):
     return [_row(statement, len(parents), raw) for statement, parents in read.walk()]
+
+
+def _comments(read, raw):
+    """Return the comments; the first half of a line's end that is two bytes is a part of one for nginx, and not here."""
+    return [raw[comment.start:comment.end].rstrip(b"\r") for comment in read.comments]
 
 
 def _row(statement, depth, raw):

@@ -260,3 +260,189 @@ def test_secrets_are_not_in_a_refusal():
     main = "http { proxy_set_header Authorization 'Basic c2VjcmV0'; }"
     said = refusal(main, HTTP, directive("proxy_set_header", "Authorization", "Basic bmV3c2VjcmV0", replaces=["Authorization", "x"]))
     assert "c2VjcmV0" not in said and "bmV3c2VjcmV0" not in said and "Authorization" in said
+
+
+@pytest.mark.parametrize(
+    ("before", "new", "after"),
+    [
+        # ")" begins a word right after a quote.
+        ('http { a "x")y; }', ["u", "v"], "http { a \"u\" v; }"),
+        ('http { a "x")y; }', ["x", "v w"], 'http { a "x" "v w"; }'),
+        ('http { a "x")y; }', ["x"], 'http { a "x"; }'),
+        ("http { a 'x'; }", ["it's"], "http { a 'it\\'s'; }"),
+        ("http { a x # 1\n y # 2\n; }", ["x"], "http { a x # 1\n  # 2\n; }"),
+        ("http { a # 1\n; }", ["x"], "http { a x # 1\n; }"),
+        ("http { a x\ty; }", ["x", "z"], "http { a x\tz; }"),
+        ("http {a x;b y;}", ["$"], "http {a $;b y;}"),
+    ],
+)
+def test_words_are_changed_where_they_stand(before, new, after):
+    assert changed(before, HTTP, directive("a", *new)) == after
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a b", "a;b", "content_by_lua_block", "a\n", "server {", "\u00e9", "{{ x }}", "#a", "-a"]
+)
+def test_a_name_that_is_none_is_refused(name):
+    assert refusal("http { }", HTTP, directive(name))
+
+
+@pytest.mark.parametrize("value", ["\0", "a\0b", "\ud800", "x" * 5000])
+def test_a_value_that_no_file_can_hold_is_refused(value):
+    with pytest.raises(edit.Refused):
+        changed("http { }", HTTP, directive("a", value))
+
+
+@pytest.mark.parametrize("value", ["$(id)", "{{ 7*7 }}", "`id`", "../../x", "; } events { }", "\x1b]0;x\x07", "\u202e", "\udcff"])
+def test_a_hostile_value_stays_one_word(value):
+    files = configuration("http { }")
+    files.apply(edit.Context(**HTTP), directive("a", value))
+    (http,) = files.files[MAIN].text.statements
+    assert [inner.args for inner in http.block] == [edit.encode([value])[0:1]]
+
+
+@pytest.mark.parametrize("block", ["map $a $b", "geo $a", "types", "split_clients $a $b"])
+def test_rows_of_data_are_not_edited(block):
+    assert "holds no directives" in refusal(f"http {{ {block} {{ default 1; }} }}", {"block": block.split()[0]}, directive("default", "2"))
+
+
+def test_code_is_not_edited():
+    lua = "http { content_by_lua_block { a = 1 } }"
+    assert "holds no directives" in refusal(lua, {"block": "content_by_lua_block"}, directive("a", "2"))
+    assert changed(lua, HTTP, directive("a", "2")) == "http { content_by_lua_block { a = 1 } a 2; }"
+
+
+def test_a_file_that_nginx_does_not_read_is_not_edited():
+    said = refusal("http { }\nserver {", HTTP, TIMEOUT)
+    assert "put that right first" in said and "line 2" in said
+
+
+def test_a_comment_inside_a_statement_is_not_lost():
+    assert "comment inside" in refusal("http { a # b\n c; }", HTTP, directive("a", state=edit.ABSENT))
+
+
+def test_several_statements_that_are_meant_are_listed():
+    main = "http {\n add_header X a;\n add_header X b;\n}"
+    said = refusal(main, HTTP, directive("add_header", "X", "c"))
+    assert f"{MAIN}:2" in said and f"{MAIN}:3" in said
+    assert changed(main, HTTP, directive("add_header", "X", "c", at=(MAIN, 3))) == main.replace("X b", "X c")
+    assert changed(main, HTTP, directive("add_header", "X", "c", replaces=["X", "b"])) == main.replace("X b", "X c")
+    assert changed(main, HTTP, directive("add_header", "X", "c", key=2)) == main.replace("}", " add_header X c;\n}")
+    assert "look again" in refusal(main, HTTP, directive("add_header", "X", "c", at=(MAIN, 3), replaces=["X", "a"]))
+    assert "look again" in refusal(main, HTTP, directive("add_header", "X", "c", at=(MAIN, 4)))
+
+
+def test_what_is_replaced_is_gone_or_refused():
+    main = "http { upstream u { server a; server b; } }"
+    assert "so is what it replaces" in refusal(main, {"upstream": "u"}, directive("server", "b", replaces=["a"]))
+
+
+def test_only_what_begins_with_the_given_arguments_goes():
+    main = "http { proxy_set_header A 1; proxy_set_header B 2; proxy_set_header connection x; }"
+    got = changed(main, HTTP, directive("proxy_set_header", "Connection", state=edit.ABSENT))
+    assert got == "http { proxy_set_header A 1; proxy_set_header B 2; }"
+    assert changed(main, HTTP, directive("proxy_set_header", "A", "2", state=edit.ABSENT)) == main
+    assert "say which" in refusal(main, HTTP, directive("proxy_set_header", state=edit.ABSENT))
+    assert "look again" in refusal(main, HTTP, directive("proxy_set_header", "A", state=edit.ABSENT, replaces=["A", "2"]))
+
+
+def test_what_comes_into_force_again_is_said():
+    files = configuration("http { add_header A 1; server { add_header B 2; } }")
+    files.apply(edit.Context(block="server"), directive("add_header", "B", state=edit.ABSENT))
+    (note,) = files.notes
+    assert "in force there" in note and "http" in note
+
+
+@pytest.mark.parametrize("state", [edit.PRESENT, edit.APPENDED])
+def test_a_rule_of_access_is_not_put_before_or_behind_others_by_guess(state):
+    assert "their order decides" in refusal("http { deny all; server { } }", {"block": "server"}, directive("allow", "10.0.0.1", state=state))
+    assert changed("http { server { deny all; } }", {"block": "server"}, directive("allow", "::1")) == "http { server { deny all; allow ::1; } }"
+
+
+@pytest.mark.parametrize(
+    ("outer", "new", "inner"),
+    [
+        ("add_header A 1;", ("add_header", "B", "2"), "add_header A 1; add_header B 2;"),
+        ("add_header A 1; add_header_inherit merge;", ("add_header", "B", "2"), "add_header B 2;"),
+        ("add_header A 1; add_header_inherit Off;", ("add_header", "B", "2"), "add_header B 2;"),
+        ("error_page 404 /x; error_page 500 =200 /y;", ("error_page", "502", "/z"), "error_page 404 /x; error_page 500 =200 /y; error_page 502 /z;"),
+        ("error_page 404 /x;", ("error_page", "404", "/z"), "error_page 404 /z;"),
+        ("access_log /a;", ("access_log", "/b"), "access_log /a; access_log /b;"),
+        ("access_log /a;", ("access_log", "off"), "access_log off;"),
+        ("access_log off;", ("access_log", "/b"), "access_log /b;"),
+        ("index a;", ("index", "b"), "index b;"),
+        ("limit_req zone=a; limit_req burst=1 zone=b;", ("limit_req", "zone=b", "burst=9"), "limit_req zone=a; limit_req zone=b burst=9;"),
+        ("fastcgi_param A 1; fastcgi_param a 2;", ("fastcgi_param", "a", "3"), "fastcgi_param A 1; fastcgi_param a 3;"),
+        ("proxy_next_upstream error;", ("proxy_next_upstream", "timeout"), "proxy_next_upstream timeout;"),
+        ("proxy_set_header A \"x y\";", ("proxy_set_header", "B", "1"), "proxy_set_header A \"x y\"; proxy_set_header B 1;"),
+    ],
+)
+def test_how_a_first_directive_of_a_block_hands_on_the_outer_ones(outer, new, inner):
+    main = f"http {{ {outer} server {{ location / {{ }} }} }}"
+    assert changed(main, {"location": "/"}, directive(*new)) == main.replace("location / { }", f"location / {{ {inner} }}")
+
+
+def test_a_page_that_shares_codes_with_an_inherited_one_is_refused():
+    assert "some of its codes" in refusal("http { error_page 404 500 /x; server { } }", {"block": "server"}, directive("error_page", "500", "/y"))
+
+
+def test_an_included_block_that_inherits_differently_is_refused():
+    main = "http { server { add_header A 1; include l; }\n server { add_header B 1; include l; } }"
+    said = refusal(main, {"file": "/etc/nginx/l", "line": 1}, directive("add_header", "C", "1"), matches={"l": ["l"]}, l="location / { }")
+    assert "not the same in each place" in said
+    files = configuration(main.replace("B", "A"), {"l": ["l"]}, l="location / { }")
+    files.apply(edit.Context(file="/etc/nginx/l", line=1), directive("add_header", "C", "1"))
+    assert files.files["/etc/nginx/l"].raw == b"location / { add_header A 1; add_header C 1; }"
+    assert any("included in 2 places" in note for note in files.notes)
+
+
+def test_a_directive_of_an_include_counts_as_one_of_its_block():
+    files = configuration("http { proxy_set_header A 1;\n server { include h; } }", {"h": ["h"]}, h="proxy_set_header B 1;\n")
+    files.apply(edit.Context(block="server"), directive("proxy_set_header", "C", "1"))
+    assert files.changed() == {MAIN: b"http { proxy_set_header A 1;\n server { include h; proxy_set_header C 1; } }"}
+
+
+def test_two_names_of_one_file_are_one_file():
+    main = "http { include sites/*; }"
+    reals = {"/etc/nginx/sites/a": "/etc/nginx/real", "/etc/nginx/sites/b": "/etc/nginx/real"}
+    raws = {MAIN: main.encode(), "/etc/nginx/sites/a": b"server { }", "/etc/nginx/sites/b": b"server { }"}
+    files = edit.Configuration(MAIN, raws, reals, {"/etc/nginx/sites/*": ["/etc/nginx/sites/a", "/etc/nginx/sites/b"]})
+    files.apply(edit.Context(file="/etc/nginx/sites/b", line=1), TIMEOUT)
+    assert files.changed() == {"/etc/nginx/real": b"server { proxy_read_timeout 120s; }"}
+    assert "included in 2 places" in files.notes[0]
+
+
+def test_a_file_that_includes_itself_is_read_once():
+    files = configuration("http { include a; }", {"a": ["a"]}, a="include a;\nx 1;\n")
+    files.apply(edit.Context(**HTTP), directive("x", "2"))
+    assert files.files["/etc/nginx/a"].raw == b"include a;\nx 2;\n"
+
+
+def test_blocks_that_are_nested_without_end_are_refused():
+    with pytest.raises(edit.Refused):
+        configuration("a { " * 3000 + "}" * 3000)
+
+
+def test_the_main_level():
+    assert changed("# c", {"block": "main"}, directive("user", "x")) == "# c\nuser x;"
+    assert changed("", {"block": "main"}, directive("user", "x")) == "user x;\n"
+    assert changed("events { }\r\n", {"block": "main"}, directive("user", "x")) == "events { }\r\nuser x;\r\n"
+    assert changed("events { }", {"block": "main"}, directive("user", "x")) == "events { }\nuser x;"
+    assert changed("events { }\nuser x;", {"block": "main"}, directive("user", state=edit.ABSENT)) == "events { }"
+
+
+def test_a_statement_is_found_again_after_an_earlier_edit():
+    before = "http {\n upstream u {\n  server a;\n  server b;\n }\n}\n"
+    now = before.replace("  server a;", "  zone z;\n  server a;")
+    files = configuration(now, originals={MAIN: before.encode()})
+    files.apply(edit.Context(file=MAIN, line=2, expects="upstream u"), directive("server", "c", replaces=["b"], at=(MAIN, 4)))
+    assert files.files[MAIN].raw.decode() == now.replace("server b", "server c")
+    assert not files.apply(edit.Context(file=MAIN, line=2), directive("server", "c", replaces=["b"], at=(MAIN, 4)))
+    assert files.apply(edit.Context(file=MAIN, line=2), directive("server", state=edit.ABSENT, at=(MAIN, 3)))
+    assert not files.apply(edit.Context(file=MAIN, line=2), directive("server", state=edit.ABSENT, at=(MAIN, 3)))
+
+
+def test_other_blocks_than_those_of_the_line_are_refused():
+    files = configuration("http {\n server { }\n}\n", originals={MAIN: b"http {\n}\n"})
+    with pytest.raises(edit.Refused):
+        files.apply(edit.Context(file=MAIN, line=1), TIMEOUT)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import ANSIBLE_COLOR
@@ -50,7 +51,8 @@ class ActionModule(ActionBase):
         report = document.build(results, _version.VERSION, time.time())
         file = document.write(folder, report)
         failed, decision = gate.decision(results, settings["fail_on"])
-        for style, line in terminal.render(results, file, decision):
+        given = () if settings["bundles"] is not None else tuple(name for name in context.CLIARGS.get("inventory") or () if isinstance(name, str))
+        for style, line in terminal.render(results, file, decision, given):
             self._display.display(line, color=terminal.COLOURS.get(style) if ANSIBLE_COLOR else None)
         result.update(changed=False, report=file, summary=report["summary"])
         if failed:

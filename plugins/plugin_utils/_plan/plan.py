@@ -148,10 +148,16 @@ def build(result: HostResult, host: Host | None, allowed: Allowed) -> Plan:
     return Plan(result.name, result.status, result.why, steps, tuple(manual), tuple(held), tuple(_reloads(kept, host)))
 
 
+def has_remedy(finding: Finding) -> bool:
+    """Return whether a role can put a finding right, as far as the finding alone says."""
+    fix = finding.fix
+    return bool(fix and fix.remedy in REMEDIES and fix.changes and fix.safety != MANUAL)
+
+
 def _sorted(finding: Finding, host: Host | None, allowed: Allowed) -> Manual | Held | list[tuple[str, Change]]:
     """Return what becomes of a finding: work for a person, held back, or changes by the name of their remedy."""
     fix = finding.fix
-    able = bool(host and fix and fix.remedy in REMEDIES and fix.changes and fix.safety != MANUAL)
+    able = host is not None and has_remedy(finding)
     named = finding.id in allowed.ids
     if finding.kind != CAUSE and not named:
         return Held(finding, "nothing fails for it yet", f"bad_gateway_allow={finding.id}") if able and finding.certainty == PROVEN else []

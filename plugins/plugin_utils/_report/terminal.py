@@ -18,11 +18,14 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _finding as finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import plan
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import columns, fleet
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.gate import number
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY
 
 HEADING = "head"
 BAD = "bad"
@@ -70,14 +73,15 @@ _STATES = {
 _STATE_STYLE = {"with_cause": BAD, "unexplained": BAD, "undiagnosed": BAD, "partial": WARNING, "healthy": GOOD, "no_nginx": QUIET}
 
 
-def render(results: Iterable[finding.HostResult], report_file: str = "", decision: str = "") -> list[Line]:
-    """Return the lines of the verdict; decision is the sentence of gate.decision(), or ""."""
+def render(results: Iterable[finding.HostResult], report_file: str = "", decision: str = "", inventory: Sequence[str] = ()) -> list[Line]:
+    """Return the lines of the verdict; decision is the sentence of gate.decision(), or ""; inventory what the run was given as one, for a next command."""
     results = sorted(results, key=lambda result: result.name)
     shared = fleet.shared(results)
     lines = list(_headline(results))
     lines += _shared_findings(shared)
     lines += _hosts(results, {item.key for item in shared})
     lines += _advice(results)
+    lines += _remediable(results, inventory)
     lines.append((PLAIN, ""))
     if report_file:
         lines += block(PLAIN, "report: ", columns.clean(report_file, _PARAGRAPH), "")
@@ -244,6 +248,20 @@ def _advice(results: list[finding.HostResult]) -> Iterator[Line]:
             yield from labelled(QUIET, "    ", "at", f"{_at(example)} on {_name(host)}" if len(hosts) > 1 else _at(example))
         yield from labelled(QUIET, "    ", "hosts", _names(hosts))
         yield from _more("    ", len(members) - 1, "place", "places")
+
+
+def _remediable(results: list[finding.HostResult], inventory: Sequence[str]) -> Iterator[Line]:
+    """Say what can be put right without a person, and by which command."""
+    causes = [item for result in results for item in result.of_kind(finding.CAUSE) if item.certainty == finding.PROVEN and plan.has_remedy(item)]
+    if not causes:
+        return
+    risky = sum(item.fix.safety == RISKY for item in causes)
+    how = f"{len(causes) - risky} safe" if not risky else f"{len(causes) - risky} safe, {risky} risky (add -e bad_gateway_apply=risky)"
+    words = ["ansible-playbook", "webops.bad_gateway.remediate", *(word for given in inventory for word in ("-i", shlex.quote(given))), "--check --diff"]
+    yield PLAIN, ""
+    yield from block(HEADING, "", f"{number(len(causes), 'cause')} can be put right by a remedy: {how}. To see what it would do:", "  ")
+    for line in columns.wrap_command(" ".join(words), WIDTH - 2) or ["ansible-playbook webops.bad_gateway.remediate --check --diff"]:
+        yield PLAIN, f"  {line}"
 
 
 def _unknown(unknown: tuple[finding.Unknown, ...]) -> Iterator[Line]:

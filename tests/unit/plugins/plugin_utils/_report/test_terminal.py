@@ -290,3 +290,24 @@ def test_advice_is_told_once_for_the_fleet_and_troubles_no_host(make):
     assert shown.count("single-backend") == 1
     assert "    at     /etc/nginx/sites-enabled/shop:12 on web1\n    hosts  web1, web2\n    ... and 1 more place in report.json\n" in shown
     assert shown.index("single-backend") < shown.index("no-rate-limit")
+
+
+REMEDY = Fix("start_backend", "safe", "Start it.", changes=({"manager": "systemd", "name": "shop.service"},))
+
+
+def closing(make, *fixes, given=(), **more):
+    results = [make.result("web1", *(make.finding(fix=fix, rank=rank, **more) for rank, fix in enumerate(fixes, 1)))]
+    lines = [text for _style, text in terminal.render(results, inventory=given)]
+    return "\n".join(lines[lines.index("", len(lines) - 5) + 1 : -1]) if any("remedy" in line for line in lines) else ""
+
+
+def test_what_a_remedy_can_put_right_is_counted_and_the_command_named(make):
+    risky = Fix("upstream_timeout", "risky", "Wait longer.", changes=({"read": "60s"},))
+    assert closing(make, REMEDY) == "1 cause can be put right by a remedy: 1 safe. To see what it would do:\n  ansible-playbook webops.bad_gateway.remediate --check --diff"
+    assert "1 safe, 1 risky (add -e" in closing(make, REMEDY, risky)
+    assert "-i hosts.yml -i 'more hosts.yml'" in closing(make, REMEDY, given=("hosts.yml", "more hosts.yml"))
+
+
+def test_no_command_where_a_person_has_to_do_it(make):
+    assert closing(make, Fix("start_backend", "safe", "Start it."), Fix(None, "manual", "Look.")) == ""
+    assert closing(make, REMEDY, certainty="likely") == closing(make, REMEDY, kind="risk") == ""

@@ -29,6 +29,7 @@ class ActionModule(ActionBase):
                 "why": {"type": "str", "default": ""},
                 "remedies": {"type": "list", "elements": "str", "default": []},
                 "checkpoint": {"type": "str", "default": ""},
+                "left": {"type": "list", "elements": "str", "default": []},
             }
         )
         host = task_vars["inventory_hostname"]
@@ -36,11 +37,11 @@ class ActionModule(ActionBase):
             folder = _settings.report_folder(settings["report_dir"])
         except _settings.BadSetting as error:
             raise AnsibleActionFail(str(error)) from None
-        part = document.safe({key: settings[key] for key in ("outcome", "why", "remedies", "checkpoint")})
+        part = document.safe({key: settings[key] for key in ("outcome", "why", "remedies", "checkpoint", "left")})
         part["verified"] = verification.read(_settings.stage_folder(folder, _settings.AFTER), host)
         part["rolled_back"] = verification.read(_settings.stage_folder(folder, _settings.ROLLED_BACK), host)
         report = document.amend(folder, host, "remediation", part)
         for style, line in verification_terminal.outcome(host, part):
             self._display.display(line, color=terminal.COLOURS.get(style) if ANSIBLE_COLOR else None)
-        result.update(changed=False, report=report, remediation=part)
+        result.update(changed=False, report=report, remediation=part, says=document.safe(verification_terminal.sentence_of(part)))
         return result

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 
 import ansible.constants as C
 from ansible.errors import AnsibleActionFail
@@ -80,8 +79,9 @@ class ActionModule(ActionBase):
         return {
             "host": host,
             "steps": {step["remedy"]: step["changes"] for step in made["steps"]},
+            "remedies": [step["remedy"] for step in made["steps"]],
+            "findings": plan_document.findings(made),
             "ids": sorted({name for step in made["steps"] for name in step["ids"]}),
-            "findings": _distinct({key: item[key] for key in ("id", "kind", "routes")} for step in made["steps"] for item in step["for"]),
             "reloads": made["reloads"],
             "new": made.get("new", []),
         }
@@ -105,12 +105,3 @@ class ActionModule(ActionBase):
         allowed = ArgumentSpecValidator(_settings.APPLY).validate(given).validated_parameters
         _settings.check_ids("bad_gateway_allow", allowed["allow"], self._known)
         return plan.Allowed(allowed["apply"], tuple(allowed["allow"]), allowed["edit_managed"])
-
-
-def _distinct(items: Iterable[dict]) -> list[dict]:
-    """Return the items with each of them once."""
-    found: list[dict] = []
-    for item in items:
-        if item not in found:
-            found.append(item)
-    return found

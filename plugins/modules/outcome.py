@@ -19,11 +19,12 @@ options:
     default: bad_gateway_report
   outcome:
     description:
-      - V(remedied) is that the host is better, V(rolled_back) that it was not and was put back, V(rollback_failed) that it could not be put back,
+      - V(begun) is that a checkpoint is open, and stays in the report where nothing more is said of the host; V(remedied) that the host is better,
+        V(rolled_back) that it was not and was put back, V(rollback_failed) that it could not be put back or that this is not sure,
         V(unchanged) that there was nothing to do, V(failed) that a remedy failed before anything was changed.
     type: str
     required: true
-    choices: [remedied, rolled_back, rollback_failed, unchanged, failed]
+    choices: [begun, remedied, rolled_back, rollback_failed, unchanged, failed]
   why:
     description: Why it ended so.
     type: str
@@ -37,6 +38,11 @@ options:
     description: Id of the checkpoint that undoes them.
     type: str
     default: ''
+  left:
+    description: With V(rollback_failed), what is not as it was, or not known to be.
+    type: list
+    elements: str
+    default: []
 author:
   - WebOps (@webops)
 seealso:
@@ -57,9 +63,13 @@ report:
   description: The C(report.json) that holds it; empty where it does not have this host.
   type: str
   returned: success
+says:
+  description: What became of the host, in one sentence.
+  type: str
+  returned: success
 remediation:
   description: What was written.
   type: dict
   returned: success
-  sample: {outcome: remedied, why: '', remedies: [start_backend], checkpoint: 20260131T120000Z-1a2b, verified: {verdict: better}, rolled_back: null}
+  sample: {outcome: remedied, why: '', remedies: [start_backend], checkpoint: 20260131T120000Z-1a2b, left: [], verified: {verdict: better}, rolled_back: null}
 """

@@ -88,6 +88,11 @@ steps:
   description: What each role is to do, as its argument C(<role>_changes), by the name of the role.
   type: dict
   returned: with O(alone)
+remedies:
+  description: The names of those roles, in the order in which they are used.
+  type: list
+  elements: str
+  returned: with O(alone)
 ids:
   description: The ids of what the steps put right.
   type: list

@@ -73,7 +73,15 @@ def still_wanted(fresh: dict, shown: dict | None) -> dict:
     if not shown:
         return {"steps": [], "reloads": [], "new": sorted({name for step in fresh["steps"] for name in step["ids"]})}
     now = {place for step in fresh["steps"] for change in step["changes"] for place in slots.of(step["remedy"], change)}
-    steps = [{**step, "changes": [item for item in step["changes"] if slots.of(step["remedy"], item).keys() & now]} for step in shown["steps"]]
+    causes = {step["remedy"]: step["for"] for step in fresh["steps"]}
+    steps = [
+        {
+            **step,
+            "changes": [item for item in step["changes"] if slots.of(step["remedy"], item).keys() & now],
+            "for": [cause for cause in causes.get(step["remedy"], ()) if cause["id"] in step["ids"]],
+        }
+        for step in shown["steps"]
+    ]
     then = {place for step in shown["steps"] for change in step["changes"] for place in slots.of(step["remedy"], change)}
     new = {
         name
@@ -82,6 +90,16 @@ def still_wanted(fresh: dict, shown: dict | None) -> dict:
         for name in step["ids"]
     }
     return {"steps": [step for step in steps if step["changes"]], "reloads": shown["reloads"], "new": sorted(new)}
+
+
+def findings(part: dict) -> list[dict]:
+    """Return {"id", "kind", "routes"} of what the steps of a host put right, each once."""
+    found: list[dict] = []
+    for cause in (cause for step in part["steps"] for cause in step["for"]):
+        said = {key: cause[key] for key in ("id", "kind", "routes")}
+        if said not in found:
+            found.append(said)
+    return found
 
 
 def host(plan: Plan) -> dict:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _checkpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import columns, terminal, verification
 
 _ROUTES = 10
@@ -17,12 +18,16 @@ _REASONS = 8
 _LONG = 400
 _ROUTE = 44
 _STYLES = {verification.BETTER: terminal.GOOD, verification.SAME: terminal.PLAIN, verification.WORSE: terminal.BAD}
+# What a run ended with when nothing more was said: the host was lost, or the controller.
+BEGUN = "begun"
+REMEDIED, ROLLED_BACK, ROLLBACK_FAILED, UNCHANGED, FAILED = "remedied", "rolled_back", "rollback_failed", "unchanged", "failed"
 _OUTCOMES = {
-    "remedied": (terminal.GOOD, "remedied"),
-    "rolled_back": (terminal.BAD, "put back, because it did not help"),
-    "rollback_failed": (terminal.BAD, "changed, did not help, and could not be put back"),
-    "unchanged": (terminal.PLAIN, "nothing was changed"),
-    "failed": (terminal.BAD, "failed before anything was verified"),
+    BEGUN: (terminal.QUIET, "begun"),
+    REMEDIED: (terminal.GOOD, "remedied and verified"),
+    ROLLED_BACK: (terminal.BAD, "not remedied; rolled back and verified"),
+    ROLLBACK_FAILED: (terminal.BAD, "not remedied; ROLLBACK UNVERIFIED"),
+    UNCHANGED: (terminal.PLAIN, "nothing was changed"),
+    FAILED: (terminal.BAD, "not remedied; nothing was changed"),
 }
 OUTCOMES = tuple(_OUTCOMES)
 
@@ -41,13 +46,29 @@ def outcome(host: str, part: dict) -> Iterator[terminal.Line]:
     style, words = _OUTCOMES[part["outcome"]]
     by = f" ({', '.join(columns.clean(name, _ROUTE) for name in part['remedies'])})" if part["remedies"] else ""
     yield from terminal.block(style, "", f"{columns.clean(host, _ROUTE)}: {words}{by}", "  ")
+    if part["outcome"] == BEGUN:
+        return
     if part["why"]:
         yield from terminal.labelled(terminal.PLAIN, "  ", "why", columns.clean(part["why"], _LONG))
+    for sentence in part["left"][:_REASONS]:
+        yield from terminal.labelled(terminal.BAD, "  ", "left", columns.clean(sentence, _LONG))
     if part["verified"]:
         yield from _reasons(part["verified"])
         yield from _routes(part["verified"])
     if part["checkpoint"]:
-        yield from terminal.labelled(terminal.QUIET, "  ", "undo", columns.clean(f"checkpoint {part['checkpoint']}", _LONG))
+        yield from terminal.labelled(terminal.QUIET, "  ", "saved", columns.clean(f"checkpoint {part['checkpoint']}, {folder_of(part)}", _LONG))
+
+
+def sentence_of(part: dict) -> str:
+    """Return in one sentence what became of a host that was not put right."""
+    words = _OUTCOMES[part["outcome"]][1]
+    left = f"; left: {'; '.join(part['left'])}; what was saved is in {folder_of(part)}" if part["outcome"] == ROLLBACK_FAILED else ""
+    return f"{words}, because: {part['why']}{left}"
+
+
+def folder_of(part: dict) -> str:
+    """Return where on the host the saved files of a checkpoint are."""
+    return f"{_checkpoint.ROOT}/{part['checkpoint']}"
 
 
 def _reasons(document: dict) -> Iterator[terminal.Line]:

@@ -196,12 +196,19 @@ def test_a_person_is_told():
 
 def test_a_person_is_told_what_was_done():
     found = verdict(bundle(shop=False), bundle(), asked(502), asked(200), NAMED)
-    part = {"outcome": "remedied", "why": "", "remedies": ["start_backend"], "checkpoint": "x1", "verified": found, "rolled_back": None}
+    part = {"outcome": "remedied", "why": "", "remedies": ["start_backend"], "checkpoint": "x1", "left": [], "verified": found, "rolled_back": None}
     assert lines(verification_terminal.outcome("web1", part)) == [
-        "web1: remedied (start_backend)",
+        "web1: remedied and verified (start_backend)",
         "  route  *:80 shop.example /: 502 -> 200",
-        "  undo   checkpoint x1",
+        "  saved  checkpoint x1, /var/lib/webops_bad_gateway/x1",
     ]
     for outcome in verification_terminal.OUTCOMES:
-        told = lines(verification_terminal.outcome("w\x1b[1meb" * 50, {**part, "outcome": outcome, "why": "because\n\x1b[2J" * 100}))
+        told = lines(verification_terminal.outcome("w\x1b[1meb" * 50, {**part, "outcome": outcome, "why": "because\n\x1b[2J" * 100, "left": ["\x1b[2J"]}))
         assert not any("\x1b" in line for line in told)
+
+
+def test_a_rollback_that_is_not_sure_says_where_the_files_are():
+    part = {"outcome": "rollback_failed", "why": "it did not help", "remedies": [], "checkpoint": "x1", "left": ["/etc/a is not as it was"]}
+    assert verification_terminal.sentence_of(part) == (
+        "not remedied; ROLLBACK UNVERIFIED, because: it did not help; left: /etc/a is not as it was; what was saved is in /var/lib/webops_bad_gateway/x1"
+    )

@@ -303,7 +303,9 @@ def closing(make, *fixes, given=(), **more):
 
 def test_what_a_remedy_can_put_right_is_counted_and_the_command_named(make):
     risky = Fix("upstream_timeout", "risky", "Wait longer.", changes=({"read": "60s"},))
-    assert closing(make, REMEDY) == "1 cause can be put right by a remedy: 1 safe. To see what it would do:\n  ansible-playbook webops.bad_gateway.remediate --check --diff"
+    says, command = closing(make, REMEDY).split("\n")
+    assert says == "1 cause can be put right by a remedy: 1 safe. To see what it would do:"
+    assert command == "  ansible-playbook webops.bad_gateway.remediate --check --diff"
     assert "1 safe, 1 risky (add -e" in closing(make, REMEDY, risky)
     assert "-i hosts.yml -i 'my hosts'" in closing(make, REMEDY, given=("hosts.yml", "my hosts")).replace(" \\\n ", "")
 

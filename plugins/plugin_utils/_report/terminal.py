@@ -256,7 +256,8 @@ def _remediable(results: list[finding.HostResult], inventory: Sequence[str]) -> 
     if not causes:
         return
     risky = sum(item.fix.safety == RISKY for item in causes)
-    how = f"{len(causes) - risky} safe" if not risky else f"{len(causes) - risky} safe, {risky} risky (add -e bad_gateway_apply=risky)"
+    counts = ((len(causes) - risky, "safe"), (risky, "risky (add -e bad_gateway_apply=risky)"))
+    how = ", ".join(f"{count} {safety}" for count, safety in counts if count)
     words = ["ansible-playbook", "webops.bad_gateway.remediate", *(word for given in inventory for word in ("-i", shlex.quote(given))), "--check --diff"]
     yield PLAIN, ""
     yield from block(HEADING, "", f"{number(len(causes), 'cause')} can be put right by a remedy: {how}. To see what it would do:", "  ")

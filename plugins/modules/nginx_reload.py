@@ -96,7 +96,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-path:
+conf_path:
   description: The main configuration file.
   type: str
   returned: when such an nginx runs
@@ -186,7 +186,7 @@ def main():
 
 
 def _of(result):
-    return "The nginx of {0}: ".format(result["path"]) if "path" in result else ""
+    return "The nginx of {0}: ".format(result["conf_path"]) if "conf_path" in result else ""
 
 
 def _run(module, result):
@@ -204,7 +204,7 @@ def _run(module, result):
         return
     serving = sorted(worker.pid for worker, leaving in instance.live_workers() if not leaving)
     result.update(
-        path=nginx_reload.shown(instance.conf_path), master=instance.master.pid, workers={"before": serving, "after": serving}, seconds=0.0
+        conf_path=nginx_reload.shown(instance.conf_path), master=instance.master.pid, workers={"before": serving, "after": serving}, seconds=0.0
     )
     result["reasons"] = ["it was asked for"] if asked["force"] else nginx_reload.reasons(instance)
     if not result["reasons"]:

@@ -378,11 +378,11 @@ def test_the_one_that_is_meant(running):
         assert running.reload()["changed"]
         assert (running.answer(), other.answer()) == ("two", "one")
         other.write("two")
-        assert reload(master=other.process.pid)["path"] == other.path
+        assert reload(master=other.process.pid)["conf_path"] == other.path
         assert other.answer() == "two"
         assert reload()["changed"] is False
         other.write("three")
-        assert reload()["path"] == other.path
+        assert reload()["conf_path"] == other.path
         assert (running.answer(), other.answer()) == ("two", "three")
     finally:
         other.stop()

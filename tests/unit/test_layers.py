@@ -33,7 +33,7 @@ LAYERS = (
     ("_nginx",),
     ("_model",),
     ("_edit", "_finding", "_requests", "_targets"),
-    ("_following", "_keeping", "_pointing", "_raising", "_show"),
+    ("_failover", "_following", "_keeping", "_pointing", "_raising", "_show"),
     ("_rule",),
     ("_rules",),
     ("_judge",),

@@ -14,7 +14,7 @@ each place where such a directive stands.
 
 ## Fix
 Let it go on: "error timeout", which is the default, with more than one try; a request that changes something (POST)
-is not repeated then either, unless "non_idempotent" is set. Manual.
+is not repeated then either, unless "non_idempotent" is set. "max_fails=3" for "fail_timeout=10s". Risky.
 
 ## When it stays silent
 The group has one server; nothing is set, so that nginx goes on after "error timeout".
@@ -24,11 +24,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _failover
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_instance
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -40,7 +41,7 @@ def check(host: Host) -> Iterator[Finding]:
         if sum(len(peer.endpoints) for peer in peers) < 2:
             continue
         instance = host.instance_of(route)
-        for at, written, effect in _obstacles(route, peers):
+        for at, written, effect, changes in _obstacles(route, peers):
             if (route.instance, at, written) in told:
                 continue
             told.add((route.instance, at, written))
@@ -51,20 +52,25 @@ def check(host: Host) -> Iterator[Finding]:
                 PROVEN,
                 f"{written} is set for {group.name}, which has {len(peers)} servers: {effect}.",
                 [Evidence(str(at), written), Evidence(str(group.at), f"upstream {group.name} with {', '.join(peer.written for peer in peers[:4])}")],
-                Fix(remedy=None, safety=MANUAL, summary=f"Remove {written} at {at}, or say why one failure is to reach the client."),
+                Fix(
+                    remedy="upstream_group" if changes else None,
+                    safety=RISKY if changes else MANUAL,
+                    summary=f"Remove {written} at {at}, or say why one failure is to reach the client.",
+                    changes=changes,
+                ),
                 at=at,
             )
 
 
-def _obstacles(route: routes.Route, peers: list[routes.Peer]) -> Iterator[tuple[Place, str, str]]:
+def _obstacles(route: routes.Route, peers: list[routes.Peer]) -> Iterator[tuple[Place, str, str, tuple[dict, ...]]]:
     given_up = "when one fails, the client gets the error although another may answer"
     policy, tries = route.value("next_upstream"), route.value("next_upstream_tries")
     if policy and policy.at and "off" in policy.args:
-        yield policy.at, str(policy), given_up
+        yield policy.at, str(policy), given_up, _failover.goes_on(route, "next_upstream", len(peers))
     elif tries and tries.at and tries.args == ("1",):
-        yield tries.at, str(tries), given_up
+        yield tries.at, str(tries), given_up, _failover.goes_on(route, "next_upstream_tries", len(peers))
     if all(peer.max_fails == 0 for peer in peers):
-        yield peers[0].at, "max_fails=0", "a dead one is never left out, and each request may try it first"
+        yield peers[0].at, "max_fails=0", "a dead one is never left out, and each request may try it first", _failover.steadier(route.upstream)
 
 
 RULE = Rule(

@@ -18,8 +18,8 @@ record is older, and not older than an hour, the servers are in use again: a ris
 server is marked "down" the configuration alone proves it.
 
 ## Fix
-Reload, which forgets what failed; for good, raise "max_fails", lower "fail_timeout", or raise "max_conns". Risky: more
-requests then wait on a server that is really dead. nginx before 1.19.6 says "no live upstreams" wrongly in groups with a
+Reload, which forgets what failed; for good, raise "max_fails" (to 3), lower "fail_timeout" (to 10 s), or raise "max_conns" (by hand). Risky:
+more requests then wait on a server that is really dead. nginx before 1.19.6 says "no live upstreams" wrongly in groups with a
 server marked "down": upgrade, or remove that server.
 
 ## When it stays silent
@@ -32,10 +32,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _failover
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access_log, ejection
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, of_route, route_of
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, of_route, route_of
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group, show_probe, times
 
 
@@ -55,6 +56,12 @@ def check(host: Host) -> Iterator[Finding]:
             says = f"nginx uses no server of {name} for now ({found.why}), though {_answering(found)}."
         else:
             says = f"nginx had put aside every server of {name} ({found.why}), last at {clock(found.group['last'])}; {_answering(found)} now."
+        group = route.upstream if not found.limited and not found.counted_wrongly else None
+        changes = _failover.steadier(group) if group else ()
+        summary = found.remedy
+        if changes:
+            bounds = f"max_fails={_failover.MAX_FAILS} fail_timeout={_failover.FAIL_TIMEOUT}"
+            summary = f"Let each server of {name} at {found.at} fail more than once before it is put aside ({bounds}); loading that forgets what failed."
         for leg in found.legs:
             yield of_route(
                 RULE.id,
@@ -63,7 +70,7 @@ def check(host: Host) -> Iterator[Finding]:
                 PROVEN if proven else LIKELY,
                 says,
                 evidence,
-                Fix(remedy=None, safety=RISKY, summary=found.remedy),
+                Fix(remedy="upstream_group" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes),
                 found.instance.reload_command,
                 () if proven else ("backend-not-running",),
                 at=found.at,
@@ -77,7 +84,7 @@ def check(host: Host) -> Iterator[Finding]:
             PROVEN,
             f'Every server of {route.group} is marked "down", so nginx sends no request to any.',
             [Evidence(str(peer.at), f"server {peer.written} down") for peer in route.peers[:4]],
-            Fix(remedy=None, safety=RISKY, summary=f'Remove "down" from a server of {route.group} that works.'),
+            Fix(remedy=None, safety=MANUAL, summary=f'Remove "down" from a server of {route.group} that works.'),
             "nginx -T",
             at=at,
         )

@@ -613,3 +613,55 @@ class TestToldToRoles:
         assert [(line["name"], line["args"]) for line in change["also"][0]["directives"]] == [
             ("server", [f"{NAME}:3000", "weight=2", "resolve"]), ("zone", ["shop", "64k"])
         ]
+
+    def group_told(self, servers: str, *lines: str, rule="no-failover-policy", stream=False) -> list[dict]:
+        group = f"upstream shop {{ {servers} }}"
+        if stream:
+            world = World().file(MAIN, f"stream {{ {group}\nserver {{ listen 5432; proxy_pass shop; {' '.join(lines)} }} }}")
+        else:
+            world = World().site(*lines, "location / { proxy_pass http://shop; }", outside=[group])
+        return [change for _remedy, _safety, changes in self.told(world, rule) for change in changes]
+
+    TWO = "server 127.0.0.1:3000; server 127.0.0.1:3001;"
+
+    @pytest.mark.parametrize(
+        ("line", "change"),
+        [
+            ("proxy_next_upstream off;", {"next_upstream": ["error", "timeout"], "replaces": {"next_upstream": ["off"]}}),
+            ("proxy_next_upstream_tries 1;", {"tries": 2, "replaces": {"tries": ["1"]}}),
+        ],
+    )
+    def test_what_keeps_nginx_from_the_next_server_is_changed_where_it_stands(self, line, change):
+        context = {"file": self.SITE, "line": 2, "expects": "server"}
+        assert self.group_told(self.TWO, line) == [{"context": context, "module": "proxy", **change}]
+
+    def test_no_request_that_changes_something_is_repeated(self):
+        assert "non_idempotent" not in str(self.group_told(self.TWO, "proxy_next_upstream off;"))
+
+    def test_a_stream_goes_on_or_not(self):
+        (change,) = self.group_told(self.TWO, "proxy_next_upstream off;", stream=True)
+        assert change["next_upstream"] == ["on"]
+
+    def test_servers_that_are_never_left_out_are_after_some_failures(self):
+        (change,) = self.group_told("server 127.0.0.1:3000 max_fails=0 weight=2; server 127.0.0.1:3001 max_fails=0 fail_timeout=60s;")
+        assert change["context"] == {"file": self.SITE, "line": 1, "expects": "upstream shop"}
+        assert [(server["args"], server["replaces"]) for server in change["servers"]] == [
+            (["127.0.0.1:3000", "weight=2", "max_fails=3"], ["127.0.0.1:3000", "max_fails=0", "weight=2"]),
+            (["127.0.0.1:3001", "max_fails=3", "fail_timeout=10s"], ["127.0.0.1:3001", "max_fails=0", "fail_timeout=60s"]),
+        ]
+
+    def test_a_group_that_was_put_aside_bears_more(self):
+        group = "upstream shop { server 127.0.0.1:3000 fail_timeout=60s; server 127.0.0.1:3001 max_fails=5; server 127.0.0.1:3002 down; }"
+        world = World().passes("http://shop", outside=[group]).service("a.service", "127.0.0.1:3000").service("b.service", "127.0.0.1:3001")
+        world.logged("shop", "no-live-upstreams", last=NOW - 5).visited(last=NOW - 5)
+        ((remedy, safety, (change,)), *_more) = self.told(world, "no-live-upstreams")
+        assert (remedy, safety, [server["args"] for server in change["servers"]]) == (
+            "upstream_group", "risky", [["127.0.0.1:3000", "max_fails=3", "fail_timeout=10s"]]
+        )
+
+    @pytest.mark.parametrize("options", ["max_conns=2", "max_fails=3 fail_timeout=10s"])
+    def test_a_group_that_bears_enough_is_left_to_a_person(self, options):
+        group = f"upstream shop {{ server 127.0.0.1:3000 {options}; server 127.0.0.1:3001 {options}; }}"
+        world = World().passes("http://shop", outside=[group]).service("a.service", "127.0.0.1:3000").service("b.service", "127.0.0.1:3001")
+        world.logged("shop", "no-live-upstreams", last=NOW - 5).visited(last=NOW - 5)
+        assert {(remedy, safety) for remedy, safety, _changes in self.told(world, "no-live-upstreams")} == {(None, "manual")}

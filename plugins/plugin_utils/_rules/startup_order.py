@@ -27,10 +27,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, Evidence, Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, settings, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_instance, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_role, on_instance, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_probe
 
 
@@ -59,11 +59,11 @@ def _nginx(host: Host, instance: Instance, early: boot.NginxTooEarly) -> Finding
             *([Evidence("names", f"{early.name} is {', '.join(addresses[:3])} now")] if addresses else []),
             Evidence("process table", f"no master process runs for {instance.id}"),
         ],
-        Fix(
-            remedy="unit_order",
-            safety=RISKY,
-            summary=f"Start it; then order {unit} after what answers names (After=network-online.target nss-lookup.target, Wants= the same), "
-            "or add Restart=on-failure to it.",
+        by_role(
+            "unit_order",
+            f"Start it; then order {unit} after what answers names (After=network-online.target nss-lookup.target, Wants= the same), "
+            "and add Restart=on-failure to it.",
+            _order_of_nginx(host, instance),
         ),
         f"systemctl start {shlex.quote(unit)}" if instance.unit else f"nginx -c {shlex.quote(instance.raw['conf_path'])}",
     )
@@ -88,9 +88,30 @@ def _backend(host: Host, found: boot.BackendTooEarly) -> Finding:
             Evidence("listening sockets", f"{found.needs.label}, started {clock(found.began)}"),
             *show_probe(found.leg),
         ],
-        Fix(remedy="unit_order", safety=RISKY, summary=f"Start it: {found.owner.start}; then {order}."),
+        by_role("unit_order", f"Start it: {found.owner.start}; then {order}.", _order_of_backend(host, found)),
         found.owner.start,
     )
+
+
+def _order_of_nginx(host: Host, instance: Instance) -> settings.Change:
+    name = instance.unit.get("name") or ""
+    if not starting.UNIT.fullmatch(name) or instance.unit.get("enabled") in ("masked", "masked-runtime"):
+        return settings.Change(None, "no unit is known that starts it")
+    return settings.Change({"unit": name, "after": ["network-online.target", "nss-lookup.target"], "restart": True})
+
+
+def _order_of_backend(host: Host, found: boot.BackendTooEarly) -> settings.Change:
+    """A unit that is ordered already lost the race all the same: what it needs was started before it, and not ready."""
+    way = starting.start_of(host, found.owner, found.leg.endpoint)
+    if not way.item or way.item["manager"] != "systemd" or way.item["name"] != found.owner.unit or not found.unit:
+        return settings.Change(None, way.why_not or "only units can be ordered")
+    needed = found.needed_unit
+    circular = found.owner.unit in (starting.unit_named(host, needed).get("after") or ())
+    after = [needed] if starting.UNIT.fullmatch(needed) and not found.ordered and not circular else []
+    again = found.unit.get("restart") == "no"
+    if not after and not again:
+        return settings.Change(None, "it is ordered after what it needs and started again already")
+    return settings.Change({"unit": found.owner.unit, "after": after, "restart": again, **starting.waited_for(found.leg.endpoint)})
 
 
 RULE = Rule(

@@ -447,6 +447,45 @@ def test_a_backend_that_somebody_stopped_lost_no_race():
     assert [name for name, _certainty in causes(early(asked_to_stop=True).judge())] == ["backend-not-running"]
 
 
+def order_of(world: World) -> dict:
+    fix = only(world.judge()).fix
+    assert (fix.remedy, fix.safety) == ("unit_order", "risky")
+    (item,) = fix.changes
+    return item
+
+
+def test_a_backend_is_ordered_after_what_it_needs_and_started_again():
+    assert order_of(early()) == {"unit": "shop.service", "after": ["postgresql.service"], "restart": True, "endpoint": NODE}
+
+
+def test_a_backend_that_is_started_again_already_is_ordered_alone():
+    assert order_of(early(restart="on-failure"))["restart"] is False
+
+
+def test_a_backend_that_is_ordered_already_is_started_again():
+    assert order_of(early(after=["postgresql.service"]))["after"] == []
+
+
+def test_two_units_are_not_ordered_after_each_other():
+    world = early()
+    world.units[1]["after"] = ["shop.service"]
+    assert order_of(world)["after"] == []
+
+
+@pytest.mark.parametrize("more", [{"after": ["postgresql.service"], "restart": "always"}, {"enabled": "masked"}])
+def test_a_backend_whose_order_cannot_be_mended_is_left_to_a_person(more):
+    fix = only(early(**more).judge()).fix
+    assert (fix.remedy, fix.safety, fix.changes) == (None, "manual", ())
+
+
+def test_a_supervisor_program_cannot_be_ordered():
+    world = World().passes(f"http://{NODE}").program("shop", "FATAL", NODE).service("postgresql.service", "127.0.0.1:5432", comm="postgres", started=T + 20)
+    world.programs[0]["log"] = [WORDS]
+    world.ended("shop", "exit", kind="program", by="supervisor", code=1, at=(T,))
+    finding = only(world.judge())
+    assert (finding.id, finding.fix.remedy, finding.fix.changes) == ("startup-order", None, ())
+
+
 def nginx_early(text: str = 'host not found in upstream "orders.internal" in /etc/nginx/sites-enabled/shop:3') -> World:
     return World().passes(f"http://{NODE}").service("shop.service", NODE).refused_reload(text, pids=(88,), last=NOW - 3500).stopped(active="failed")
 
@@ -458,6 +497,7 @@ def test_an_nginx_whose_test_before_the_start_told_the_journal_alone():
     finding = only(world.judge())
     assert (finding.id, finding.certainty, finding.evidence[0].from_) == ("startup-order", "proven", "journal of nginx.service")
     assert "orders.internal could not" in finding.says
+    assert finding.fix.changes == ({"unit": "nginx.service", "after": ["network-online.target", "nss-lookup.target"], "restart": True},)
 
 
 def test_an_nginx_whose_files_were_changed_since():

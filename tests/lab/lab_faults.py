@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,30 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Remedy:
+    """How a remediation puts a fault right.
+
+    apply     what is allowed of it: "safe" or "risky"; allow: ids that are allowed besides
+    settings  further variables of the host, by their names
+    requests  what the client must get afterwards
+    changed   patterns of paths that may be others then (as of fnmatch); nothing else may
+    diff      words that `--check --diff` must show, where it is run too; () where it is not
+    """
+
+    apply: str
+    allow: tuple[str, ...]
+    settings: dict[str, Any]
+    requests: tuple[Request, ...]
+    changed: tuple[str, ...]
+    diff: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Fault:
-    """One way to break a host, and its healthy look-alike. `traffic`: visitors of the host's own go on while it is diagnosed."""
+    """One way to break a host, and its healthy look-alike.
+
+    `traffic`: visitors of the host's own go on while it is diagnosed. `remedy` is None where no remediation puts it right.
+    """
 
     id: str
     description: str
@@ -94,6 +116,7 @@ class Fault:
     states: dict[str, State]
     expect: Expectation
     traffic: bool
+    remedy: Remedy | None
 
 
 def check_keys(where: str, given: Any, known: set[str], needed: set[str]) -> dict[str, Any]:
@@ -123,12 +146,23 @@ def read_steps(where: str, data: dict[str, Any]) -> Steps:
 def read_state(where: str, given: Any) -> State:
     """Read `fault` or `healthy`."""
     data = check_keys(where, given, {"description", "files", "commands", "requests"}, {"description", "requests"})
-    requests = []
-    for each in data["requests"]:
-        known = {each.name for each in fields(Request)}
-        one = check_keys(f"{where}: request", each, known, {"host", "status"})
-        requests.append(Request(**{"path": "/", **one}))
-    return State(data["description"], read_steps(where, data), tuple(requests))
+    return State(data["description"], read_steps(where, data), read_requests(where, data["requests"]))
+
+
+def read_requests(where: str, given: Any) -> tuple[Request, ...]:
+    """Read `requests`."""
+    known = {each.name for each in fields(Request)}
+    return tuple(Request(**{"path": "/", **check_keys(f"{where}: request", each, known, {"host", "status"})}) for each in given)
+
+
+def read_remedy(where: str, given: Any, broken: State) -> Remedy:
+    """Read `remedy`; its requests are by default those of the fault, answered with 200."""
+    data = check_keys(where, given, {"apply", "allow", "settings", "requests", "changed", "diff"}, set())
+    if data.get("apply", "safe") not in ("safe", "risky"):
+        raise LabError(f"{where}: apply is {data['apply']!r}; it is safe or risky")
+    asked = read_requests(where, data["requests"]) if "requests" in data else tuple(replace(each, status=200, also=()) for each in broken.requests)
+    lists = {key: tuple(data.get(key, ())) for key in ("allow", "changed", "diff")}
+    return Remedy(data.get("apply", "safe"), settings=dict(data.get("settings", {})), requests=asked, **lists)
 
 
 def find_line(where: str, files: tuple[File, ...], path: str, text: str) -> int:
@@ -148,7 +182,7 @@ def read(path: Path) -> Fault:
     except (OSError, yaml.YAMLError) as problem:
         raise LabError(f"{name} cannot be read: {problem}") from problem
     needed = {"description", "expect", *STATES}
-    data = check_keys(name, data, needed | {"setup", "traffic"}, needed)
+    data = check_keys(name, data, needed | {"setup", "traffic", "remedy"}, needed)
     setup = read_steps(name, check_keys(f"{name}: setup", data.get("setup", {}), {"files", "commands"}, set()))
     states = {state: read_state(f"{name}: {state}", data[state]) for state in STATES}
     expect = check_keys(f"{name}: expect", data["expect"], {"cause", "kind", "certainty", "endpoint", "file", "text", "evidence", "beside"}, {"cause"})
@@ -162,7 +196,8 @@ def read(path: Path) -> Fault:
     certainties = tuple(certainty) if isinstance(certainty, list) else (certainty,)
     shown = tuple(expect.get("evidence", ()))
     expectation = Expectation(kind, tuple(causes), certainties, expect.get("endpoint", ""), file, line, shown, tuple(expect.get("beside", ())))
-    return Fault(name, data["description"], setup, states, expectation, bool(data.get("traffic")))
+    remedy = read_remedy(f"{name}: remedy", data["remedy"], states["fault"]) if "remedy" in data else None
+    return Fault(name, data["description"], setup, states, expectation, bool(data.get("traffic")), remedy)
 
 
 def load() -> dict[str, Fault]:

@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lab_engine
 import lab_image
@@ -218,8 +219,8 @@ def bring_into(host: Host, fault: Fault, state: str) -> None:
         raise LabError(f"{fault.id} ({state}): " + "; ".join(wrong))
 
 
-def inventory(hosts: list[Host]) -> str:
-    """Return an Ansible inventory (YAML, which JSON is) of hosts, with what SSH needs to reach them."""
+def inventory(hosts: list[Host], variables: dict[str, dict[str, Any]] | None = None) -> str:
+    """Return an Ansible inventory (YAML, which JSON is) of hosts, with what SSH needs to reach them, and variables by the names of hosts."""
     reach = {
         "ansible_host": "127.0.0.1",
         "ansible_user": "root",
@@ -228,11 +229,11 @@ def inventory(hosts: list[Host]) -> str:
         # The hosts and their keys live for minutes: nothing of them belongs in known_hosts.
         "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
     }
-    members = {host.name: {"ansible_port": host.ssh_port} for host in hosts}
+    members = {host.name: {"ansible_port": host.ssh_port, **(variables or {}).get(host.name, {})} for host in hosts}
     return json.dumps({"all": {"hosts": members, "vars": reach}}, indent=2) + "\n"
 
 
-def write_inventory(path: Path, hosts: list[Host]) -> None:
+def write_inventory(path: Path, hosts: list[Host], variables: dict[str, dict[str, Any]] | None = None) -> None:
     """Write the inventory of hosts."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(inventory(hosts), encoding="utf-8")
+    path.write_text(inventory(hosts, variables), encoding="utf-8")

@@ -5,6 +5,9 @@
 
 Every fault must be named first, and its healthy look-alike must give no cause; neither host may be changed by the
 diagnosis. Hosts are started in batches of BATCH, diagnosed in one run over SSH, and removed.
+
+A fault that a remediation puts right is put right on the same host, which the requests must prove; doing it again must change nothing, and
+undoing it must bring back what was there. The healthy look-alike, on which everything is allowed, must not be touched.
 LAB_KEEP=1 in the environment leaves the hosts of a batch where a test can be repeated by hand.
 """
 
@@ -13,15 +16,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lab_faults
 import lab_hosts
+import lab_remedies
 import pytest
-from lab_base import LabError, attempt, collections_path, run
+from lab_base import LabError, attempt, run
 
 BATCH = 6
 DIAGNOSE_SECONDS = 300
@@ -49,19 +54,20 @@ class Outcome:
 
     report: dict
     changed: list[str]
+    remedied: lab_remedies.Remedied | LabError | None = None
 
 
-CASES = [Case(fault, state) for fault in lab_faults.load().values() for state in lab_faults.STATES]
+# Those with a remedy first: a batch is put right as a whole.
+FAULTS = sorted(lab_faults.load().values(), key=lambda fault: fault.remedy is None)
+CASES = [Case(fault, state) for fault in FAULTS for state in lab_faults.STATES]
+REMEDIABLE = [case for case in CASES if case.fault.remedy]
 
 
 def diagnose(folder: Path, hosts: list[lab_hosts.Host]) -> dict:
     """Run the collection's playbook on the hosts and return the hosts of report.json."""
     inventory = folder / "inventory.yml"
     lab_hosts.write_inventory(inventory, hosts)
-    playbook = Path(sys.executable).parent / "ansible-playbook"
-    command = [str(playbook), "webops.bad_gateway.diagnose", "-i", str(inventory), f"--forks={BATCH}", "-e", f"bad_gateway_report_dir={folder}"]
-    settings = {"ANSIBLE_COLLECTIONS_PATH": collections_path(), "ANSIBLE_PIPELINING": "1", "ANSIBLE_NOCOLOR": "1"}
-    code, output = attempt(command, timeout=DIAGNOSE_SECONDS, env=settings)
+    code, output = attempt(lab_remedies.command("diagnose", inventory, folder, {}), timeout=DIAGNOSE_SECONDS, env=lab_remedies.environment())
     (folder / "output.txt").write_text(output, encoding="utf-8")
     try:
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -78,9 +84,11 @@ def watched(host: lab_hosts.Host) -> set[str]:
 class Lab:
     """Runs the chosen cases batch by batch, each batch when the first of its cases is asked for."""
 
-    def __init__(self, cases: list[Case], folder: Path) -> None:
+    def __init__(self, cases: list[Case], remediable: set[str], folder: Path, tell: Callable[[str], None]) -> None:
         self.batches = [cases[first : first + BATCH] for first in range(0, len(cases), BATCH)]
+        self.remediable = remediable
         self.folder = folder
+        self.tell = tell
         self.outcomes: dict[str, Outcome | LabError] = {}
 
     def outcome(self, case: Case) -> Outcome:
@@ -101,16 +109,21 @@ class Lab:
         """Start a batch's hosts, bring each into its state, diagnose them together and remove them."""
         # Names that say nothing: the diagnosis may see them.
         names = [f"host{number * BATCH + place:02d}" for place in range(len(batch))]
+        clock = Clock()
         try:
-            self.judge_batch(number, dict(zip(lab_hosts.start(names), batch)))
+            cases = dict(zip(lab_hosts.start(names), batch))
+            clock.lap("booted")
+            self.judge_batch(number, cases, clock)
         finally:
+            self.tell(f"batch {number + 1} of {len(self.batches)}, {len(batch)} hosts: {clock}")
             if os.environ.get("LAB_KEEP") != "1":
                 lab_hosts.remove(names)
 
-    def judge_batch(self, number: int, cases: dict[lab_hosts.Host, Case]) -> None:
-        """Bring hosts into their states and keep what the diagnosis says about each."""
+    def judge_batch(self, number: int, cases: dict[lab_hosts.Host, Case], clock: Clock) -> None:
+        """Bring hosts into their states and keep what the diagnosis says about each, and what a remediation does to it."""
         with ThreadPoolExecutor(lab_hosts.AT_ONCE) as pool:
             ready = [host for host in pool.map(lambda item: self.bring(*item), cases.items()) if host]
+        clock.lap("broken")
         if not ready:
             return
         before = {host: watched(host) for host in ready}
@@ -120,6 +133,20 @@ class Lab:
         for host in ready:
             changed = sorted(line for line in before[host] ^ watched(host) if not (cases[host].fault.traffic and line.startswith(LOGS)))
             self.outcomes[str(cases[host])] = Outcome(reports.get(host.name, {}), changed)
+        clock.lap("diagnosed")
+        self.put_right(folder, {host: cases[host] for host in ready if str(cases[host]) in self.remediable})
+        clock.lap("put right and back")
+
+    def put_right(self, folder: Path, cases: dict[lab_hosts.Host, Case]) -> None:
+        """Put the hosts of some cases right, and back."""
+        if not cases:
+            return
+        try:
+            found = lab_remedies.cycle(folder, {host: (case.fault, case.state) for host, case in cases.items()})
+        except LabError as problem:
+            found = dict.fromkeys((host.name for host in cases), problem)
+        for host, case in cases.items():
+            self.outcomes[str(case)] = replace(self.outcomes[str(case)], remedied=found[host.name])
 
     def bring(self, host: lab_hosts.Host, case: Case) -> lab_hosts.Host | None:
         """Bring a host into its state; None, and the reason kept, when that fails: the others go on."""
@@ -131,11 +158,39 @@ class Lab:
         return host
 
 
+class Clock:
+    """The seconds of each part of a batch."""
+
+    def __init__(self) -> None:
+        self.laps: list[str] = []
+        self.began = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        """End a part."""
+        self.laps.append(f"{name} in {time.monotonic() - self.began:.0f} s")
+        self.began = time.monotonic()
+
+    def __str__(self) -> str:
+        return ", ".join(self.laps)
+
+
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """The lab with the cases that this run chose."""
-    chosen = [item.callspec.params["case"] for item in request.session.items if "case" in getattr(getattr(item, "callspec", None), "params", {})]
-    return Lab(chosen, tmp_path_factory.mktemp("lab"))
+    chosen = [item for item in request.session.items if "case" in getattr(getattr(item, "callspec", None), "params", {})]
+    names = {str(item.callspec.params["case"]) for item in chosen}
+    remediable = {str(item.callspec.params["case"]) for item in chosen if item.function is not test_diagnosis}
+    reporter = request.config.pluginmanager.getplugin("terminalreporter")
+    return Lab([case for case in CASES if str(case) in names], remediable, tmp_path_factory.mktemp("lab"), lambda text: reporter.write_line(f"lab: {text}"))
+
+
+def remedied(case: Case, lab: Lab) -> lab_remedies.Remedied:
+    """Return what a remediation did to the host of a case."""
+    found = lab.outcome(case).remedied
+    if isinstance(found, LabError):
+        raise found
+    assert found is not None
+    return found
 
 
 def first(report: dict, kind: str, ids: tuple[str, ...] = ()) -> dict | None:
@@ -169,3 +224,25 @@ def test_diagnosis(case: Case, lab: Lab) -> None:
     shown = "\n".join(f"{item['from']}: {item['shows']}" for item in found["evidence"])
     for words in expect.evidence:
         assert words in shown, found
+
+
+@pytest.mark.parametrize("case", [case for case in REMEDIABLE if case.state == "fault"], ids=str)
+def test_remedy(case: Case, lab: Lab) -> None:
+    """A remediation puts the host right by what it may change, changes nothing when it is run again, and can be undone to the last byte."""
+    found, remedy = remedied(case, lab), case.fault.remedy
+    if remedy.diff:
+        assert found.checked == [], "--check changed something"
+        assert [words for words in remedy.diff if words not in found.diff] == [], found.diff
+    assert found.changed[0] > 0, found.output
+    assert found.wrong[0] == [], found.output
+    assert lab_remedies.unexpected(found.touched, remedy.changed) == [], found.output
+    assert (found.changed[1], found.again) == (0, []), found.output
+    assert found.wrong[1] == [], found.output
+    assert found.left == [], found.output
+
+
+@pytest.mark.parametrize("case", [case for case in REMEDIABLE if case.state == "healthy"], ids=str)
+def test_a_healthy_host_is_not_touched(case: Case, lab: Lab) -> None:
+    """Whatever is allowed, there is nothing to do on the look-alike."""
+    found = remedied(case, lab)
+    assert (found.changed, found.touched) == ([0], []), found.output

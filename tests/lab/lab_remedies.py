@@ -25,9 +25,9 @@ SETTLE_SECONDS = 10
 # of the host write by themselves is left out: logs, pids, what Ansible left.
 TAKEN = r"""
 skip='/\.ansible(/|$)|/\.pm2/(logs|pids|[^/]*\.(log|pid|sock))|\.(log|pid|pyc)$|__pycache__|/tmp\.|^/etc/(mtab|resolv\.conf|ld\.so\.cache|\.pwd\.lock)$'
-for place in /etc /srv /opt /usr/local /var/www /home /root; do find $place -xdev \( -type d -printf 'd %m %U:%G %p\n' -o -type l -printf 'l %l %U:%G %p\n' \); done |
-    grep -Ev "$skip"
-find /etc /srv /opt /usr/local /var/www /home /root -xdev -type f -printf '%m %U:%G %p\n' | grep -Ev "$skip" | while read -r mode owner path; do
+places='/etc /srv /opt /usr/local /var/www /home /root'
+find $places -xdev \( -type d -printf 'd %m %U:%G %p\n' -o -type l -printf 'l %l %U:%G %p\n' \) | grep -Ev "$skip"
+find $places -xdev -type f -printf '%m %U:%G %p\n' | grep -Ev "$skip" | while read -r mode owner path; do
     printf 'f %s %s %s %s\n' "$mode" "$owner" "$(sha256sum < "$path" | cut -c1-16)" "$path"
 done
 find /var/lib/nginx /var/log/nginx /var/cache/nginx -type d -printf 'd %m %U:%G %p\n' 2>/dev/null
@@ -171,7 +171,8 @@ def noted(results: dict[str, Remedied], played: Played, folder: Path, name: str)
 
 def said_of(output: str, host: str) -> str:
     """Return the lines of a run that are about a host, or its failures."""
-    return "\n".join(line for line in output.splitlines() if re.search(rf"\b{re.escape(host)}\b", line) and not line.startswith(("ok:", "skipping:", "included:")))
+    about = [line for line in output.splitlines() if re.search(rf"\b{re.escape(host)}\b", line)]
+    return "\n".join(line for line in about if not line.startswith(("ok:", "skipping:", "included:")))
 
 
 def unexpected(touched: list[str], patterns: tuple[str, ...]) -> list[str]:

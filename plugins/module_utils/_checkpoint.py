@@ -30,6 +30,8 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _safe_fi
 ROOT = "/var/lib/webops_bad_gateway"
 KEPT = 50
 CONFIRM_SECONDS = 600
+# For one that a module opens and confirms by itself.
+OWN_SECONDS = 120
 LOCK_SECONDS = 30.0
 
 ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{4}")
@@ -184,7 +186,7 @@ class Checkpoint:
         found = restore.process(pid)
         if found is None:
             raise CheckpointError("there is no process {0}".format(pid))
-        self.add("reload", pid=found["pid"], started=found["started"], exe=found["exe"], title=found["title"])
+        self.add("reload", **{key: found[key] for key in ("pid", "started", "exe", "title", "container")})
 
     # Ending
 
@@ -413,7 +415,7 @@ def attach(name, reason, root=ROOT):
             point.require_open()
             yield point
             return
-        point, recovered = open_new(reason, root=root)
+        point, recovered = open_new(reason, OWN_SECONDS, root)
         if recovered:
             point.notes.append("checkpoint {0} had been left open, and was rolled back first".format(recovered["id"]))
         try:

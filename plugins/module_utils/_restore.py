@@ -16,7 +16,7 @@ A checkpoint is a folder: journal (JSON lines, each flushed to the disk before t
     write      path, temp, after (STATE)
     unit       name, active, enabled;  member: user, group, was;  program: manager, name, user, home, command, state
     after      unit, action: what to do when the files are back
-    reload     pid, started (ticks since boot), exe, title: an nginx master is told to read its configuration
+    reload     pid, started (ticks since boot), exe, title, container: an nginx master is told to read its configuration
     confirmed  at, after: {path: STATE}, empty when the changes were yet to come
     undoing    at, forced; then restoring: path, temp;  changing: what;  done: step
     undone     at, restored, conflicts, unverified
@@ -33,6 +33,7 @@ import grp
 import json
 import os
 import pwd
+import re
 import signal
 import stat
 import subprocess
@@ -51,6 +52,7 @@ UP_PROGRAMS = ("RUNNING", "STARTING", "BACKOFF", "online", "launching")
 
 _UNIT_FOLDERS = ("/etc/systemd/system/", "/run/systemd/system/", "/usr/local/lib/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
+_CONTAINER = re.compile(br"[0-9a-f]{64}")
 _COMMAND_SECONDS = 120
 # How long a role that is used alone may take from saving to its last change.
 _CHANGING_SECONDS = 3600
@@ -279,20 +281,25 @@ def _pm2_runs(home):
 
 
 def process(pid):
-    """Return {"pid", "parent", "started" (ticks since boot), "exe", "title"} of a process, or None."""
+    """Return {"pid", "parent", "started" (ticks since boot), "exe", "title", "container" (its id or "")} of a process, or None."""
     folder = "/proc/{0}/".format(pid)
     try:
         with open(folder + "stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
         with open(folder + "cmdline", "rb") as file:
             title = file.read(4096).rstrip(b"\0").decode("utf-8", "backslashreplace")
+        with open(folder + "cgroup", "rb") as file:
+            container = _CONTAINER.search(file.read(65536))
         exe = os.readlink(folder + "exe")
     except OSError:
         return None
     if fields[0] == b"Z":
         return None
     exe = exe[: -len(" (deleted)")] if exe.endswith(" (deleted)") else exe
-    return {"pid": int(pid), "parent": int(fields[1]), "started": int(fields[19]), "exe": exe, "title": title}
+    return {
+        "pid": int(pid), "parent": int(fields[1]), "started": int(fields[19]), "exe": exe, "title": title,
+        "container": container.group().decode("ascii") if container else "",
+    }
 
 
 def _processes():
@@ -344,7 +351,7 @@ class Undoing:
             self.attempt(record["name"], self.program, record)
         self.do_after()
         if self.touched:
-            for record in _oldest(self.book.all("reload"), "exe", "title"):
+            for record in _oldest(self.book.all("reload"), "exe", "title", "container"):
                 self.attempt("nginx", self.nginx, record)
         for item in items:
             if item.path not in self.left:
@@ -385,6 +392,9 @@ class Undoing:
             now, _held = files.look(place)
             different = files.differences(now, item.before)
             if not different:
+                return
+            if place.path != item.path:
+                self.leave(item, "its folder is a link to another one now")
                 return
             if not self.force and not item.ours(now):
                 self.leave(item, "somebody else has changed it since ({0})".format(", ".join(different)))
@@ -553,7 +563,7 @@ def _masters(record):
     known = process(record["pid"])
     if known and known["started"] == record["started"]:
         return [known]
-    return [found for found in _processes() if found["title"] == record["title"] and found["exe"] == record["exe"]]
+    return [found for found in _processes() if all(found[key] == record[key] for key in ("title", "exe", "container"))]
 
 
 def _oldest(records, *keys):
@@ -617,7 +627,11 @@ def main(arguments):
         _detach()
         _wait(folder, float(arguments[arguments.index("--after") + 1]))
     lock = Lock(os.path.dirname(folder), _LOCK_SECONDS)
-    lock.take()
+    try:
+        lock.take()
+    except Locked as error:
+        sys.stderr.write("{0}\n".format(error))
+        return 1
     with lock:
         book = read(folder)
         if book.opened is None or book.state == ROLLED_BACK or "--unless-confirmed" in arguments and book.state != OPEN:

@@ -341,7 +341,7 @@ def test_the_timer_of_systemd_is_set_and_stopped(root, tree, monkeypatch, tmp_pa
     with _checkpoint.attach(None, "test", root) as point:
         point.write_file(f"{tree}/nginx.conf", b"new")
     unit = f"webops-bad-gateway-{point.id}"
-    assert calls[0][:3] == ["systemd-run", "--quiet", f"--unit={unit}"] and "--on-active=600s" in calls[0]
+    assert calls[0][:3] == ["systemd-run", "--quiet", f"--unit={unit}"] and "--on-active=120s" in calls[0]
     assert calls[0][-3:] == [f"{point.folder}/restore.pyz", point.folder, "--unless-confirmed"]
     assert calls[1] == ["systemctl", "stop", "--", f"{unit}.timer"]
 

@@ -108,6 +108,16 @@ def test_a_new_folder_that_holds_files_of_others_is_left(folder, point):
     assert os.listdir(folder / "x.d") == ["theirs.conf"]
 
 
+def test_a_folder_that_leads_elsewhere_now_is_not_followed(folder, point, tmp_path):
+    point.write_file(f"{folder}/a.conf", b"ours")
+    folder.rename(tmp_path / "moved")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.conf").write_bytes(b"ours")
+    folder.symlink_to(tmp_path / "other")
+    assert told(point.roll_back())["conflicts"] == [f"{folder}/a.conf: its folder is a link to another one now"]
+    assert (tmp_path / "other" / "a.conf").read_bytes() == b"ours"
+
+
 def test_saved_bytes_that_are_damaged_are_never_written(folder, point):
     point.write_file(f"{folder}/a.conf", b"ours")
     (blob,) = os.listdir(f"{point.folder}/saved")

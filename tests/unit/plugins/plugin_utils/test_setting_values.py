@@ -56,3 +56,14 @@ def test_a_report_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(_settings.BadSetting, match="bad_gateway_report_dir"):
         _settings.report_folder(str(tmp_path / "file" / "x"))
+
+
+@pytest.mark.parametrize("written", ["", "last", "../20261127T021836-cf25", "20261127T021836-cf25\n", "20261127", "{{ x }}", "NEWEST"])
+def test_a_checkpoint_that_is_none(written):
+    with pytest.raises(_settings.BadSetting, match="bad_gateway_checkpoint"):
+        _settings.check_checkpoint(written)
+
+
+@pytest.mark.parametrize("written", ["newest", "list", "20261127T021836-cf25"])
+def test_a_checkpoint(written):
+    _settings.check_checkpoint(written)

@@ -80,9 +80,11 @@ def change(folder, root):
     (folder / "enabled" / "old").unlink()
     (folder / "enabled" / "old").write_bytes(b"no link any more")
     os.chmod(folder / "enabled", 0o755)
+    os.chown(folder / "enabled", 33, 33)
     with _checkpoint.attach(point.id, "", root) as point:
         point.save_file(f"{folder}/shop.conf")
     os.chmod(folder / "shop.conf", 0o644)
+    os.chown(folder / "shop.conf", 33, 33)
     with _checkpoint.locked(root):
         _checkpoint.find(point.id, root).confirm()
 

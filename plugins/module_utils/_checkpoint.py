@@ -201,7 +201,7 @@ class Checkpoint:
             return True
         if at_once:
             after = {}
-        elif would_change(self):
+        elif would_change(self, force=True):
             after = self._states()
         else:
             self.abandon()
@@ -231,17 +231,20 @@ class Checkpoint:
             self.add("watched", armed=armed, by=by)
 
     def _states(self):
-        """Return {path: STATE} of what the change left."""
+        """Return {path: STATE} of what the change left; what somebody else has changed meanwhile, or cannot be read, is not in it."""
         found = {}
-        for path in self.book.items:
+        for path, item in self.book.items.items():
+            state = {"kind": "absent"}
             try:
                 with files.find(path, follow=False) as place:
-                    found[path] = files.look(place)[0]
+                    state, _held = files.look(place)
             except FileNotFoundError:
-                found[path] = {"kind": "absent"}
+                # The folder that it was in is gone too.
+                pass
             except (OSError, files.Refused):
-                # Undoing leaves what it cannot tell to be ours.
                 continue
+            if item.ours(state) or not files.differences(state, item.before):
+                found[path] = state
         return found
 
     def _disarm(self):
@@ -325,15 +328,23 @@ def newest_to_undo(root=ROOT):
             continue
         if point.state == restore.OPEN and not overdue(point):
             raise CheckpointError("{0}. Another run may be at work under it; name it to undo it all the same".format(about(point)))
-        if point.state in (restore.OPEN, restore.UNVERIFIED) or would_change(point):
+        if point.state in (restore.OPEN, restore.UNVERIFIED) or would_change(point, force=True):
             return point
     return None
 
 
-def would_change(point):
-    """Return sentences about what is not as it was before a checkpoint."""
+def changed_by_others(point):
+    """Return sentences about the files that undoing would leave, as somebody else has changed them since."""
+    return [
+        "{0}: somebody else has changed it since ({1})".format(files.shown(path), ", ".join(different))
+        for path, different, ours in restore.pending(point.book) if not ours
+    ]
+
+
+def would_change(point, force=False):
+    """Return sentences about what undoing would put back."""
     book = point.book
-    found = ["{0} ({1})".format(files.shown(path), ", ".join(different)) for path, different in restore.pending(book).items()]
+    found = ["{0} ({1})".format(files.shown(path), ", ".join(different)) for path, different, ours in restore.pending(book) if ours or force]
     for record in book.all("unit"):
         now = restore.unit_state(record["name"])
         if (record["active"] in restore.RUNNING) != (now["active"] in restore.RUNNING) or record["enabled"] != now["enabled"]:

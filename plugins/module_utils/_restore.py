@@ -582,18 +582,22 @@ def undo(folder, force=False):
 
 
 def pending(book):
-    """Return the paths (str) of files that are not what they were before, with what differs: {path: [..]}."""
-    found = {}
+    """Return [(path, what differs, whether that is our doing)] of the files that are not what they were before."""
+    found = []
     for item in book.items.values():
+        now = {"kind": "absent"}
         try:
             with files.find(item.path, follow=False) as place:
-                different = files.differences(files.look(place)[0], item.before)
+                now, _held = files.look(place)
         except FileNotFoundError:
-            different = [] if item.before["kind"] == "absent" else ["kind"]
-        except (OSError, files.Refused):
-            different = ["unknown"]
+            # The folder that it was in is gone too.
+            pass
+        except (OSError, files.Refused) as error:
+            found.append((item.path, ["cannot be read: {0}".format(error)], True))
+            continue
+        different = files.differences(now, item.before)
         if different:
-            found[item.path] = different
+            found.append((item.path, different, item.ours(now)))
     return found
 
 

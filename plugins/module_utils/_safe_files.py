@@ -277,18 +277,18 @@ def _xattrs(via):
     return found
 
 
-_COMPARED = ("kind", "type", "sha256", "target", "mode", "uid", "gid", "xattrs")
+_COMPARED = ("type", "sha256", "target", "mode", "uid", "gid", "xattrs")
+_NAMES = {"type": "kind", "sha256": "content", "uid": "owner", "gid": "owner", "xattrs": "attributes"}
 
 
-def differences(one, other):
-    """Return in which of kind, content, target, mode, owner, attributes two STATEs differ; times do not count, nor attributes that are None."""
-    names = {"sha256": "content", "uid": "owner", "gid": "owner", "xattrs": "attributes", "type": "kind"}
-    keys = [key for key in _COMPARED if one.get(key) != other.get(key)]
-    if "kind" in keys:
-        return ["kind"]
-    if None in (one.get("xattrs", {}), other.get("xattrs", {})):
+def differences(now, before):
+    """Return in what two STATEs differ: attributes, content, mode, owner, target, or words about their kinds; times do not count, nor attributes of None."""
+    if now["kind"] != before["kind"]:
+        return ["{0} before, {1} now".format(before["kind"], now["kind"])]
+    keys = [key for key in _COMPARED if now.get(key) != before.get(key)]
+    if None in (now.get("xattrs", {}), before.get("xattrs", {})):
         keys = [key for key in keys if key != "xattrs"]
-    return sorted({names.get(key, key) for key in keys})
+    return sorted({_NAMES.get(key, key) for key in keys})
 
 
 def temporary(place):

@@ -118,7 +118,8 @@ attributes:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
     support: full
     details:
-      - In check mode nothing is saved, and RV(id) is O(checkpoint) or empty. With O(state=rolled_back), RV(restored) holds what would be restored.
+      - In check mode nothing is saved, and RV(id) is O(checkpoint) or empty. With O(state=rolled_back), RV(restored) holds what would be put back, and
+        RV(conflicts) what would be left.
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
     support: partial
@@ -346,8 +347,8 @@ def rolled_back(params, root, check):
     if point is None or point.state == _restore.ROLLED_BACK:
         return described(point) if point else {}
     if check:
-        would = _checkpoint.would_change(point)
-        return dict(described(point), changed=bool(would), restored=would)
+        would = _checkpoint.would_change(point, params["force"])
+        return dict(described(point), changed=bool(would), restored=would, conflicts=[] if params["force"] else _checkpoint.changed_by_others(point))
     done = point.roll_back(params["force"])
     return dict(described(point), changed=bool(done["restored"]), **done)
 
@@ -382,7 +383,7 @@ def main():
     if result["restored"] and module.params["state"] == "rolled_back":
         result["diff"] = {"before": "".join(line + "\n" for line in result["restored"]), "after": "", "before_header": "to be put back by " + result["id"]}
     left = result["conflicts"] + result["unverified"]
-    if left:
+    if left and not module.check_mode:
         module.fail_json(
             msg="checkpoint {0} was rolled back, but not all of it is as it was: {1}. What was saved stays in {2}".format(
                 result["id"], "; ".join(left), result["folder"]),

@@ -118,7 +118,7 @@ checkpoints:
           returned: always
           sample: ["/etc/nginx/nginx.conf (content)"]
         left:
-          description: What could not be put back.
+          description: What could not be put back; or, for one that was not undone yet, what undoing would leave, as somebody else has changed it since.
           type: list
           elements: str
           returned: always
@@ -164,7 +164,7 @@ def described(point):
     book = point.book
     undone = book.last("undone")
     differs = [] if point.state == _restore.ROLLED_BACK else _checkpoint.would_change(point)
-    left = undone["conflicts"] + undone["unverified"] if undone else []
+    left = undone["conflicts"] + undone["unverified"] if undone else _checkpoint.changed_by_others(point)
     return {
         "id": point.id,
         "state": point.state,

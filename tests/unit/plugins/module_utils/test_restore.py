@@ -79,6 +79,13 @@ def test_any_state_of_a_file_that_was_saved_for_others_is_theirs_until_it_is_con
     assert told(point.roll_back()) == {"restored": [f"{folder}/a.conf (content)"]}
 
 
+def test_what_somebody_else_changed_before_it_was_confirmed_is_not_taken_for_ours(folder, point):
+    point.write_file(f"{folder}/a.conf", b"ours")
+    (folder / "a.conf").write_bytes(b"by a person")
+    assert point.confirm()
+    assert list(told(point.roll_back())) == ["conflicts"]
+
+
 def test_a_change_long_after_a_state_that_was_saved_alone_is_somebody_elses(folder, point, monkeypatch):
     point.save_file(f"{folder}/a.conf")
     point.confirm(at_once=True)

@@ -53,7 +53,7 @@ options:
             type: str
           location:
             description:
-              - The location, as it is written, such as V(/api/), V(= /x), V(~ \.php$) or V(@name).
+              - The location, as it is written, such as V(/api/), V(= /x), V(~ \\.php$) or V(@name).
             type: str
           upstream:
             description:

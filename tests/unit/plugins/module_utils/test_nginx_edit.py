@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Edits of an nginx configuration: what is written, what stays, and what is refused."""
 
-from __future__ import annotations
-
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_edit as edit

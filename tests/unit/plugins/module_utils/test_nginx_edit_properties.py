@@ -7,8 +7,6 @@ After an edit nginx reads the wanted statements in every place that the files ar
 were, the same edit again does nothing, and the edit that undoes it gives the file of before.
 """
 
-from __future__ import annotations
-
 import functools
 import pathlib
 import random

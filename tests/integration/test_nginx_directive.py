@@ -85,7 +85,7 @@ class Site:
         return self.run(check, edits=[{"context": context, "directives": [whole(one) for one in directives]}], **more)
 
     def run(self, check=False, **more):
-        return nginx_directive.run(dict({"path": self.path, "binary": NGINX, "edits": None, "checkpoint": None, "plain_test": False}, **more), check)
+        return nginx_directive.run(dict({"path": self.path, "binary": NGINX, "edits": None, "files": [], "checkpoint": None, "plain_test": False}, **more), check)
 
     def start(self):
         self.process = subprocess.Popen([NGINX, "-p", self.folder, "-c", self.path, "-e", self.folder + "/error.log"])

@@ -76,6 +76,8 @@ ARRAYS = _FOLDED | _each(
     "error_page access_log error_log allow deny limit_req limit_conn index sub_filter mirror auth_request_set set_real_ip_from early_hints "
     "xslt_param ssl_certificate ssl_certificate_key ssl_conf_command"
 ).split())
+# These are handed down to no block inside.
+_OWN = _each("pass") | frozenset("server include rewrite set return break try_files server_name listen keepalive".split())
 # One list in nginx, in whose order the first that fits decides.
 _RULES = frozenset(("allow", "deny"))
 # Since 1.29.3 these say whether a level gets the outer ones besides its own.
@@ -428,11 +430,12 @@ class Configuration:
         found = self._unique(entry for block in blocks for entry in block.simple(directive.name))
         if directive.at is not None:
             found = self._entry_at(blocks, found, directive)
-        if directive.state == APPENDED:
-            return self._append(blocks, found, directive)
         if directive.state == ABSENT:
             return self._remove(blocks, found, directive)
-        return self._set(blocks, found, directive)
+        did = self._append(blocks, found, directive) if directive.state == APPENDED else self._set(blocks, found, directive)
+        if did and directive.name not in _OWN:
+            self._note_inner(blocks, directive.name)
+        return did
 
     def _unique(self, entries):
         """Return the entries without those that are the same bytes, read through another include."""
@@ -530,6 +533,15 @@ class Configuration:
             self._change(entry.path, file, [_deletion(file, statement)], {start: None})
         self._note_inherited_again(blocks, directive)
         return True
+
+    def _note_inner(self, blocks, name):
+        """Say which blocks inside do not get what is set around them."""
+        inside = [one for block in blocks for one in block.walk() if one is not block and one.name not in _DATA and one.name != b"upstream"]
+        inner = sorted({str(one) for one in inside if one.simple(name)})
+        if inner:
+            self._note("{0} is set in {1} {2} inside too, which keep{3} what {4}: {5}".format(
+                name, len(inner), "block" if len(inner) == 1 else "blocks", "s" if len(inner) == 1 else "",
+                "it has" if len(inner) == 1 else "they have", _listed(inner)))
 
     def _note_inherited_again(self, blocks, directive):
         if directive.name in ARRAYS:

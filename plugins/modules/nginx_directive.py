@@ -268,6 +268,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_edit as nginx_edit
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_text as nginx_text
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _safe_files
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import nginx
 
@@ -408,20 +409,39 @@ def apply(configuration, edits):
             ))
 
 
+def reach(paths):
+    """Raise Refused for a file that would not be replaced, so that check mode tells it too."""
+    for path in sorted(paths):
+        try:
+            with _safe_files.find(path):
+                continue
+        except _safe_files.Refused as refused:
+            raise nginx_edit.Refused(str(refused))
+        except OSError as error:
+            raise nginx_edit.Refused("{0}: {1}".format(_shown(path), os.strerror(error.errno)))
+
+
 def check(instance, changed, plain=False):
-    """Raise Refused unless nginx takes the configuration with the changed files ({real path: bytes}) in place, or on disk already for plain."""
+    """Raise Refused unless nginx takes the configuration with the changed files ({real path: bytes}) in place, or on disk already for plain.
+
+    Return what it newly warns of.
+    """
     said = instance.test(changed, plain)
-    if said["valid"]:
-        return
-    before = None if plain else instance.test()
-    also = "" if before is None or before["valid"] else " Without the change it does not either: {0}.".format(_said(before))
-    raise nginx_edit.Refused("nginx -t does not accept the changed configuration: {0}.{1} Nothing was changed".format(_said(said), also))
+    before = instance.test() if said["messages"] and not plain else {"valid": True, "messages": []}
+    if not said["valid"]:
+        also = "" if before["valid"] else " Without the change it does not either: {0}.".format(_said(before))
+        raise nginx_edit.Refused("nginx -t does not accept the changed configuration: {0}.{1} Nothing was changed".format(_said(said), also))
+    old = [message["text"] for message in before["messages"]]
+    return ["nginx warns of the changed configuration: {0}".format(_one(message)) for message in said["messages"] if message["text"] not in old]
 
 
 def _said(tested):
     worst = [message for message in tested["messages"] if message["level"] in ("emerg", "alert", "crit")] or tested["messages"]
-    shown = ["{0}{1}".format(message["text"], " in {0}:{1}".format(message["file"], message["line"]) if message["file"] else "") for message in worst[:3]]
-    return text.harmless("; ".join(shown) or "it does not say why", 1500)
+    return text.harmless("; ".join(map(_one, worst[:3])) or "it does not say why", 1500)
+
+
+def _one(message):
+    return message["text"] + (" in {0}:{1}".format(message["file"], message["line"]) if message["file"] else "")
 
 
 def differences(instance, configuration, changed):
@@ -488,9 +508,10 @@ def run(params, check_mode):
     }
     if not changed:
         return result
+    reach(changed)
     plain = False
     try:
-        check(instance, changed)
+        result["notes"] += check(instance, changed)
     except evidence.Unanswered as unanswered:
         if not params["plain_test"]:
             raise

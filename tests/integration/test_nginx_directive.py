@@ -85,7 +85,8 @@ class Site:
         return self.run(check, edits=[{"context": context, "directives": [whole(one) for one in directives]}], **more)
 
     def run(self, check=False, **more):
-        return nginx_directive.run(dict({"path": self.path, "binary": NGINX, "edits": None, "files": [], "checkpoint": None, "plain_test": False}, **more), check)
+        params = {"path": self.path, "binary": NGINX, "edits": None, "files": [], "checkpoint": None, "plain_test": False}
+        return nginx_directive.run(dict(params, **more), check)
 
     def start(self):
         self.process = subprocess.Popen([NGINX, "-p", self.folder, "-c", self.path, "-e", self.folder + "/error.log"])
@@ -229,8 +230,8 @@ def test_a_file_that_is_changed_meanwhile_is_left(site, monkeypatch):
     real = nginx_directive.check
 
     def meanwhile(*args):
-        real(*args)
         site.write("common.inc", "client_max_body_size 3m;\n")
+        return real(*args)
 
     monkeypatch.setattr(nginx_directive, "check", meanwhile)
     before = site.read("available/shop")
@@ -272,6 +273,20 @@ def test_without_an_overlay_nothing_is_changed_unless_it_is_allowed(site, monkey
     result = site.edit(SHOP, {"name": "keepalive_timeout", "args": ["5s"]}, plain_test=True)
     assert result["changed"] and any("cannot be made" in note for note in result["notes"])
     assert "keepalive_timeout 5s;" in site.read("available/shop")
+
+
+def test_what_nginx_newly_warns_of_is_said(site):
+    site.write("enabled/other", f"server {{ listen 127.0.0.1:{site.port}; server_name other.example; }}")
+    result = site.edit({"server_name": "other.example"}, {"name": "server_name", "args": ["shop.example"]}, check=True)
+    assert any("conflicting server name" in note for note in result["notes"])
+
+
+def test_a_file_that_others_could_exchange_is_refused_in_check_mode_too(site):
+    os.chmod(site.folder + "/available", 0o777)
+    for check in (True, False):
+        with pytest.raises(nginx_edit.Refused) as refused:
+            site.edit(dict(SHOP, location="/"), {"name": "return", "args": ["204"]}, check=check)
+        assert "others may write" in str(refused.value)
 
 
 def test_the_running_one_is_found_and_its_options_are_used(site):

@@ -444,3 +444,13 @@ def test_other_blocks_than_those_of_the_line_are_refused():
     files = configuration("http {\n server { }\n}\n", originals={MAIN: b"http {\n}\n"})
     with pytest.raises(edit.Refused):
         files.apply(edit.Context(file=MAIN, line=1), TIMEOUT)
+
+
+def test_blocks_inside_that_do_not_get_it_are_said():
+    files = configuration("http {\n server {\n proxy_read_timeout 5s;\n location / { } } }")
+    files.apply(edit.Context(block="http"), TIMEOUT)
+    (note,) = files.notes
+    assert f"server at {MAIN}:2" in note and "1 block inside" in note
+    files = configuration("http { server { listen 1; } }")
+    files.apply(edit.Context(block="http"), TIMEOUT)
+    assert files.notes == []

@@ -103,7 +103,7 @@ class Plan:
     status, why  as in its HostResult
     steps        in the order in which they are done
     manual, held in the order of the findings
-    reloads      main files of the nginx that are loaded anew
+    reloads      main files of the nginx that are loaded anew because of an edit
     """
 
     host: str
@@ -239,11 +239,11 @@ def _same_endpoint(change: Change, other: Change) -> bool:
 
 
 def _reloads(kept: Iterable[tuple[str, Change]], host: Host | None) -> Iterator[str]:
-    """Return the main files of the nginx that the changes need loaded anew."""
+    """Return the main files of the nginx of which files are edited."""
     needed = {
         instance.raw.get("conf_path") or instance.id
         for remedy, change in kept
-        if REMEDIES[remedy].loads
+        if REMEDIES[remedy].edits
         for finding in change.findings
         for instance in _instances(finding, host, slots.files([change.item]))
     }

@@ -78,6 +78,8 @@ ARRAYS = _FOLDED | _each(
 ).split())
 # These are handed down to no block inside.
 _OWN = _each("pass") | frozenset("server include rewrite set return break try_files server_name listen keepalive".split())
+# Where these stand among their siblings matters: they run one after the other.
+_ORDERED = frozenset("rewrite set return break allow deny include".split())
 # One list in nginx, in whose order the first that fits decides.
 _RULES = frozenset(("allow", "deny"))
 # Since 1.29.3 these say whether a level gets the outer ones besides its own.
@@ -566,15 +568,8 @@ class Configuration:
         if copied is None:
             return False
         file = self._editable(block.path)
-        before = None
-        if block.name == b"upstream" and directive.name in _METHODS:
-            before = next((entry.statement for entry in block.simple("keepalive") if self.reals[entry.path] == self.reals[block.path]), None)
-        if before is not None:
-            splice = _insertion_before(file, before, new)
-        else:
-            splice = _insertion(file, block.statement, copied + new)
-        self._change(block.path, file, [splice], {}, (None if block.statement is None else block.statement.words[0].start, copied + new,
-                                                      None if before is None else before.words[0].start))
+        splice, before = _insertion(file, block.statement, copied + new)
+        self._change(block.path, file, [splice], {}, (None if block.statement is None else block.statement.words[0].start, copied + new, before))
         return True
 
     def _cut_off(self, blocks, directive, overrides):
@@ -777,34 +772,39 @@ def _deletion(file, statement):
 
 
 def _insertion(file, block, new):
-    """Return the splice that puts statements ([[word]]) at the end of a block, or of the file for None."""
-    raw = file.raw
+    """Return (splice, offset) that put statements ([[word]]) into a block, or the file for None, and of the statement that they stand before or None.
+
+    They come after the last statement that has no block of its own, or where order matters, or there is none, at the end.
+    """
+    raw, name = file.raw, new[-1][0].decode("ascii")
     first, close = (0, len(raw)) if block is None else (block.at + 1, block.close)
     siblings = file.text.statements if block is None else block.block
-    last = max([first] + [sibling.end for sibling in siblings] + [comment.end for comment in file.text.comments if first <= comment.start < close])
     made = [b" ".join([words[0]] + [quote(word) for word in words[1:]]) + b";" for words in new]
+    end, indent = _end_of_line(raw), _indent(raw, siblings, block)
+    if block is not None and block.name == b"upstream" and name in _METHODS:
+        wrapping = [sibling for sibling in siblings if sibling.name == b"keepalive"]
+        if wrapping:
+            at = wrapping[0].words[0].start
+            own = _line_indent(raw, at)
+            return (at, at, b"".join(one + (b" " if own is None else end + own) for one in made)), at
+    simple = [index for index, sibling in enumerate(siblings) if sibling.block is None]
+    following = siblings[simple[-1] + 1:] if simple and name not in _ORDERED else []
+    if following:
+        last, close = siblings[simple[-1]].end, following[0].words[0].start
+        last = max([last] + [comment.end for comment in file.text.comments if last <= comment.start < close and b"\n" not in raw[last:comment.start]])
+    else:
+        last = max([first] + [sibling.end for sibling in siblings] + [comment.end for comment in file.text.comments if first <= comment.start < close])
+    before = following[0].words[0].start if following else None
     feed = raw.find(b"\n", last, close)
-    if block is not None and feed < 0:
-        # The end of the block is in the line of what stands before it: so it stays.
-        tail = b" " if first == close else b""
-        return last, last, b"".join(b" " + one for one in made) + tail
-    end = _end_of_line(raw)
-    indent = _indent(raw, siblings, block)
     if feed >= 0:
-        return feed + 1, feed + 1, b"".join(indent + one + end for one in made)
+        return (feed + 1, feed + 1, b"".join(indent + one + end for one in made)), before
+    if block is not None or following:
+        # What comes next is in the line of what stands before: so it stays.
+        tail = b" " if first == close else b""
+        return (last, last, b"".join(b" " + one for one in made) + tail), before
     if not raw.strip(_BLANK):
-        return len(raw), len(raw), b"".join(one + end for one in made)
-    return len(raw), len(raw), b"".join(end + indent + one for one in made)
-
-
-def _insertion_before(file, statement, new):
-    """Return the splice that puts statements before another one, in lines of their own where that has one."""
-    raw, start = file.raw, statement.words[0].start
-    line_start = raw.rfind(b"\n", 0, start) + 1
-    made = [b" ".join([words[0]] + [quote(word) for word in words[1:]]) + b";" for words in new]
-    indent = raw[line_start:start]
-    between = b" " if indent.strip(_BLANK) else _end_of_line(raw) + indent
-    return start, start, b"".join(one + between for one in made)
+        return (len(raw), len(raw), b"".join(one + end for one in made)), None
+    return (len(raw), len(raw), b"".join(end + indent + one for one in made)), None
 
 
 def _end_of_line(raw):

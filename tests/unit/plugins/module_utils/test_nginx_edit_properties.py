@@ -21,7 +21,7 @@ MAIN, FILES = "/c/main", ("/c/main", "/c/f1", "/c/f2")
 
 read_file = functools.lru_cache(maxsize=64)(nginx_text.read)
 
-NAMES = ["alpha", "beta", "gamma_delta", "root", "listen", "x"]
+NAMES = ["alpha", "beta", "gamma_delta", "root", "return", "x"]
 BLOCKS = ["http", "server", "location /a", "location ~ \\.php$", "if ($a = \"b\")", "upstream u", "x"]
 RAW_WORDS = [
     b"on", b"120s", b'"a b"', b"'c;d'", b'""', b"$host", b"${a}b", b"\\.php$", b'"\\"q\\""', b"it\\'s", b"a}b", b"\\ ", b"x#y", b"~*", b'"{}"', b"\xc3\xa9\xff",
@@ -182,11 +182,20 @@ class Case:
                 if words is not None:
                     inside = changed(node.inside) if isinstance(node.inside, list) else node.inside
                     if self.block is not None and node.identity == self.block.identity:
-                        inside = inside + self.added
+                        inside = self.with_added(inside, node.identity[0])
                     made.append(Node(node.identity, words, inside))
             return made
 
-        return plain(changed(self.nodes) + (self.added if self.block is None else []))
+        return plain(self.with_added(changed(self.nodes), MAIN) if self.block is None else changed(self.nodes))
+
+    def with_added(self, nodes, path):
+        """Put what is added after the last statement of the block's own file that has no block, and what it includes; else at the end."""
+        simple = [index for index, node in enumerate(nodes) if node.identity[0] == path and node.inside is None]
+        ordered = self.added and self.added[0].words[0] in (b"rewrite", b"return", b"set", b"break", b"allow", b"deny")
+        at = simple[-1] + 1 if simple and not ordered else len(nodes)
+        while at < len(nodes) and nodes[at].identity[0] != path:
+            at += 1
+        return nodes[:at] + self.added + nodes[at:]
 
     def run(self, directive, change, added=()):
         """Make an edit and hold what comes of it against what is expected; return the files, or None when nothing changes."""

@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
         """Return {'changed': False, 'status', 'why', 'bundle': path, 'probed': count}."""
         result = super().run(tmp, task_vars)
         _unused, settings = self.validate_argument_spec(
-            {"report_dir": _settings.REPORT_DIR, "since": _settings.SINCE, "url": _settings.URL, **_settings.PROBE}
+            {"report_dir": _settings.REPORT_DIR, "since": _settings.SINCE, "url": _settings.URL, **_settings.PROBE, **_settings.CONFIG}
         )
         host = task_vars["inventory_hostname"]
         started = time.monotonic()
@@ -57,7 +57,7 @@ class ActionModule(ActionBase):
 
     def _collect(self, host, since, settings, task_vars, url):
         try:
-            visit = self._visit("evidence_info", {"since": since, "mark_key": _mark_key()}, task_vars)
+            visit = self._visit(*_questions(since, settings), task_vars)
         except AnsibleConnectionFailure as error:
             return _bundle.new(host, _bundle.UNREACHABLE, _sentence(error))
         except AnsibleError as error:
@@ -67,6 +67,8 @@ class ActionModule(ActionBase):
         answers = visit["answers"]
         status = _bundle.NO_NGINX if answers["nginx"]["status"] == evidence.ABSENT else _bundle.COLLECTED
         bundle = _bundle.new(host, status, visit.get("why", ""), answers)
+        if settings["config"] is not None:
+            return _proposed(bundle, visit, settings["config_test"])
         if status == _bundle.COLLECTED:
             bundle["probes"] = self._probe(bundle, settings, task_vars, url)
             if url:
@@ -115,6 +117,23 @@ class ActionModule(ActionBase):
         visit = self._execute_module(module_name=name, module_args=arguments, task_vars=task_vars)
         visit["why"] = f"root was refused ({refused}); asked as the user that logged in"
         return visit
+
+
+def _questions(since: float, settings: dict) -> tuple[str, dict]:
+    """Return the module that asks, and its arguments."""
+    if settings["config"] is None:
+        return "evidence_info", {"since": since, "mark_key": _mark_key()}
+    asked = {"tree": os.path.abspath(settings["config"]), "path": settings["config_path"], "stand_ins": settings["config_stand_ins"]}
+    return "proposal_info", {**asked, "test": settings["config_test"], "mark_key": _mark_key()}
+
+
+def _proposed(bundle: dict, visit: dict, test: str) -> dict:
+    """Return the bundle of a proposed configuration; one whose test could not be made has failed, since a gate must not let it pass unseen."""
+    tests = [instance["test"] for instance in (bundle["answers"]["nginx"]["value"] or {}).get("instances", ())]
+    for answer in tests if test != "none" else ():
+        if answer["status"] in (evidence.DENIED, evidence.TIMEOUT, evidence.ERROR):
+            return bundle | {"status": _bundle.FAILED, "why": f"nginx -t: {answer['why']}; bad_gateway_config_test says how else it may be tested"}
+    return bundle | {"why": "; ".join(visit["notes"])}
 
 
 def _mark_key() -> str:

@@ -22,6 +22,7 @@ _SETTINGS = {
     "url": _settings.URL,
     "checkpoint": _settings.CHECKPOINT,
     "force": _settings.FORCE,
+    **_settings.CONFIG,
     **_settings.PROBE,
     **_settings.APPLY,
     **_settings.ROLLOUT,
@@ -52,6 +53,8 @@ class ActionModule(ActionBase):
             _settings.check_probe(settings["probe_path"], settings["probe_timeout"])
             if settings["bundles"] is not None:
                 _settings.bundles(settings["bundles"])
+            if settings["config"] is not None:
+                _settings.check_config(settings["config"], settings["config_path"])
             if settings["url"] is not None:
                 _url.parse(settings["url"])
             if settings["checkpoint"] is not None:

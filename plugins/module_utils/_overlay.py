@@ -58,7 +58,7 @@ _MESSAGE = re.compile(
 )
 
 
-def test(argv, logs=(), pid=None, identity=None, timeout=20.0, staged=None):
+def test(argv, logs=(), pid=None, identity=None, timeout=20.0, staged=None, hidden=()):
     """Return {"valid": bool, "messages": [{"level", "text", "file", "line"}], "how": "overlay"}.
 
     argv      the program and the options of the master, -p absolute; "-t" is added
@@ -70,12 +70,13 @@ def test(argv, logs=(), pid=None, identity=None, timeout=20.0, staged=None):
               place of what is there. Links are followed to what they name, but for an absent one, where the
               name itself goes. An existing file keeps owner, mode and attributes; a new file and
               the folders it needs take theirs from the folder above.
+    hidden    absolute paths of folders that nginx is to see empty, but for what is staged in them
 
     Raises Unanswered where we may not make the overlay, cannot stage a file, or nginx gives no answer.
     """
     if os.geteuid() != 0:
         raise evidence.Unanswered(evidence.DENIED, "only root can make the private overlay")
-    said = _inside.call(_test_inside, (argv, list(logs), dict(staged or {}), identity, max(1.0, timeout - 2)), pid=pid, timeout=timeout)
+    said = _inside.call(_test_inside, (argv, list(logs), dict(staged or {}), list(hidden), identity, max(1.0, timeout - 2)), pid=pid, timeout=timeout)
     return {"valid": said["rc"] == 0, "messages": parse(said["err"]), "how": "overlay"}
 
 
@@ -101,9 +102,12 @@ def parse(printed):
     return messages[:MAX_MESSAGES]
 
 
-def _test_inside(argv, logs, staged, identity, timeout):
+def _test_inside(argv, logs, staged, hidden, identity, timeout):
     """Make the overlay around this process, which ends soon, and run the test."""
     _enter_overlay(_large_files(logs))
+    for folder in hidden:
+        if os.path.isdir(folder):
+            _mount("tmpfs", folder, "tmpfs", _MS_NOSUID, UPPER_OPTIONS)
     for path, content in sorted(staged.items()):
         _stage(path, content)
     if identity is not None:

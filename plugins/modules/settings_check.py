@@ -54,6 +54,31 @@ options:
     type: bool
     default: false
     version_added: 0.3.0
+  config:
+    description:
+      - Folder with a proposed configuration, which is checked in place of the one of the host. Only what a configuration alone tells is judged then.
+    type: path
+    version_added: 0.3.0
+  config_path:
+    description: Where the main file of the proposed configuration will be. Its folder is the place of O(config).
+    type: path
+    default: /etc/nginx/nginx.conf
+    version_added: 0.3.0
+  config_test:
+    description:
+      - How the proposed configuration is tested with C(nginx -t). V(overlay) leaves no trace and needs root with the right to mount. V(plain) needs
+        the files in their place and leaves what C(nginx -t) leaves, empty logs and folders, and is for a container that is thrown away.
+        V(none) does not test.
+    type: str
+    choices: [overlay, plain, none]
+    default: overlay
+    version_added: 0.3.0
+  config_stand_ins:
+    description:
+      - Whether certificates, host names, users and folders that are not there are stood in for in the test, and said, rather than taken for errors.
+    type: bool
+    default: true
+    version_added: 0.3.0
   probe:
     description: Whether the endpoints in the configuration are connected to.
     type: bool

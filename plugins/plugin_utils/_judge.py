@@ -84,6 +84,9 @@ def _judge(bundle: dict, only: tuple[str, ...], skip: tuple[str, ...], peer_at) 
     for rule in _rules.ALL:
         if rule.id in skip or only and rule.id not in only:
             continue
+        if host.proposed and not all(question.split(".")[0] in host.answers for question in rule.needs):
+            # What a host alone can tell is no gap of a configuration.
+            continue
         missing = _missing(host, rule)
         unknown += missing
         if not missing:

@@ -19,6 +19,10 @@ VARIABLES = (
     "bad_gateway_apply",
     "bad_gateway_bundles",
     "bad_gateway_checkpoint",
+    "bad_gateway_config",
+    "bad_gateway_config_path",
+    "bad_gateway_config_stand_ins",
+    "bad_gateway_config_test",
     "bad_gateway_confirm_within",
     "bad_gateway_edit_managed",
     "bad_gateway_fail_on",
@@ -47,6 +51,13 @@ PROBE = {
     "probe_path": {"type": "str", "default": ""},
     "probe_method": {"type": "str", "choices": ["GET", "HEAD"], "default": "GET"},
     "probe_timeout": {"type": "float", "default": 10.0},
+}
+# A proposed configuration that is checked in place of the one of a host.
+CONFIG = {
+    "config": {"type": "path"},
+    "config_path": {"type": "path", "default": "/etc/nginx/nginx.conf"},
+    "config_test": {"type": "str", "choices": ["overlay", "plain", "none"], "default": "overlay"},
+    "config_stand_ins": {"type": "bool", "default": True},
 }
 URL = {"type": "str"}
 CHECKPOINT = {"type": "str"}
@@ -131,6 +142,14 @@ def check_probe(path: str, timeout: float) -> None:
         raise BadSetting(f"bad_gateway_probe_path is {path!r}; it must begin with / and hold no space or control character.")
     if not 0 < timeout <= _LONGEST_PROBE:
         raise BadSetting(f"bad_gateway_probe_timeout is {timeout}; it must be above 0 and at most {_LONGEST_PROBE:.0f} seconds.")
+
+
+def check_config(folder: str, path: str) -> None:
+    """Refuse a proposed configuration that is no folder, and a place for it that is not absolute."""
+    if not os.path.isdir(folder):
+        raise BadSetting(f"bad_gateway_config is {folder!r}; it must be the folder that holds the proposed files, such as nginx.")
+    if not path.startswith("/") or os.path.dirname(path) == "/":
+        raise BadSetting(f"bad_gateway_config_path is {path!r}; it must be where the main file will be, such as /etc/nginx/nginx.conf.")
 
 
 def check_serial(sizes: list) -> None:

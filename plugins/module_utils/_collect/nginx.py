@@ -484,8 +484,8 @@ class Instance:
         """Return the answer of nginx -t."""
         return evidence.ask("nginx -t in a private overlay", self.test)
 
-    def test(self, staged=None, plain=False):
-        """Return what nginx -t says of the configuration, harmless and without secrets; staged as _overlay.test() has it.
+    def test(self, staged=None, plain=False, hidden=()):
+        """Return what nginx -t says of the configuration, harmless and without secrets; staged and hidden as _overlay.test() has them.
 
         plain: without the overlay, as _overlay.test_plainly() does, of what is on disk. Raises Unanswered where that is not known.
         """
@@ -509,7 +509,7 @@ class Instance:
         if plain:
             said = _overlay.test_plainly(argv, pid=pid, identity=identity, timeout=TEST_SECONDS)
         else:
-            said = _overlay.test(argv, self.main.logs(self.prefix), pid=pid, identity=identity, timeout=TEST_SECONDS, staged=staged)
+            said = _overlay.test(argv, self.main.logs(self.prefix), pid=pid, identity=identity, timeout=TEST_SECONDS, staged=staged, hidden=hidden)
         for message in said["messages"]:
             message["text"] = self.say(message["text"])
             message["file"] = _shown(message["file"])

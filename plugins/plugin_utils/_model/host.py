@@ -144,6 +144,11 @@ class Instance:
         return bool(self.raw.get("running"))
 
     @property
+    def proposed(self) -> bool:
+        """Return whether it is a configuration in a folder, not an nginx of the host."""
+        return bool(self.raw.get("proposed"))
+
+    @property
     def identity(self) -> dict:
         """Return the worker's ids: user, uid, gid, groups."""
         return self.raw.get("identity") or {}
@@ -214,8 +219,8 @@ class Instance:
 
     @property
     def meant_to_run(self) -> bool:
-        """Return whether its unit says that it should run."""
-        return self.unit.get("enabled") in ("enabled", "enabled-runtime", "alias", "linked") or self.unit.get("active") == "failed"
+        """Return whether its unit says that it should run; a proposed configuration is one that shall."""
+        return self.proposed or self.unit.get("enabled") in ("enabled", "enabled-runtime", "alias", "linked") or self.unit.get("active") == "failed"
 
     @property
     def reload_command(self) -> str:
@@ -368,6 +373,11 @@ class Host:
     def now(self) -> float:
         """Return the host's clock when it was asked."""
         return (self.answer("host")["value"] or {}).get("now") or 0.0
+
+    @property
+    def proposed(self) -> bool:
+        """Return whether a proposed configuration was read, and the host was asked nothing else."""
+        return any(instance.proposed for instance in self.instances)
 
     def is_local(self, endpoint: Endpoint) -> bool:
         """Return whether an endpoint is on this host."""

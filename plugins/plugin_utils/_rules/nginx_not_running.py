@@ -36,7 +36,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import qu
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each nginx that is down although its configuration is good."""
     for instance in host.instances:
-        if instance.running or not (instance.test["value"] or {}).get("valid", True):
+        if instance.running or instance.proposed or not (instance.test["value"] or {}).get("valid", True):
             continue
         if naming.unfound(host, instance) or boot.nginx_too_early(host, instance):
             continue

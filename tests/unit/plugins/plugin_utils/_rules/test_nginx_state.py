@@ -272,3 +272,23 @@ def test_the_name_of_a_unit_does_not_reach_a_shell():
     assert world.judge().findings[0].next == "nginx -t && systemctl reload 'x; reboot'"
     world.stopped().instance["unit"]["name"] = "x; reboot"
     assert world.judge().findings[0].next == "systemctl start 'x; reboot'"
+
+
+# --- a proposed configuration in a folder
+
+
+def proposed(world: World) -> World:
+    """Return a world of which only a proposed configuration is known."""
+    world.stopped(unit=False).instance["proposed"] = True
+    for question in [question for question in world.answers if question not in ("host", "nginx")]:
+        del world.answers[question]
+    return world
+
+
+def test_a_proposed_configuration_is_judged_without_a_host():
+    result = proposed(node()).judge()
+    assert [item for item in verdict(result) if item[1] != "advice"] == [] and unknowns(result) == []
+
+
+def test_a_proposed_configuration_that_nginx_refuses_is_a_cause():
+    assert verdict(proposed(node()).invalid().judge())[0][:3] == ("config-invalid", "cause", "proven")

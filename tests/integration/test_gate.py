@@ -187,7 +187,8 @@ def test_the_example_for_gitlab(tree):
     assert len(lines) == 2
     before = state()
     # What it writes goes to copies in memory.
-    kept = " && ".join(f"cp -a {path} /media/{number} && mount --bind /media/{number} {path}" for number, path in enumerate(("/etc/nginx", "/var/log/nginx", "/var/lib/nginx")))
+    written = ("/etc/nginx", "/var/log/nginx", "/var/lib/nginx")
+    kept = " && ".join(f"cp -a {path} /media/{number} && mount --bind /media/{number} {path}" for number, path in enumerate(written))
     enter = f'mount -t tmpfs none /media && {kept} && exec "$@"'
     without = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
     before_words = ["unshare", "-m", "--propagation", "private", "sh", "-eu", "-c", enter, "sh", *without]

@@ -29,6 +29,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _safe_fi
 
 ROOT = "/var/lib/webops_bad_gateway"
 KEPT = 50
+RESERVED = 1 << 20
 CONFIRM_SECONDS = 600
 # For one that a module opens and confirms by itself.
 OWN_SECONDS = 120
@@ -207,6 +208,7 @@ class Checkpoint:
             self.abandon()
             return False
         self.add("confirmed", at=time.time(), after=after)
+        restore.release(self.folder)
         self._disarm()
         prune(self.root)
         return True
@@ -397,6 +399,7 @@ def open_new(reason, confirm_within=CONFIRM_SECONDS, root=ROOT, watch=True):
         os.mkdir(point.folder, 0o700)
         os.mkdir(os.path.join(point.folder, "saved"), 0o700)
         _write_new(os.path.join(point.folder, _CODE), _code())
+        _keep_space(os.path.join(point.folder, restore.RESERVE))
         _flush(point.folder)
         _flush(root)
     except OSError as error:
@@ -531,6 +534,15 @@ def _write_new(path, held):
         while view:
             view = view[os.write(descriptor, view):]
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _keep_space(path):
+    """Make a file that holds RESERVED bytes of the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, RESERVED)
     finally:
         os.close(descriptor)
 

@@ -6,8 +6,8 @@
 A module calls undo(); the host's own timer runs the copy of this file that lies in the checkpoint's folder (main). Neither it nor
 _safe_files, the only file that it imports, needs anything else of the collection.
 
-A checkpoint is a folder: journal (JSON lines, each flushed to the disk before the change that it announces), saved/ (bytes of files), restore/
-(this code). A line that was cut short announces nothing. Its RECORDs, by "do":
+A checkpoint is a folder: journal (JSON lines, each flushed to the disk before the change that it announces), saved/ (bytes of files), restore.pyz
+(this code), and until it is closed reserve (space, so that undoing has some when the disk is full meanwhile). A line that was cut short announces nothing. Its RECORDs, by "do":
 
     open       id, reason, by, at (epoch), uptime, boot, confirm_within (seconds); the first
     watched    by, armed: what undoes the change when nobody confirms it
@@ -35,7 +35,6 @@ import os
 import pwd
 import re
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -48,6 +47,7 @@ ENABLING = {
     "enabled": ["enable"], "enabled-runtime": ["enable", "--runtime"], "disabled": ["disable"],
     "masked": ["mask"], "masked-runtime": ["mask", "--runtime"],
 }
+RESERVE = "reserve"
 UP_PROGRAMS = ("RUNNING", "STARTING", "BACKOFF", "online", "launching")
 
 _UNIT_FOLDERS = ("/etc/systemd/system/", "/run/systemd/system/", "/usr/local/lib/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
@@ -195,6 +195,15 @@ class Book:
         return found[-1] if found else None
 
 
+def release(folder):
+    """Give back the space that was kept for undoing on a full disk."""
+    try:
+        os.unlink(os.path.join(folder, RESERVE))
+    except OSError:
+        # It was given back before.
+        return
+
+
 def read(folder):
     """Return the Book of a checkpoint's folder; its opened is None when it was never opened. Raises OSError."""
     try:
@@ -332,6 +341,7 @@ class Undoing:
 
     def all(self):
         """Undo everything; the newest change first, and what runs after the files that it reads."""
+        release(self.folder)
         self.note("undoing", at=time.time(), forced=self.force)
         for record in self.book.records:
             if record.get("temp"):

@@ -282,31 +282,47 @@ def fill(path):
         os.close(descriptor)
 
 
-def test_a_full_disk_where_checkpoints_are_kept_changes_nothing(root, tree):
-    os.mkdir(root, 0o700)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k,mode=0700", "none", root], check=False, capture_output=True).returncode != 0:
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 4 MiB."""
+    place = tmp_path / "disk"
+    place.mkdir(mode=0o755)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0755", "none", str(place)], check=False, capture_output=True).returncode != 0:
         pytest.skip("this machine does not let us mount")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_full_disk_where_checkpoints_are_kept_changes_nothing(small_disk, tree):
+    root = str(small_disk / "state")
     before = snapshot(tree)
-    try:
-        with _checkpoint.locked(root):
-            point, _recovered = _checkpoint.open_new("test", root=root)
-            fill(f"{root}/other")
-            with pytest.raises(_checkpoint.CheckpointError, match="No space left on device"):
-                point.write_file(f"{tree}/shop.conf", b"new")
-            assert snapshot(tree) == before
-            os.unlink(f"{root}/other")
+    with _checkpoint.locked(root):
+        point, _recovered = _checkpoint.open_new("test", root=root)
+        fill(f"{small_disk}/other")
+        with pytest.raises(_checkpoint.CheckpointError, match="No space left on device"):
             point.write_file(f"{tree}/shop.conf", b"new")
-            fill(f"{root}/other")
-            # What is open is undone all the same.
-            point.roll_back()
-            assert snapshot(tree) == before
-            os.unlink(f"{root}/other")
-            point.roll_back()
-            fill(f"{root}/other")
-            with pytest.raises(_checkpoint.CheckpointError, match="cannot be made, so nothing is changed: No space left"):
-                _checkpoint.open_new("test", root=root)
-    finally:
-        subprocess.run(["umount", "--lazy", root], check=True)
+        assert snapshot(tree) == before
+        assert point.roll_back() == {"restored": [], "conflicts": [], "unverified": []}
+        fill(f"{small_disk}/another")
+        with pytest.raises(_checkpoint.CheckpointError, match="cannot be made, so nothing is changed: No space left"):
+            _checkpoint.open_new("test", root=root)
+    assert snapshot(tree) == before
+
+
+def test_a_disk_that_is_full_meanwhile_does_not_keep_a_change_from_being_undone(small_disk):
+    root, conf = str(small_disk / "state"), small_disk / "a.conf"
+    conf.write_bytes(b"old" * 50000)
+    with _checkpoint.locked(root):
+        point, _recovered = _checkpoint.open_new("test", root=root)
+        point.write_file(str(conf), b"new")
+        fill(f"{small_disk}/other")
+        assert point.roll_back() == {"restored": [f"{conf} (content)"], "conflicts": [], "unverified": []}
+    assert conf.read_bytes() == b"old" * 50000
+
+
+def fail(problem):
+    """Raise it."""
+    raise problem
 
 
 def test_a_journal_that_cannot_be_written_changes_nothing(root, tree, monkeypatch):
@@ -314,7 +330,7 @@ def test_a_journal_that_cannot_be_written_changes_nothing(root, tree, monkeypatc
     with _checkpoint.locked(root):
         point, _recovered = _checkpoint.open_new("test", root=root)
         with monkeypatch.context() as broken:
-            broken.setattr(os, "pread", lambda *_args: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+            broken.setattr(os, "pread", lambda *_args: fail(OSError(5, "Input/output error")))
             with pytest.raises(_checkpoint.CheckpointError, match="journal cannot be written, so nothing is changed: Input/output error"):
                 point.write_file(f"{tree}/nginx.conf", b"new")
     assert snapshot(tree) == before

@@ -7,7 +7,8 @@ A module calls undo(); the host's own timer runs the copy of this file that lies
 _safe_files, the only file that it imports, needs anything else of the collection.
 
 A checkpoint is a folder: journal (JSON lines, each flushed to the disk before the change that it announces), saved/ (bytes of files), restore.pyz
-(this code), and until it is closed reserve (space, so that undoing has some when the disk is full meanwhile). A line that was cut short announces nothing. Its RECORDs, by "do":
+(this code), and reserve, until it is closed: space, so that undoing has some when the disk is full meanwhile. A line that was cut short announces
+nothing. The RECORDs, by "do":
 
     open       id, reason, by, at (epoch), uptime, boot, confirm_within (seconds); the first
     watched    by, armed: what undoes the change when nobody confirms it

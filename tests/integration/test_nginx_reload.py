@@ -455,3 +455,14 @@ def test_undoing_loads_the_files_that_are_back(running, keeper):
     running.until(lambda: running.answer() == "one")
     result = run("nginx_reload", *keeper, path=running.path, checkpoint=point, force=True)
     assert result["failed"] and "is rolled-back" in result["msg"]
+
+
+def test_undoing_an_edit_loads_the_old_files_though_the_reload_came_later(running, keeper):
+    edit = {"context": {"block": "http"}, "directives": [{"name": "server_tokens", "args": ["off"]}]}
+    edited = run("nginx_directive", *keeper, path=running.path, **edit)
+    assert edited["changed"], edited
+    workers = run("nginx_reload", *keeper, path=running.path)["workers"]["after"]
+    undone = run("checkpoint", *keeper, state="rolled_back", checkpoint=edited["checkpoint"])
+    assert any("nginx" in one for one in undone["restored"])
+    running.until(lambda: not set(workers) & set(children(running.process.pid)))
+    assert running.reload()["changed"] is False

@@ -202,14 +202,17 @@ def _instances(finding: Finding, host: Host, files: Iterable[str]) -> tuple[Inst
 
 
 def _merged(wanted: Iterable[tuple[str, Change]]) -> list[tuple[str, Change]]:
-    """Return the changes with the same one of several findings once."""
-    merged: dict[tuple[str, str], tuple[str, Change]] = {}
+    """Return the changes with the same one of several findings once, and one in place of two where it does for both."""
+    merged: list[tuple[str, Change]] = []
     for remedy, change in wanted:
-        key = (remedy, slots.text(change.item))
-        first = merged.get(key)
-        findings = first[1].findings if first else ()
-        merged[key] = (remedy, Change(change.item, (*findings, *(item for item in change.findings if item not in findings))))
-    return list(merged.values())
+        for index, (name, first) in enumerate(merged):
+            item = first.item if first.item == change.item else slots.both(remedy, first.item, change.item)
+            if name == remedy and item is not None:
+                merged[index] = (remedy, Change(item, (*first.findings, *(found for found in change.findings if found not in first.findings))))
+                break
+        else:
+            merged.append((remedy, change))
+    return merged
 
 
 def _without_conflicts(wanted: list[tuple[str, Change]]) -> tuple[list[tuple[str, Change]], list[Held]]:

@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a change touches: the files it names, and the places that no other change may want to be different.
 
-A change is an item of a role's argument, so that only the words that all roles share are known: "context" and "at" (file and line),
-"replaces". Two changes of one remedy that name the same place and differ want it to be different.
+A change is an item of a role's argument, as its argument specification has it. Some of its words say where, the others what is wanted there.
 
 This module is private to the collection.
 """
@@ -12,15 +11,48 @@ This module is private to the collection.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives
 
 # What the host put in place of a word that may be a secret.
 _MARK = "redacted:"
-# Remedies that write the line of the pass itself anew.
-_OF_THE_PASS = ("repoint_upstream", "upstream_scheme", "upstream_uri", "upstream_resolver")
-# Keys that say where, not what.
-_WHERE = ("context", "at", "module", "owner", "unit", "units", "manager", "name", "user", "pool", "program", "path", "file", "service")
+# Words that say where; of roles that are not named here, the block and the module of nginx.
+_WHERE = {
+    "temp_path_owner": ("path",),
+    "unit_order": ("unit",),
+    "start_backend": ("manager", "name", "user", "home"),
+    "nginx_limits": ("context", "unit"),
+    "reload_nginx": ("path", "master"),
+    "start_nginx": ("unit",),
+    **dict.fromkeys(("fpm_listen", "uwsgi_buffer", "backend_timeout", "backend_workers"), ("unit",)),
+}
+_IN_NGINX = ("context", "module")
+# Words that say neither.
+_ASIDE = ("replaces", "endpoint", "apply", "php_fpm", "also", "directive")
+# Lines that two remedies write.
+_SAME_LINE = {
+    ("websocket_headers", "headers"): "proxy_set_header Connection",
+    ("websocket_headers", "connection"): "proxy_set_header Connection",
+    ("upstream_keepalive", "empty_connection"): "proxy_set_header Connection",
+}
+
+
+def _seconds(value: Any) -> float:
+    return directives.seconds(str(value)) or 0.0
+
+
+def _bytes(value: Any) -> int:
+    return directives.size(str(value)) or 0
+
+
+# Of two values for one place, the larger does for both: the value that says which is larger, or "" for each value by itself.
+_LARGER: dict[str, tuple[str, Callable[[Any], float]]] = {
+    "upstream_timeout": ("", _seconds),
+    "response_buffers": ("buffer_size", _bytes),
+    "nginx_limits": ("", _bytes),
+}
 
 
 def text(item: Any) -> str:
@@ -39,9 +71,9 @@ def files(items: Iterable[Any]) -> tuple[str, ...]:
 
 
 def _places(value: Any) -> Iterator[dict]:
-    """Yield every {"file", "line"} in a change; the main level of a file has {"file", "block"}."""
+    """Yield every {"file", "line"} in a change."""
     if isinstance(value, dict):
-        if isinstance(value.get("file"), str) and ("line" in value or "block" in value):
+        if isinstance(value.get("file"), str) and "line" in value:
             yield value
         for inner in value.values():
             yield from _places(inner)
@@ -52,14 +84,52 @@ def _places(value: Any) -> Iterator[dict]:
 
 def of(remedy: str, item: dict) -> dict[tuple, str]:
     """Return the places that a change sets, and what to."""
-    if remedy in _OF_THE_PASS:
-        place = item.get("at") or item.get("context") or {}
-        return {("pass", place.get("file"), place.get("line")): text(item)}
-    where = text({key: value for key, value in item.items() if key in _WHERE})
-    wanted = {key: text(value) for key, value in item.items() if key not in _WHERE and key != "replaces"}
-    return {(remedy, where, key): value for key, value in ({"": ""} | wanted).items()}
+    if "at" in item:
+        return {_statement(item["at"]): text(item.get("args"))}
+    found = {(remedy, _where(remedy, item)): ""}
+    for key, value in _wanted(remedy, item).items():
+        if key == "servers" and remedy == "upstream_group":
+            found |= {_statement(server["at"]): text(server) for server in value if "at" in server}
+        elif key == "ini":
+            found |= {("ini", value["file"], value["section"], option["name"]): text(option["value"]) for option in value["options"]}
+        elif key == "command":
+            found[("command", item["unit"], value["option"])] = text(value["value"])
+        elif (remedy, key) in _SAME_LINE:
+            # True or a text: what matters is which remedy writes it.
+            found[(_SAME_LINE[remedy, key], _where(remedy, item))] = remedy
+        else:
+            found[(remedy, _where(remedy, item), key)] = text(value)
+    return found
 
 
 def clash(one: dict[tuple, str], other: dict[tuple, str]) -> bool:
     """Return whether two changes want a place to be different."""
     return any(one[place] != other[place] for place in one.keys() & other.keys())
+
+
+def both(remedy: str, one: dict, other: dict) -> dict | None:
+    """Return a change that does for both of two that are for one place, or None."""
+    if remedy not in _LARGER or _where(remedy, one) != _where(remedy, other):
+        return None
+    by, measure = _LARGER[remedy]
+    if by:
+        return max(one, other, key=lambda item: measure(item.get(by)))
+    wanted = {key: max((item[key] for item in (one, other) if key in item), key=measure) for key in {**_wanted(remedy, one), **_wanted(remedy, other)}}
+    before = {**one.get("replaces", {}), **other.get("replaces", {})}
+    return {**one, **wanted, **({"replaces": before} if before else {})}
+
+
+def _statement(place: dict) -> tuple:
+    return ("statement", place["file"], place["line"])
+
+
+def _where(remedy: str, item: dict) -> str:
+    said = {key: item[key] for key in _WHERE.get(remedy, _IN_NGINX) if key in item}
+    if isinstance(said.get("context"), dict):
+        # The words that are expected there say nothing new.
+        said["context"] = {key: value for key, value in said["context"].items() if key != "expects"}
+    return text(said)
+
+
+def _wanted(remedy: str, item: dict) -> dict:
+    return {key: value for key, value in item.items() if key not in (*_WHERE.get(remedy, _IN_NGINX), *_ASIDE)}

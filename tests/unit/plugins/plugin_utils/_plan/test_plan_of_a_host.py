@@ -142,23 +142,59 @@ def test_a_hidden_word_is_never_part_of_a_change():
 # --- conflicts
 
 
+def tls(name: str, protocols: list[str], line: int = 3) -> Finding:
+    return finding(name, "upstream_tls", {"context": at(line), "module": "proxy", "protocols": protocols})
+
+
 def test_two_wishes_for_one_place_are_both_held_back():
-    made = plan(slow("120s"), slow("60s", id="keepalive-race", rank=2))
+    made = plan(tls("tls-version-mismatch", ["TLSv1.2"]), tls("tls-sni-missing", ["TLSv1.3"]))
     assert not made.steps
-    assert [held.finding.id for held in made.held] == ["upstream-timeout", "keepalive-race"]
-    assert made.held[0].why == "keepalive-race (upstream_timeout) wants the same place to be different; neither is done"
+    assert [held.finding.id for held in made.held] == ["tls-sni-missing", "tls-version-mismatch"]
+    assert made.held[0].why == "tls-version-mismatch (upstream_tls) wants the same place to be different; neither is done"
+    assert len(steps(plan(tls("a", ["TLSv1.2"]), tls("b", ["TLSv1.3"], line=7)))["upstream_tls"]) == 2
 
 
-def test_different_wishes_for_one_place_are_both_done():
-    other = finding("network-unreachable", "upstream_timeout", {"context": at(), "module": "proxy", "connect": "5s"})
-    assert len(steps(plan(slow(), other))["upstream_timeout"]) == 2
+def test_of_two_times_for_one_place_the_longer_does_for_both():
+    made = plan(slow("90s"), finding("network-unreachable", "upstream_timeout", {"context": at(words="x"), "module": "proxy", "read": "120s", "connect": "5s"}))
+    assert steps(made) == {"upstream_timeout": [{"context": at(words="x"), "module": "proxy", "read": "120s", "connect": "5s"}]}
+    assert set(made.steps[0].ids) == {"upstream-timeout", "network-unreachable"}
+
+
+def test_of_two_buffers_for_one_place_the_larger_is_taken_with_what_belongs_to_it():
+    small, large = ({"context": at(), "module": "proxy", "buffer_size": size, "buffers": f"8 {size}"} for size in ("8k", "16k"))
+    made = plan(finding("a", "response_buffers", large), finding("b", "response_buffers", small))
+    assert steps(made)["response_buffers"] == [large]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("upstream_keepalive", {"context": at(), "empty_connection": True}), ("websocket_headers", {"context": at(), "headers": True})),
+        (
+            ("upstream_group", {"context": at(1), "servers": [{"args": ["a"], "at": {"file": SHOP, "line": 2}}]}),
+            ("repoint_upstream", {"context": at(1), "at": {"file": SHOP, "line": 2}, "args": ["127.0.0.1:3001"]}),
+        ),
+        (
+            ("backend_timeout", {"unit": "a.service", "ini": {"file": "/a", "section": "uwsgi", "options": [{"name": "harakiri", "value": "60"}]}}),
+            ("uwsgi_buffer", {"unit": "a.service", "ini": {"file": "/a", "section": "uwsgi", "options": [{"name": "harakiri", "value": "30"}]}}),
+        ),
+        (
+            ("backend_timeout", {"unit": "a.service", "command": {"program": "gunicorn", "option": "--timeout", "value": "60"}}),
+            ("backend_timeout", {"unit": "a.service", "command": {"program": "gunicorn", "option": "--timeout", "value": "90"}}),
+        ),
+        (("temp_path_owner", {"path": "/var/lib/nginx", "user": "www-data"}), ("temp_path_owner", {"path": "/var/lib/nginx", "user": "nginx"})),
+    ],
+)
+def test_remedies_that_write_the_same_are_not_both_used(one, other):
+    made = plan(finding("a", *one, route=None), finding("b", *other, route=None))
+    assert not made.steps and {held.finding.id for held in made.held} == {"a", "b"}
 
 
 def test_two_remedies_do_not_write_one_pass_anew():
     place = {"context": at(1, words="server"), "at": {"file": SHOP, "line": 3}}
     made = plan(
         finding("backend-wrong-port", "repoint_upstream", {**place, "args": ["http://127.0.0.1:3001"]}),
-        finding("tls-to-plain-backend", "upstream_scheme", {**place, "scheme": "http"}),
+        finding("tls-to-plain-backend", "upstream_scheme", {**place, "args": ["http://127.0.0.1:3000"]}),
     )
     assert not made.steps and len(made.held) == 2
 
@@ -171,8 +207,8 @@ def test_a_backend_is_started_before_nginx_is_led_elsewhere():
 
 
 def test_what_is_wanted_for_a_finding_is_done_whole_or_not_at_all():
-    both = finding("x", "upstream_timeout", {"context": at(), "read": "1s"}, {"context": at(7), "read": "1s"})
-    made = plan(both, finding("y", "upstream_timeout", {"context": at(), "read": "2s"}))
+    both = finding("x", "upstream_tls", {"context": at(), "name": "a"}, {"context": at(7), "name": "a"})
+    made = plan(both, finding("y", "upstream_tls", {"context": at(), "name": "b"}))
     assert not made.steps and {held.finding.id for held in made.held} == {"x", "y"}
 
 

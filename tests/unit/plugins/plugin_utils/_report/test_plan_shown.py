@@ -104,7 +104,8 @@ def test_a_plan_without_steps_says_so(make):
 
 def test_nothing_that_a_host_said_reaches_the_terminal_as_it_is(make):
     bad = make.finding(says=HOSTILE * 50, next=HOSTILE, fix=Fix("start_backend", "safe", HOSTILE, HOSTILE * 3, (SHOP,)))
-    made = Plan("web\x1b1", "diagnosed", HOSTILE, (Step("start_backend", (Change(SHOP, (bad,)),), (HOSTILE,)),), (Manual(bad, HOSTILE, HOSTILE),), (Held(bad, HOSTILE),))
+    steps = (Step("start_backend", (Change(SHOP, (bad,)),), (HOSTILE,)),)
+    made = Plan("web\x1b1", "diagnosed", HOSTILE, steps, (Manual(bad, HOSTILE, HOSTILE),), (Held(bad, HOSTILE),))
     for _style, line in plan_terminal.render([made] * 3, [["web\x1b1"]], HOSTILE):
         assert text.harmless(line) == line
 
@@ -195,7 +196,14 @@ next, undo what is left:
 
 @pytest.mark.parametrize(
     ("outcome", "playbook"),
-    [("begun", "rollback"), ("rollback_failed", "rollback"), ("rolled_back", "diagnose"), ("failed", "diagnose"), ("remedied", "remediate"), ("unchanged", "remediate")],
+    [
+        ("begun", "rollback"),
+        ("rollback_failed", "rollback"),
+        ("rolled_back", "diagnose"),
+        ("failed", "diagnose"),
+        ("remedied", "remediate"),
+        ("unchanged", "remediate"),
+    ],
 )
 def test_the_next_command_fits_the_end(outcome, playbook):
     report = came(web1={"outcome": outcome})

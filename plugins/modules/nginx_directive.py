@@ -93,9 +93,9 @@ options:
             default: []
           state:
             description:
-              - V(present) changes the directive where it stands in that very block, which may be in an included file; else it is added at
-                the end of the block.
-              - V(appended) adds it at the end unless the very same is there.
+              - V(present) changes the directive where it stands in that very block, which may be in an included file; else it is added after
+                the last directive of the block.
+              - V(appended) adds it there unless the very same is there.
               - V(absent) removes it from that very block.
             type: str
             choices: [present, absent, appended]

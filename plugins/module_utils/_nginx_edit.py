@@ -69,19 +69,22 @@ _KEYS.update(dict.fromkeys("limit_req limit_req_zone limit_conn_zone".split(), "
 # (error_pages, error_log, early_hints), ngx_http_log_merge_loc_conf(), ngx_http_access_merge_loc_conf(),
 # ngx_http_limit_req_merge_conf(), ngx_http_limit_conn_merge_conf(), ngx_http_index_merge_loc_conf(), ngx_http_sub_merge_conf(),
 # ngx_http_mirror_merge_loc_conf(), ngx_http_auth_request_merge_conf(), ngx_http_realip_merge_loc_conf(),
-# ngx_http_xslt_filter_merge_conf(), ngx_http_ssl_merge_srv_conf() (certificates, conf_commands).
+# ngx_http_xslt_filter_merge_conf(), ngx_http_ssl_merge_srv_conf() (certificates, conf_commands), ngx_http_merge_types().
 ARRAYS = _FOLDED | _each(
     "param", "ssl_conf_command", "cookie_domain", "cookie_path", "cookie_flags", "redirect", "cache_valid", "cache_bypass", "no_cache"
 ) | frozenset((
     "error_page access_log error_log allow deny limit_req limit_conn index sub_filter mirror auth_request_set set_real_ip_from early_hints "
-    "xslt_param ssl_certificate ssl_certificate_key ssl_conf_command"
+    "xslt_param xslt_string_param ssl_certificate ssl_certificate_key ssl_session_ticket_key ssl_conf_command fastcgi_catch_stderr "
+    "gzip_types sub_filter_types ssi_types charset_types addition_types xslt_types"
 ).split())
 # These are handed down to no block inside.
 _OWN = _each("pass") | frozenset("server include rewrite set return break try_files server_name listen keepalive".split())
 # Where these stand among their siblings matters: they run one after the other.
 _ORDERED = frozenset("rewrite set return break allow deny include".split())
 # One list in nginx, in whose order the first that fits decides.
-_RULES = frozenset(("allow", "deny"))
+_RULES = ("allow", "deny")
+# Names that fill one list.
+_TOGETHER = dict({name: _RULES for name in _RULES}, xslt_param=("xslt_param", "xslt_string_param"), xslt_string_param=("xslt_param", "xslt_string_param"))
 # Since 1.29.3 these say whether a level gets the outer ones besides its own.
 _INHERIT = {"add_header": b"add_header_inherit", "add_trailer": b"add_trailer_inherit"}
 
@@ -590,10 +593,11 @@ class Configuration:
         if name in _RULES:
             raise Refused("{0}: a first rule in {1} would cut off those of {2}, and their order decides; write the whole list there first".format(
                 directive, blocks[0], outer))
-        if [name.encode("ascii")] + directive.args in words:
+        own = name.encode("ascii")
+        if [own] + directive.args in words:
             return None
         key = key_of(name, directive.args, directive.key)
-        kept = [word for word in words if not overrides or key_of(name, word[1:], directive.key) != key]
+        kept = [word for word in words if not overrides or word[0] != own or key_of(name, word[1:], directive.key) != key]
         if name == "error_page":
             _check_codes(directive, kept, outer)
         if name in ("access_log", "error_log"):
@@ -605,7 +609,7 @@ class Configuration:
 
     def _inherited(self, blocks, name):
         """Return [(outer Block, [_Entry])] of what the first of blocks inherits of an array; [] when it has some of its own."""
-        names = _RULES if name in _RULES else (name,)
+        names = _TOGETHER.get(name, (name,))
         if not blocks or any(blocks[0].simple(one) for one in names):
             return []
         if name in _INHERIT and _in_force(blocks[0], _INHERIT[name]) in (b"off", b"merge"):

@@ -374,6 +374,8 @@ def test_a_rule_of_access_is_not_put_before_or_behind_others_by_guess(state):
         ("access_log /a;", ("access_log", "off"), "access_log off;"),
         ("access_log off;", ("access_log", "/b"), "access_log /b;"),
         ("index a;", ("index", "b"), "index b;"),
+        ("gzip_types a/b;", ("gzip_types", "c/d"), "gzip_types c/d;"),
+        ("xslt_string_param a 1;", ("xslt_param", "a", "2"), "xslt_string_param a 1; xslt_param a 2;"),
         ("limit_req zone=a; limit_req burst=1 zone=b;", ("limit_req", "zone=b", "burst=9"), "limit_req zone=a; limit_req zone=b burst=9;"),
         ("fastcgi_param A 1; fastcgi_param a 2;", ("fastcgi_param", "a", "3"), "fastcgi_param A 1; fastcgi_param a 3;"),
         ("proxy_next_upstream error;", ("proxy_next_upstream", "timeout"), "proxy_next_upstream timeout;"),

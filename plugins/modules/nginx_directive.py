@@ -20,7 +20,8 @@ description:
 options:
   path:
     description:
-      - The main configuration file. The default is that of the nginx that runs, or of the one that is installed.
+      - The main configuration file. The default is that of the nginx that runs, or of the one that is installed; of several, that which reads the
+        files in the contexts of the edits.
     type: path
   binary:
     description:
@@ -311,10 +312,10 @@ ARGUMENTS = {
 }
 
 
-def choose(instances, path, binary, others):
+def choose(instances, path, binary, others, files=()):
     """Return the one Instance that is meant. Raises Refused.
 
-    others() gives those of the program and path that do not run.
+    others() gives those of the program and path that do not run. files are those that the edits name: of several nginx, that which reads them is meant.
     """
     found = [
         one for one in instances
@@ -328,10 +329,18 @@ def choose(instances, path, binary, others):
         found = others()
     if not found:
         raise nginx_edit.Refused("no nginx was found")
+    if len(found) > 1 and files:
+        found = [one for one in found if all(_reads(one, file) for file in files)] or found
     if len(found) > 1:
         listed = "; ".join("{0} of {1}".format(_shown(one.conf_path), _shown(one.program)) for one in found)
         raise nginx_edit.Refused("there are several nginx: {0}; say which one by `path` or `binary`".format(listed))
     return found[0]
+
+
+def _reads(instance, path):
+    """Return whether a file is one of those that an Instance reads."""
+    files = instance.loaded["files"] if instance.loaded else ()
+    return any(path in (file["path"], file["real_path"]) for file in files)
 
 
 def load(instance, checkpoint):
@@ -500,10 +509,12 @@ def run(params, check_mode):
     host = _host.Host()
     place = (host, text.Redactor(secrets.token_hex(16)), _processes.scan(host))
     path, binary, checkpoint = params["path"], params["binary"], params["checkpoint"] or None
-    instance = choose(nginx.find(*place), path, binary, lambda: nginx.of(*(place + (binary, path))))
+    edits = params["edits"] or [{"context": params["context"], "directives": params["directives"]}]
+    named = [edit["context"]["file"] for edit in edits if edit["context"].get("file")]
+    instance = choose(nginx.find(*place), path, binary, lambda: nginx.of(*(place + (binary, path))), named)
     configuration = load(instance, checkpoint)
     add(configuration, params["files"])
-    apply(configuration, params["edits"] or [{"context": params["context"], "directives": params["directives"]}])
+    apply(configuration, edits)
     changed = configuration.changed()
     result = {
         "changed": bool(changed), "files": [_shown(real) for real in sorted(changed)], "notes": configuration.notes, "checkpoint": "",

@@ -18,8 +18,9 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import
 from ansible_collections.webops.bad_gateway.plugins.modules import nginx_directive
 
 
-def found(conf="/etc/nginx/nginx.conf", program="/usr/sbin/nginx", runs=True, own_root=False):
-    return types.SimpleNamespace(conf_path=conf, program=program, master=object() if runs else None, own_root=own_root)
+def found(conf="/etc/nginx/nginx.conf", program="/usr/sbin/nginx", runs=True, own_root=False, files=()):
+    loaded = {"files": [{"path": path, "real_path": path} for path in files]}
+    return types.SimpleNamespace(conf_path=conf, program=program, master=object() if runs else None, own_root=own_root, loaded=loaded)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,16 @@ def test_one_that_does_not_run_is_looked_for_where_it_is_said():
     with pytest.raises(nginx_edit.Refused) as refused:
         nginx_directive.choose([found()], "/srv/b.conf", None, lambda: [other, found("/srv/b.conf", "/opt/nginx")])
     assert "/opt/nginx" in str(refused.value) and "binary" in str(refused.value)
+
+
+@pytest.mark.parametrize(("files", "meant"), [(["/b/site"], 1), (["/a/site"], 0), (["/a/site", "/b/site"], None), (["/both"], None), (["/none"], None)])
+def test_of_several_the_one_that_reads_the_files_is_meant(files, meant):
+    instances = [found(files=["/a/site", "/both"]), found("/srv/b.conf", files=["/b/site", "/both"])]
+    if meant is not None:
+        assert nginx_directive.choose(instances, None, None, list, files) is instances[meant]
+        return
+    with pytest.raises(nginx_edit.Refused):
+        nginx_directive.choose(instances, None, None, list, files)
 
 
 class Files:

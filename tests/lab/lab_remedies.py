@@ -27,9 +27,8 @@ TAKEN = r"""
 skip='/\.ansible(/|$)|/\.pm2/(logs|pids|[^/]*\.(log|pid|sock))|\.(log|pid|pyc)$|__pycache__|/tmp\.|^/etc/(mtab|resolv\.conf|ld\.so\.cache|\.pwd\.lock)$'
 places='/etc /srv /opt /usr/local /var/www /home /root'
 find $places -xdev \( -type d -printf 'd %m %U:%G %p\n' -o -type l -printf 'l %l %U:%G %p\n' \) | grep -Ev "$skip"
-find $places -xdev -type f -printf '%m %U:%G %p\n' | grep -Ev "$skip" | while read -r mode owner path; do
-    printf 'f %s %s %s %s\n' "$mode" "$owner" "$(sha256sum < "$path" | cut -c1-16)" "$path"
-done
+find $places -xdev -type f -printf 'm %m %U:%G %p\n' | grep -Ev "$skip"
+find $places -xdev -type f -print0 | grep -Evz "$skip" | xargs -0r sha256sum | sed 's/^/f /'
 find /var/lib/nginx /var/log/nginx /var/cache/nginx -type d -printf 'd %m %U:%G %p\n' 2>/dev/null
 getfacl -Rsp /etc /srv /run/php 2>/dev/null | paste -sd '|' | sed 's/||/\n/g' | sed 's/^/a /'
 systemctl list-unit-files --type=service,socket,timer --no-legend --plain | awk '{print "u", $2, $1}'

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, RISK, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, fallback, settings, starting
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, fallback, opening, settings, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
@@ -106,6 +106,14 @@ def by_role(remedy: str, summary: str, change: settings.Change, safety: str = RI
     if not change.item:
         return Fix(remedy=None, safety=MANUAL, summary=f"{summary} By hand: {change.why_not}.")
     return Fix(remedy=remedy, safety=safety, summary=summary, changes=(change.item,))
+
+
+def let_in(host: Host, leg: Leg, otherwise: str) -> Fix:
+    """Return the fix of a socket that is closed to the worker; otherwise is what a person does."""
+    way = opening.opening(host, leg)
+    if not way.items:
+        return Fix(remedy=None, safety=MANUAL, summary=f"{otherwise} By hand: {way.why_not}.")
+    return Fix(remedy="socket_access", safety=RISKY, summary=f"{way.how[:1].upper()}{way.how[1:]}.", changes=way.items)
 
 
 def strikes(host: Host, leg: Leg, failure: str) -> bool:

@@ -13,8 +13,9 @@ The path is walked from the root as nginx sees it, and the permissions of each d
 worker's uid, gid, groups and ACLs. A connection as that user is denied.
 
 ## Fix
-Move the socket below /run, or give the worker search permission on that one directory (an ACL, or its group).
-Risky: it widens access.
+Move the socket below /run, or give the worker search permission on that one directory (an ACL, or its group). Risky: it
+widens access, in a home to every file that others may read there. What others than root can replace by another
+directory is left to a person, and so is the home of root.
 
 ## When it stays silent
 Every directory can be crossed, for whatever reason: owner, group, others, or an ACL.
@@ -24,10 +25,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, let_in, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 
@@ -44,11 +45,7 @@ def check(host: Host) -> Iterator[Finding]:
             denied.certainty,
             f"{denied.who} may not cross {denied.path}, above {leg.endpoint}: it is {denied.what}.",
             [show_config(leg), Evidence(f"stat {denied.path}", denied.what), *show_probe(leg), *show_log(leg, "connect-denied")],
-            Fix(
-                remedy="socket_access",
-                safety=RISKY,
-                summary=f"Move the socket below /run, or let {denied.user} cross {denied.path} (an ACL with x, or a group of that directory).",
-            ),
+            let_in(host, leg, f"Move the socket below /run, or let {denied.user} cross {denied.path} (an ACL with x, or a group of that directory)."),
             f"namei -l {leg.endpoint.quoted_path}",
         )
 

@@ -13,9 +13,10 @@ A connection made with the worker's own uid, gid and groups is denied, and the p
 computed for these ids, deny writing while every directory above lets it through.
 
 ## Fix
-PHP-FPM: listen.owner, listen.group and listen.mode of the pool, or listen.acl_users where ACLs are in use
-(they win over owner and group). Others: Group= and UMask= of the unit. Risky: it widens access. Never
-mode 0666.
+PHP-FPM: listen.group and listen.mode = 0660 of the pool, or listen.acl_users where ACLs are in use (they win over
+owner and group). It gives them to a socket when it makes it, so that it has to be restarted; a reload keeps the old one.
+Others: SocketGroup= of a systemd socket, or Group= of the unit beside its own group, and UMask=0007 or the program's own
+option (gunicorn --umask 007, uWSGI chmod-socket = 660). Risky: it widens access. Never mode 0666.
 
 ## When it stays silent
 The worker may write to the socket; a directory above denies it (socket-directory-permission); the
@@ -26,10 +27,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, let_in, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 
@@ -46,23 +47,9 @@ def check(host: Host) -> Iterator[Finding]:
             denied.certainty,
             f"{denied.who} may not write to {leg.endpoint}: it is {denied.what}.",
             [show_config(leg), Evidence(f"stat {denied.path}", denied.what), *show_probe(leg), *show_log(leg, "connect-denied")],
-            _fix(host, leg, denied),
+            let_in(host, leg, f"Let the backend make its socket with a group that {denied.user} is in, and mode 0660."),
             f"namei -l {leg.endpoint.quoted_path}",
         )
-
-
-def _fix(host: Host, leg: Leg, denied: access.Denial) -> Fix:
-    user = denied.user
-    for owner in host.owners:
-        claim = owner.claim_on(leg.endpoint)
-        if claim and owner.kind == "PHP-FPM pool":
-            how = f"In {owner.at.rpartition(':')[0]}, set listen.group to a group of {user} and listen.mode = 0660"
-            if denied.acl:
-                how = f"Add {user} to listen.acl_users in {owner.at.rpartition(':')[0]}, because an ACL makes PHP-FPM ignore listen.owner and listen.group"
-            return Fix(remedy="socket_access", safety=RISKY, summary=f"{how}; then reload {owner.unit or 'PHP-FPM'}.")
-        if claim and owner.unit:
-            return Fix(remedy="socket_access", safety=RISKY, summary=f"Give {owner.name} a Group= that {user} is in, and UMask=0007.")
-    return Fix(remedy="socket_access", safety=RISKY, summary=f"Let the backend make its socket with a group that {user} is in, and mode 0660.")
 
 
 RULE = Rule(

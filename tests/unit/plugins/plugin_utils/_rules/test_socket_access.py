@@ -115,7 +115,8 @@ def test_without_the_ids_of_the_worker_nothing_is_computed():
 def test_the_fix_names_the_pool_and_its_access_list():
     php = "/run/php/php8.2-fpm.sock"
     world = World().passes(f"fastcgi_pass unix:{php}").pool(f"unix:{php}").reply(f"unix:{php}", connect="denied")
-    assert "listen.group" in world.socket(php, mode="0600").judge().findings[0].fix.summary
+    assert "listen.group" in world.socket(php, mode="0600", gid=0).judge().findings[0].fix.summary
+    world.php["pools"][0]["acl_users"] = ["app"]
     assert "listen.acl_users" in world.socket(php, **CLOSED["the group is masked"]).judge().findings[0].fix.summary
 
 

@@ -159,7 +159,8 @@ def test_a_folder_is_opened_to_the_user_of_the_worker_alone():
 
 
 def test_a_folder_that_a_unit_makes_anew_is_opened_each_time():
-    assert items(folders(PATH, made=["shop"], closed={"/run/shop": CLOSED})) == ({"directory": {"path": "/run/shop", "user": "www-data", "unit": "shop.service"}},)
+    (item,) = items(folders(PATH, made=["shop"], closed={"/run/shop": CLOSED}))
+    assert item == {"directory": {"path": "/run/shop", "user": "www-data", "unit": "shop.service"}}
 
 
 @pytest.mark.parametrize("path", ["/run/shop", "/run"])

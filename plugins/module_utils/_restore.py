@@ -59,6 +59,7 @@ _COMMAND_SECONDS = 120
 _CHANGING_SECONDS = 3600
 _RELOAD_SECONDS = 15.0
 _LOCK_SECONDS = 900.0
+_MAX_LIST = 32 << 20
 
 
 class Locked(Exception):
@@ -213,8 +214,11 @@ def read(folder):
         return Book([])
 
 
-def run(argv, timeout=_COMMAND_SECONDS, user=None):
-    """Run a program without a shell and return (code, what it printed); code is None when it is absent or took too long. user: a pwd entry."""
+def run(argv, timeout=_COMMAND_SECONDS, user=None, limit=2000):
+    """Run a program without a shell and return (code, the end of what it printed); code is None when it is absent or took too long.
+
+    user is a pwd entry, limit a number of bytes.
+    """
     environment = dict(_ENVIRONMENT, HOME=user.pw_dir if user else "/root")
     demote = None
     if user is not None and user.pw_uid != os.geteuid():
@@ -238,7 +242,7 @@ def run(argv, timeout=_COMMAND_SECONDS, user=None):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         return None, "{0} took longer than {1} s".format(" ".join(argv), timeout)
-    return process.returncode, said[-2000:].decode("utf-8", "backslashreplace").strip()
+    return process.returncode, said[-limit:].decode("utf-8", "backslashreplace").strip()
 
 
 def unit_state(name):
@@ -262,10 +266,11 @@ def program_state(program):
     code, said = _pm2(program, ["jlist"])
     start = said.find("[{") if code == 0 else -1
     try:
-        apps = json.loads(said[start:]) if start >= 0 else []
-    except ValueError:
+        # There may be advice around it.
+        apps = json.JSONDecoder().raw_decode(said, start)[0] if start >= 0 else []
+        states = [app["pm2_env"]["status"] for app in apps if app["name"] == program["name"]]
+    except (ValueError, KeyError, TypeError):
         return ""
-    states = [app["pm2_env"]["status"] for app in apps if app.get("name") == program["name"]]
     return "online" if "online" in states else "".join(states[:1])
 
 
@@ -275,8 +280,8 @@ def _pm2(program, words):
     if not _pm2_runs(home):
         return None, "PM2 does not run with {0}".format(home)
     command = program["command"] or "pm2"
-    path = os.path.dirname(command)
-    return run(["env", "PM2_HOME=" + home, "PATH=" + ":".join(filter(None, [path, _ENVIRONMENT["PATH"]])), command] + words, timeout=60, user=user)
+    path = ":".join(filter(None, [os.path.dirname(command), _ENVIRONMENT["PATH"]]))
+    return run(["env", "PM2_HOME=" + home, "PATH=" + path, command] + words, timeout=60, user=user, limit=_MAX_LIST)
 
 
 def _pm2_runs(home):
@@ -532,7 +537,7 @@ class Undoing:
             self.note("changing", what=what)
             code, said = _pm2(record, [word, record["name"]])
             if code != 0:
-                raise ValueError(said)
+                raise ValueError(said[-2000:])
             self.restored.append(what)
         if (program_state(record) in UP_PROGRAMS) != was:
             raise ValueError("it was {0}, and is {1} now".format(record["state"], program_state(record) or "unknown"))

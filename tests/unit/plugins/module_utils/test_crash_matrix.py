@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kills a change, and its undoing, before each thing that they do to the disk, and undoes what is left: the tree is as it was, or as it was to be."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

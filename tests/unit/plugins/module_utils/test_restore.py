@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Undoing: what others changed is left, units, programs and groups are as they were, nginx reads its files again, and everything is proved."""
 
-from __future__ import annotations
-
 import grp
 import json
 import os
@@ -289,7 +287,7 @@ def test_a_program_of_supervisor_is_as_it_was(point, programs):
 def test_an_app_of_pm2_is_as_it_was_and_no_daemon_is_started(point, programs, tmp_path):
     body = """
     case "$1" in
-      jlist) echo ">>>> In-memory PM2 is out-of-date"; printf '[{"name":"shop","pm2_env":{"status":"%s"}}]' "$(cat state)" ;;
+      jlist) echo ">>>> In-memory PM2 is out-of-date"; printf '[{"name":"shop","env":"%04000d","pm2_env":{"status":"%s"}}]\\nan advert\\n' 0 "$(cat state)" ;;
       start) echo online > state ;; stop) echo stopped > state ;;
     esac
     """

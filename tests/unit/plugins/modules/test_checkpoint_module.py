@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The modules checkpoint and checkpoint_info: what they return, in check mode too."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

@@ -184,10 +184,14 @@ class Checkpoint:
 
         Raises CheckpointError when there is no such process.
         """
-        found = restore.process(pid)
-        if found is None:
-            raise CheckpointError("there is no process {0}".format(pid))
-        self.add("reload", **{key: found[key] for key in ("pid", "started", "exe", "title", "container")})
+        self.add("reload", **_process(pid))
+
+    def record_master(self, pid):
+        """Note, before its files are changed, an nginx master that others may tell to read them; undoing lets it read them again if it has new workers.
+
+        Raises CheckpointError when there is no such process.
+        """
+        self.add("master", workers=restore.workers(pid), **_process(pid))
 
     # Ending
 
@@ -268,6 +272,14 @@ class Checkpoint:
             _write_new(os.path.join(self.folder, "saved", blob), held)
             _flush(os.path.join(self.folder, "saved"))
         self.add("save", path=path, before=state, blob=blob, foreign=foreign)
+
+
+def _process(pid):
+    """Return what makes an nginx master known again. Raises CheckpointError."""
+    found = restore.process(pid)
+    if found is None:
+        raise CheckpointError("there is no process {0}".format(pid))
+    return {key: found[key] for key in ("pid", "started", "exe", "title", "container")}
 
 
 def _reach(path):

@@ -18,6 +18,7 @@ nothing. The RECORDs, by "do":
     unit       name, active, enabled;  member: user, group, was;  program: manager, name, user, home, command, state
     after      unit, action: what to do when the files are back
     reload     pid, started (ticks since boot), exe, title, container: an nginx master is told to read its configuration
+    master     the same, workers [[pid, started]]: an nginx master that may be told so by others
     confirmed  at, after: {path: STATE}, empty when the changes were yet to come
     undoing    at, forced; then restoring: path, temp;  changing: what;  done: step
     undone     at, restored, conflicts, unverified
@@ -287,9 +288,10 @@ def _pm2(program, words):
 def _pm2_runs(home):
     """Return whether PM2's daemon runs: every command of pm2 starts one where none does."""
     try:
-        with open(os.path.join(home, "pm2.pid"), "rb") as file:
-            pid = int(file.read(20))
-        os.kill(pid, 0)
+        # The folder belongs to a user, who may have put a pipe there.
+        descriptor = os.open(os.path.join(home, "pm2.pid"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            os.kill(int(file.read(20) or b""), 0)
     except (OSError, ValueError):
         return False
     return True
@@ -366,9 +368,8 @@ class Undoing:
         for record in _oldest(self.book.all("program"), "manager", "name", "user", "home"):
             self.attempt(record["name"], self.program, record)
         self.do_after()
-        if self.touched:
-            for record in _oldest(self.book.all("reload"), "exe", "title", "container"):
-                self.attempt("nginx", self.nginx, record)
+        for record in _oldest(self.book.all("reload") + self.book.all("master"), "exe", "title", "container") if self.touched else []:
+            self.attempt("nginx", self.nginx, record)
         for item in items:
             if item.path not in self.left:
                 self.attempt(item.path, self.verify, item)
@@ -561,17 +562,24 @@ class Undoing:
 
     def nginx(self, record):
         """Let an nginx that had read the change read what is there again, and see new workers of it."""
-        masters = _masters(record)
-        for master in masters:
+        for master in _masters(record):
+            old = workers(master["pid"])
+            if master["pid"] == record["pid"] and all(worker in record.get("workers", []) for worker in old):
+                # It has never read the change.
+                continue
             self.note("changing", what="nginx {0} reads its configuration".format(master["pid"]))
-            old = {found["pid"] for found in _processes() if found["parent"] == master["pid"]}
             os.kill(master["pid"], signal.SIGHUP)
             deadline = time.monotonic() + _RELOAD_SECONDS
-            while not any(found["parent"] == master["pid"] and found["pid"] not in old for found in _processes()):
+            while all(worker in old for worker in workers(master["pid"])):
                 if time.monotonic() > deadline:
                     raise ValueError("master process {0} was told to read its configuration, and has no new workers".format(master["pid"]))
                 time.sleep(0.1)
             self.restored.append("nginx (process {0}) has read its configuration again".format(master["pid"]))
+
+
+def workers(master):
+    """Return the sorted [pid, started] of the processes of a master."""
+    return sorted([found["pid"], found["started"]] for found in _processes() if found["parent"] == master)
 
 
 def _masters(record):

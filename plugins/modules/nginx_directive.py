@@ -485,7 +485,7 @@ def write(instance, configuration, changed, checkpoint, plain):
     with _checkpoint.attach(checkpoint, "nginx_directive", _checkpoint.ROOT) as point:
         if instance.master is not None:
             # It may load what is written at any time, as by logrotate's or certbot's reload; undoing lets it load what was there.
-            point.record_reload(instance.master.pid)
+            point.record_master(instance.master.pid)
         try:
             # New ones first: an include may name them.
             for real, raw in sorted(changed.items(), key=lambda item: (before[item[0]] is not None, item[0])):

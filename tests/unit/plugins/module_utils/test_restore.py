@@ -370,6 +370,20 @@ def test_nginx_reads_its_files_again_when_they_are_back(folder, point, master):
     assert done["restored"][1:] == [f"nginx (process {process.pid}) has read its configuration again"] and done["unverified"] == []
 
 
+@pytest.mark.parametrize("reloaded", [True, False])
+def test_nginx_reads_its_files_again_when_others_had_it_read_the_change(folder, point, master, reloaded):
+    process = master("takes")
+    point.record_master(process.pid)
+    point.write_file(f"{folder}/a.conf", b"ours")
+    if reloaded:
+        before = _restore.workers(process.pid)
+        process.send_signal(signal.SIGHUP)
+        while _restore.workers(process.pid) in (before, []):
+            time.sleep(0.01)
+    again = [f"nginx (process {process.pid}) has read its configuration again"] if reloaded else []
+    assert told(point.roll_back()) == {"restored": [f"{folder}/a.conf (content)", *again]}
+
+
 def test_nginx_that_does_not_take_its_files_is_told(folder, point, master, monkeypatch):
     monkeypatch.setattr(_restore, "_RELOAD_SECONDS", 0.5)
     process = master("refuses")

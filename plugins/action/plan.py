@@ -104,4 +104,4 @@ class ActionModule(ActionBase):
                 raise _settings.wrong_kind(name, value, _settings.APPLY[name])
         allowed = ArgumentSpecValidator(_settings.APPLY).validate(given).validated_parameters
         _settings.check_ids("bad_gateway_allow", allowed["allow"], self._known)
-        return plan.Allowed(allowed["apply"], tuple(allowed["allow"]), allowed["edit_managed"])
+        return plan.Allowed(allowed["apply"], tuple(allowed["allow"]), allowed["edit_managed"], allowed["ca_file"])

@@ -12,7 +12,8 @@ description:
     and written to C(plan.json) in the report folder, together with the C(report.json) that it is made of, before anything is done.
   - A plan has steps (what a remedy does, where, why, how it is verified and undone), what is left to a person, and what is held back and why.
   - Runs on the controller alone; no host is contacted.
-  - What is allowed on a host is said by its variables C(bad_gateway_apply), C(bad_gateway_allow) and C(bad_gateway_edit_managed).
+  - What is allowed on a host is said by its variables C(bad_gateway_apply), C(bad_gateway_allow), C(bad_gateway_edit_managed) and
+    C(bad_gateway_ca_file).
 extends_documentation_fragment:
   - webops.bad_gateway._attributes
 options:

@@ -113,6 +113,11 @@ options:
     type: bool
     default: false
     version_added: 0.3.0
+  ca_file:
+    description: A file on each host with the authorities that nginx is to trust for its backends.
+    type: str
+    default: ""
+    version_added: 0.3.0
   serial:
     description: How many hosts are changed together, batch by batch; numbers or shares such as V(10%).
     type: list

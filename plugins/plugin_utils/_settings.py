@@ -18,6 +18,7 @@ VARIABLES = (
     "bad_gateway_allow",
     "bad_gateway_apply",
     "bad_gateway_bundles",
+    "bad_gateway_ca_file",
     "bad_gateway_checkpoint",
     "bad_gateway_config",
     "bad_gateway_config_path",
@@ -67,6 +68,7 @@ APPLY = {
     "apply": {"type": "str", "choices": ["none", "safe", "risky"], "default": "safe"},
     "allow": IDS,
     "edit_managed": {"type": "bool", "default": False},
+    "ca_file": {"type": "str", "default": ""},
 }
 # How hosts are changed.
 ROLLOUT = {

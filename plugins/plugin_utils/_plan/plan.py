@@ -29,11 +29,13 @@ class Allowed:
     apply         "none", "safe" or "risky": the riskiest that is done unasked
     ids           what is done besides where apply is not "none", by id: risky ones, risks, advice
     edit_managed  files that say they are written by another program may be edited
+    ca_file       a file on the host with the authorities that nginx is to trust for its backends, or ""
     """
 
     apply: str = SAFE_ONLY
     ids: tuple[str, ...] = ()
     edit_managed: bool = False
+    ca_file: str = ""
 
 
 def _distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -131,7 +133,7 @@ def build(result: HostResult, host: Host | None, allowed: Allowed) -> Plan:
     held: list[Held] = []
     wanted: list[tuple[str, Change]] = []
     for finding in sorted(result.findings, key=order):
-        sorted_out = _sorted(finding, host, allowed)
+        sorted_out = _sorted(_with_authorities(finding, allowed.ca_file), host, allowed)
         if isinstance(sorted_out, Manual):
             manual.append(sorted_out)
         elif isinstance(sorted_out, Held):
@@ -146,6 +148,16 @@ def build(result: HostResult, host: Host | None, allowed: Allowed) -> Plan:
         if any(name == remedy for name, _change in kept)
     )
     return Plan(result.name, result.status, result.why, steps, tuple(manual), tuple(held), tuple(_reloads(kept, host)))
+
+
+def _with_authorities(finding: Finding, ca_file: str) -> Finding:
+    """Return a finding that waits for authorities to trust with those that the user gives: which are the right ones, no host tells."""
+    fix = finding.fix
+    if not ca_file or not fix or fix.remedy != "upstream_tls" or not any(item.get("trusted_certificate") == "" for item in fix.changes):
+        return finding
+    changes = tuple({**item, "trusted_certificate": ca_file} for item in fix.changes)
+    summary = f"Trust the authorities in {ca_file}, as bad_gateway_ca_file says."
+    return replace(finding, fix=replace(fix, safety=RISKY, summary=summary, changes=changes))
 
 
 def has_remedy(finding: Finding) -> bool:

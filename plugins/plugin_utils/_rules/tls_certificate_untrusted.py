@@ -17,8 +17,9 @@ certificate that passes and ends within 14 days is a risk.
 
 ## Fix
 Never to turn the verification off. The right CA belongs into the trusted file (a person has to make sure that it is the
-right one); an expired certificate is to be renewed at the backend; the name (where the configuration has it) and the depth can be set, and
-sessions kept apart with proxy_ssl_session_reuse off. Manual, or risky for those three.
+right one; "remediate" trusts those in the file that bad_gateway_ca_file names); an expired certificate is to be renewed at the
+backend; the name (where the configuration has it) and the depth can be set, and sessions kept apart with
+proxy_ssl_session_reuse off. Manual, or risky for those three and with the CA given.
 
 ## When it stays silent
 Nothing is verified, whatever is wrong with the certificate; it passes; the backend shows the right certificate when it is sent a server name
@@ -82,7 +83,7 @@ def _failing(host: Host, leg: Leg, found: tls.Settings) -> Iterator[Finding]:
             *(Evidence(f"certificate of {leg.endpoint}" if item is own else "certificate of its chain", _shown(item)) for item in chain[:4]),
             *_in_force(leg, found),
         ],
-        _fix(leg, found, code, chain),
+        _fix(host, leg, found, code, chain),
         _command(leg),
         at=_at(leg, found, code),
     )
@@ -188,7 +189,7 @@ def _logged(host: Host, leg: Leg, found: tls.Settings) -> Finding:
         LIKELY,
         f"nginx verifies the certificate of {leg.endpoint} and refused it: {why}.",
         [show_config(leg), *show_probe(leg), *show_log(leg, _LOGGED), *_in_force(leg, found)],
-        _fix(leg, found, code, []),
+        _fix(host, leg, found, code, []),
         _command(leg),
         at=_at(leg, found, code),
     )
@@ -275,7 +276,7 @@ def _at(leg: Leg, found: tls.Settings, code: int):
     return leg.route.at
 
 
-def _fix(leg: Leg, found: tls.Settings, code: int, chain: list[dict]) -> Fix:
+def _fix(host: Host, leg: Leg, found: tls.Settings, code: int, chain: list[dict]) -> Fix:
     trusted = found.trusted.args[0] if found.trusted else f"{found.prefix}_ssl_trusted_certificate"
     own = chain[0] if chain else {}
     if code == _TOO_LONG:
@@ -298,8 +299,10 @@ def _fix(leg: Leg, found: tls.Settings, code: int, chain: list[dict]) -> Fix:
         summary = f"Make sure that {issuer} is to be trusted and add its certificate to {trusted}"
         if not chain or not chain[-1]["self_issued"]:
             summary += "; or let the backend send its intermediate certificates too"
-        summary += "."
-        return Fix(remedy=None, safety=MANUAL, summary=summary)
+        summary += f". Or put the right authorities into a file on this host and name it (bad_gateway_ca_file); {trusted} is then left."
+        # Which they are, only the user knows: the plan puts that file in.
+        changes = _pointing.handshake(leg, found.prefix, trusted_certificate="") if _pointing.alike(host, leg) else ()
+        return Fix(remedy="upstream_tls" if changes else None, safety=MANUAL, summary=summary, changes=changes)
     if code in (_EXPIRED, _NOT_YET):
         return Fix(remedy=None, safety=MANUAL, summary="Renew the certificate at the backend; where it looks valid, set this host's clock.")
     if code in _LISTS and code != _REVOKED:

@@ -290,3 +290,29 @@ def test_what_a_reload_loads_besides_is_said():
 
 def test_a_host_without_a_model_gets_nothing_done():
     assert not build(HostResult("web1", "diagnosed", "", {}, (start(),), (), ()), None, ALL).steps
+
+
+# --- authorities that the user gives
+
+
+def untrusted(**more) -> Finding:
+    change = {"context": at(), "module": "proxy", "trusted_certificate": ""}
+    return finding("tls-certificate-untrusted", "upstream_tls", change, safety="manual", **more)
+
+
+def test_a_certificate_without_its_authority_is_for_a_person():
+    made = plan(untrusted())
+    assert not made.steps and made.manual[0].finding.id == "tls-certificate-untrusted"
+
+
+def test_authorities_that_the_user_gives_are_trusted():
+    made = plan(untrusted(), allowed=Allowed("risky", ca_file="/etc/ssl/our-ca.pem"))
+    assert steps(made) == {"upstream_tls": [{"context": at(), "module": "proxy", "trusted_certificate": "/etc/ssl/our-ca.pem"}]}
+    assert (made.steps[0].safety, made.manual) == ("risky", ())
+    assert not plan(untrusted(), allowed=Allowed("safe", ca_file="/etc/ssl/our-ca.pem")).steps
+    assert not plan(untrusted(certainty="likely"), allowed=Allowed("risky", ca_file="/etc/ssl/our-ca.pem")).steps
+
+
+def test_other_work_for_a_person_stays_that():
+    other = finding("tls-certificate-untrusted", "upstream_tls", {"context": at(), "module": "proxy", "name": "x"}, safety="manual")
+    assert not plan(other, allowed=Allowed("risky", ca_file="/etc/ssl/our-ca.pem")).steps

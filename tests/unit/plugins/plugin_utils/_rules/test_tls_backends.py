@@ -558,4 +558,11 @@ def test_a_name_counts_only_where_the_configuration_has_it(names, expected):
 def test_no_change_ever_weakens_the_verification():
     for code in (2, 3, 9, 10, 18, 19, 20, 21, 22, 23, 62, 66):
         for change in told(untrusted(code, [issued(names=["shop.example"])], *VERIFIED)):
-            assert "verify" not in change and set(change) <= {"module", "name", "verify_depth", "replaces"}
+            assert "verify" not in change and set(change) <= {"module", "name", "verify_depth", "trusted_certificate", "replaces"}
+
+
+def test_which_authorities_are_trusted_is_left_open():
+    host = untrusted(20, [issued()], *VERIFIED)
+    assert told(host) == [{"module": "proxy", "trusted_certificate": "", "replaces": {"trusted_certificate": ["/etc/ssl/own-ca.pem"]}}]
+    (finding,) = host.judge().findings
+    assert finding.fix.safety == "manual" and "bad_gateway_ca_file" in finding.fix.summary

@@ -68,6 +68,7 @@ options:
             description:
               - The line of O(context.file) in which the block's name stands. No other name goes with it. With an open
                 O(checkpoint) that has changed the file, it is the line before that change.
+              - Lines move with every edit. In a playbook of your own name the block by what it is.
             type: int
           expects:
             description:
@@ -87,7 +88,8 @@ options:
             required: true
           args:
             description:
-              - Its arguments, as nginx is to see them. Quotes and backslashes are added where they are needed.
+              - Its arguments, as nginx is to see them. Quotes and backslashes are added where they are needed. Quote V("on") and V("off"), which
+                YAML else takes for booleans.
               - With O(directives.state=absent), the first arguments of what is to go; none means whatever they are.
             type: list
             elements: str
@@ -325,6 +327,9 @@ def choose(instances, path, binary, others, files=()):
     # A container's nginx is changed where its image is made; the host's own is meant.
     found = [one for one in found if not one.own_root] or found
     found = [one for one in found if one.master is not None] or found
+    if len(found) > 1 and all(one.master is not None and one.conf_path == found[0].conf_path and one.own_root == found[0].own_root for one in found):
+        # While the program is upgraded two masters share a configuration.
+        found = [max(found, key=lambda one: one.master.started)]
     if not found and (path or binary):
         found = others()
     if not found:

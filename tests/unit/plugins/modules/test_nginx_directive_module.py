@@ -18,9 +18,10 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import
 from ansible_collections.webops.bad_gateway.plugins.modules import nginx_directive
 
 
-def found(conf="/etc/nginx/nginx.conf", program="/usr/sbin/nginx", runs=True, own_root=False, files=()):
+def found(conf="/etc/nginx/nginx.conf", program="/usr/sbin/nginx", runs=True, own_root=False, started=1.0, files=()):
     loaded = {"files": [{"path": path, "real_path": path} for path in files]}
-    return types.SimpleNamespace(conf_path=conf, program=program, master=object() if runs else None, own_root=own_root, loaded=loaded)
+    master = types.SimpleNamespace(started=started) if runs else None
+    return types.SimpleNamespace(conf_path=conf, program=program, master=master, own_root=own_root, loaded=loaded)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,7 @@ def found(conf="/etc/nginx/nginx.conf", program="/usr/sbin/nginx", runs=True, ow
         ([found(), found("/srv/a.conf")], "/srv/a.conf", None, 1),
         ([found(), found(program="/opt/nginx")], None, "/opt/nginx", 1),
         ([found(own_root=True)], None, None, 0),
+        ([found(), found(started=2.0)], None, None, 1),
         ([found(), found("/srv/a.conf")], None, None, None),
         ([], None, None, None),
     ],

@@ -9,7 +9,6 @@ import time
 
 import ansible.constants as C
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import ANSIBLE_COLOR
 
@@ -97,11 +96,5 @@ class ActionModule(ActionBase):
 
     def _allowed(self, host, task_vars):
         """Return what the variables of a host allow on it; those of a play's command line are variables of every host."""
-        variables = task_vars["hostvars"][host]
-        given = {name: variables[f"bad_gateway_{name}"] for name in _settings.APPLY if f"bad_gateway_{name}" in variables}
-        for name, value in given.items():
-            if ArgumentSpecValidator({name: _settings.APPLY[name]}).validate({name: value}).error_messages:
-                raise _settings.wrong_kind(name, value, _settings.APPLY[name])
-        allowed = ArgumentSpecValidator(_settings.APPLY).validate(given).validated_parameters
-        _settings.check_ids("bad_gateway_allow", allowed["allow"], self._known)
+        allowed = _settings.allowed(task_vars["hostvars"][host], self._known)
         return plan.Allowed(allowed["apply"], tuple(allowed["allow"]), allowed["edit_managed"], allowed["ca_file"])

@@ -47,7 +47,9 @@ class ActionModule(ActionBase):
             known = [rule.id for rule in _rules.ALL]
             _settings.check_ids("bad_gateway_only", settings["only"], known)
             _settings.check_ids("bad_gateway_skip", settings["skip"], known)
-            _settings.check_ids("bad_gateway_allow", settings["allow"], known)
+            for host in task_vars["ansible_play_hosts_all"]:
+                # What is allowed on a host is its own.
+                _settings.allowed(task_vars["hostvars"][host], known)
             _settings.check_serial(settings["serial"])
             _settings.check_limits(settings["max_hosts"], settings["confirm_within"])
             _settings.check_probe(settings["probe_path"], settings["probe_timeout"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections.abc import Mapping
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle
 
@@ -95,6 +96,7 @@ _LONGEST_PROBE = 300.0
 _LONGEST_WINDOW = 3660 * 86400
 _LONGEST_CONFIRMATION = 86400
 _KINDS = {"bool": "true or false", "float": "a number", "int": "a whole number", "list": "a list", "path": "a path", "str": "text"}
+_TYPES = {"bool": bool, "list": list, "str": str}
 _VALUE_LENGTH = 200
 
 
@@ -152,6 +154,23 @@ def check_config(folder: str, path: str) -> None:
         raise BadSetting(f"bad_gateway_config is {folder!r}; it must be the folder that holds the proposed files, such as nginx.")
     if not path.startswith("/") or os.path.dirname(path) == "/":
         raise BadSetting(f"bad_gateway_config_path is {path!r}; it must be where the main file will be, such as /etc/nginx/nginx.conf.")
+
+
+def allowed(variables: Mapping, known: list[str]) -> dict:
+    """Return what the variables of one host allow on it, by the names of APPLY."""
+    found = {}
+    for name, spec in APPLY.items():
+        value = variables.get(f"bad_gateway_{name}", spec["default"])
+        if spec["type"] == "bool":
+            value = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}.get(str(value).lower())
+        elif spec["type"] == "list" and isinstance(value, str):
+            value = [item.strip() for item in value.split(",")] if value else []
+        fits = value in spec["choices"] if "choices" in spec else isinstance(value, _TYPES[spec["type"]])
+        if not fits or isinstance(value, list) and not all(isinstance(item, str) for item in value):
+            raise wrong_kind(name, variables[f"bad_gateway_{name}"], spec)
+        found[name] = value
+    check_ids("bad_gateway_allow", found["allow"], known)
+    return found
 
 
 def check_serial(sizes: list) -> None:

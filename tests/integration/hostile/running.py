@@ -23,7 +23,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as
 # The ansible-core under test is the one whose Python runs the tests.
 PROGRAMS = Path(sys.executable).parent
 PLAYBOOK = ROOT / "playbooks" / "diagnose.yml"
-RUN_SECONDS = 90
+RUN_SECONDS = 240
 
 
 @dataclass(frozen=True)

@@ -67,3 +67,46 @@ def test_a_checkpoint_that_is_none(written):
 @pytest.mark.parametrize("written", ["newest", "list", "20261127T021836-cf25"])
 def test_a_checkpoint(written):
     _settings.check_checkpoint(written)
+
+
+KNOWN = ["backend-not-running", "upstream-timeout"]
+
+
+def test_what_is_allowed_on_a_host_by_default():
+    assert _settings.allowed({}, KNOWN) == {"apply": "safe", "allow": [], "edit_managed": False, "ca_file": ""}
+
+
+@pytest.mark.parametrize("written", [["upstream-timeout", "backend-not-running"], "upstream-timeout, backend-not-running"])
+def test_ids_are_allowed_as_a_list_or_with_commas(written):
+    assert _settings.allowed({"bad_gateway_allow": written}, KNOWN)["allow"] == ["upstream-timeout", "backend-not-running"]
+
+
+@pytest.mark.parametrize(("written", "meant"), [(True, True), ("yes", True), ("False", False), (0, False)])
+def test_a_switch_is_on_or_off(written, meant):
+    assert _settings.allowed({"bad_gateway_edit_managed": written}, KNOWN)["edit_managed"] is meant
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("apply", "all"), ("apply", True), ("apply", None), ("allow", {"a": 1}), ("allow", [1]), ("allow", 7), ("allow", "no-such-id"), ("edit_managed", "perhaps")],
+)
+def test_a_wrong_allowance_is_named(name, value):
+    with pytest.raises(_settings.BadSetting, match=f"bad_gateway_{name}"):
+        _settings.allowed({f"bad_gateway_{name}": value}, KNOWN)
+
+
+@pytest.mark.parametrize("sizes", [[0], ["0"], ["101%"], ["half"], [True], [-1], [], ["1.5"], ["{{ x }}"]])
+def test_a_batch_that_nobody_can_count(sizes):
+    with pytest.raises(_settings.BadSetting, match="bad_gateway_serial"):
+        _settings.check_serial(sizes)
+
+
+def test_batches_that_can_be_counted():
+    _settings.check_serial([1, "2", "10%", "100%"])
+
+
+@pytest.mark.parametrize(("hosts", "seconds"), [(0, 600), (-1, 600), (50, 59), (50, 86401)])
+def test_a_run_that_could_change_or_verify_nothing(hosts, seconds):
+    with pytest.raises(_settings.BadSetting):
+        _settings.check_limits(hosts, seconds)
+    _settings.check_limits(1, 60)

@@ -88,7 +88,17 @@ def test_a_switch_is_on_or_off(written, meant):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("apply", "all"), ("apply", True), ("apply", None), ("allow", {"a": 1}), ("allow", [1]), ("allow", 7), ("allow", "no-such-id"), ("edit_managed", "perhaps")],
+    [
+        ("apply", "all"),
+        ("apply", True),
+        ("apply", None),
+        ("allow", {"a": 1}),
+        ("allow", [1]),
+        ("allow", 7),
+        ("allow", "no-such-id"),
+        ("edit_managed", "perhaps"),
+        ("ca_file", 1),
+    ],
 )
 def test_a_wrong_allowance_is_named(name, value):
     with pytest.raises(_settings.BadSetting, match=f"bad_gateway_{name}"):

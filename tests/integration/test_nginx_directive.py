@@ -11,6 +11,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -255,6 +256,35 @@ def test_under_a_checkpoint_of_another(site):
     with _checkpoint.locked(_checkpoint.ROOT):
         _checkpoint.find(point.id, _checkpoint.ROOT).roll_back()
     assert "keepalive_timeout" not in site.read("available/shop") and "proxy_read_timeout" not in site.read("available/shop")
+
+
+@pytest.mark.parametrize("moment", ["before", "between", "after"])
+def test_killed_while_it_writes_it_is_undone(site, monkeypatch, moment):
+    before = {name: site.read(name) for name in ("nginx.conf", "available/shop", "common.inc")}
+    child = os.fork()
+    if child == 0:
+        real, calls = _checkpoint.Checkpoint.write_file, []
+
+        def write(*args):
+            calls.append(args)
+            if (moment, len(calls)) in (("before", 1), ("between", 2)):
+                os.kill(os.getpid(), signal.SIGKILL)
+            real(*args)
+            if moment == "after" and len(calls) == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        monkeypatch.setattr(_checkpoint.Checkpoint, "write_file", write)
+        try:
+            site.edit(SHOP, {"name": "client_max_body_size", "args": ["8m"]}, {"name": "keepalive_timeout", "args": ["5s"]})
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    changed = [name for name in before if site.read(name) != before[name]]
+    assert len(changed) == {"before": 0, "between": 1, "after": 2}[moment]
+    with _checkpoint.locked(_checkpoint.ROOT):
+        (point,) = _checkpoint.listed(_checkpoint.ROOT)
+        assert point.state == "open" and not point.roll_back()["conflicts"]
+    assert {name: site.read(name) for name in before} == before
 
 
 def refuse_overlay(*_args, **_more):

@@ -6,20 +6,11 @@
 Each is run with --check --diff, for real, and again. Needs root and nginx, which runs on 127.0.0.1.
 """
 
-import json
 import os
-import pathlib
-import shutil
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 
 import pytest
+from role_tree import NGINX, Tree
 
-NGINX = "/usr/sbin/nginx"
-CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists(NGINX), reason="needs root and nginx")
 
 CONFIGURATION = """\
@@ -115,58 +106,11 @@ CASES = {
 VARIABLES = {"websocket_headers_file": "{folder}/map.conf"}
 
 
-class Tree:
-    """A configuration that a real nginx runs with, and a playbook with one role for it."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.main = folder / "nginx.conf"
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-        self.main.write_text(CONFIGURATION % port)
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=ca", "-days", "2",
-             "-keyout", folder / "ca.key", "-out", folder / "ca.pem"],
-            check=True, capture_output=True,
-        )
-        self.process = subprocess.Popen([NGINX, "-p", folder, "-c", self.main, "-e", folder / "error.log", "-g", "daemon off;"])
-        deadline = time.monotonic() + 20
-        while not (folder / "nginx.pid").exists():
-            assert time.monotonic() < deadline and self.process.poll() is None
-            time.sleep(0.05)
-
-    def workers(self):
-        return subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False).stdout.split()
-
-    def files(self):
-        return {path.name: path.read_text() for path in self.folder.glob("*.conf")}
-
-    def play(self, role, changes, *options):
-        """Run the role; return (whether it went well, whether something changed, all that was said)."""
-        made = json.loads(json.dumps({f"{role}_changes": changes, **{key: value for key, value in VARIABLES.items() if key.startswith(role)}}).replace(
-            "{folder}", str(self.folder)))
-        place = {"path": str(self.main)}
-        defaults = {"webops.bad_gateway.nginx_directive": {**place, "binary": NGINX}, "webops.bad_gateway.nginx_reload": place}
-        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "module_defaults": defaults,
-                "roles": [{"role": f"webops.bad_gateway.{role}", **made}]}
-        playbook = self.folder / "play.json"
-        playbook.write_text(json.dumps([play]))
-        command = [os.path.join(os.path.dirname(sys.executable), "ansible-playbook"), str(playbook), *options]
-        environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache" / "collections"), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
-        return ran.returncode == 0, "changed=0" not in ran.stdout, ran.stdout + ran.stderr
-
-
 @pytest.fixture
 def tree():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="endpoint-roles-"))
-    folder.chmod(0o755)
-    made = Tree(folder)
+    made = Tree(CONFIGURATION, VARIABLES)
     yield made
-    made.process.terminate()
-    made.process.wait(20)
-    shutil.rmtree(folder)
+    made.close()
 
 
 @pytest.mark.parametrize("role", sorted(CASES))

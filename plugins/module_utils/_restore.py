@@ -564,7 +564,7 @@ class Undoing:
         """Let an nginx that had read the change read what is there again, and see new workers of it."""
         for master in _masters(record):
             old = workers(master["pid"])
-            if master["pid"] == record["pid"] and all(worker in record.get("workers", []) for worker in old):
+            if "workers" in record and master["pid"] == record["pid"] and all(worker in record["workers"] for worker in old):
                 # It has never read the change.
                 continue
             self.note("changing", what="nginx {0} reads its configuration".format(master["pid"]))

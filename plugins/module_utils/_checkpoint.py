@@ -85,6 +85,11 @@ class Checkpoint:
             when = " at {0}".format(clock(undone["at"])) if undone else ""
             raise CheckpointError("checkpoint {0} is {1}{2}, so nothing can be changed under it".format(self.id, self.state, when))
 
+    def join(self):
+        """Go on under an open checkpoint: the time to confirm it begins anew. Raises CheckpointError."""
+        self.require_open()
+        self.add("alive", uptime=restore.uptime())
+
     # Saving
 
     def save_file(self, path):
@@ -419,7 +424,8 @@ def open_new(reason, confirm_within=CONFIRM_SECONDS, root=ROOT, watch=True):
         raise CheckpointError("{0}: a checkpoint cannot be made, so nothing is changed: {1}".format(point.folder, os.strerror(error.errno)))
     try:
         point.add(
-            "open", id=point.id, reason=reason, by=_who(), at=time.time(), uptime=_uptime(), boot=_boot(), confirm_within=confirm_within,
+            "open", id=point.id, reason=reason, by=_who(), at=time.time(), uptime=restore.uptime(), boot=restore.boot(),
+            confirm_within=confirm_within,
         )
         _flush(point.folder)
     except CheckpointError:
@@ -438,7 +444,7 @@ def attach(name, reason, root=ROOT):
     with locked(root):
         if name is not None:
             point = find(name, root)
-            point.require_open()
+            point.join()
             yield point
             return
         point, recovered = open_new(reason, OWN_SECONDS, root)
@@ -473,16 +479,15 @@ def _recover(root):
 
 
 def about(point):
-    """Return who opened a checkpoint, when, what for, and until when it can be confirmed."""
+    """Return who opened a checkpoint, when, what for, and for how long it can be confirmed."""
     opened = point.book.opened
-    return "checkpoint {0} ({1}) was opened by {2} at {3} and can be confirmed until {4}".format(
-        point.id, opened["reason"] or "no reason given", opened["by"], clock(opened["at"]), clock(opened["at"] + opened["confirm_within"]))
+    return "checkpoint {0} ({1}) was opened by {2} at {3} and can be confirmed for another {4:.0f} s".format(
+        point.id, opened["reason"] or "no reason given", opened["by"], clock(opened["at"]), restore.time_left(point.book))
 
 
 def overdue(point):
     """Return whether the time to confirm a checkpoint is over; the wall clock is not asked."""
-    opened = point.book.opened
-    return opened["boot"] != _boot() or _uptime() >= opened["uptime"] + opened["confirm_within"]
+    return restore.time_left(point.book) <= 0
 
 
 def _new_id(root):
@@ -499,16 +504,6 @@ def _seconds(name):
         return calendar.timegm(time.strptime(name[:15], "%Y%m%dT%H%M%S"))
     except ValueError:
         return 0
-
-
-def _uptime():
-    with open("/proc/uptime", "rb") as file:
-        return float(file.read().split()[0])
-
-
-def _boot():
-    with open("/proc/sys/kernel/random/boot_id", "rb") as file:
-        return file.read().decode("ascii").strip()
 
 
 def _who():
@@ -581,7 +576,7 @@ def _arm(point, seconds):
         if ended == 0:
             return True, unit + ".timer"
         why = said
-    ended, said = restore.run(code + ["--after", str(seconds)], timeout=20)
+    ended, said = restore.run(code + ["--detach"], timeout=20)
     if ended == 0:
         return True, "a process of its own ({0})".format(why)
     return False, "{0}; {1}".format(why, said)

@@ -12,6 +12,7 @@ nothing. The RECORDs, by "do":
 
     open       id, reason, by, at (epoch), uptime, boot, confirm_within (seconds); the first
     watched    by, armed: what undoes the change when nobody confirms it
+    alive      uptime: who changes the host is still at work, and the time to confirm begins anew
     save       path, before (STATE of _safe_files), blob (name in saved/ or ""), foreign (others change it, so that any state of it is ours)
     foreign    path: of a file that was saved before
     write      path, temp, after (STATE)
@@ -625,14 +626,53 @@ def pending(book):
     return found
 
 
-def _wait(folder, seconds):
-    """Sleep, and return early when the checkpoint is no longer open."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def uptime():
+    """Return the seconds since the host was started; no clock that is set changes them."""
+    with open("/proc/uptime", "rb") as file:
+        return float(file.read().split()[0])
+
+
+def boot():
+    """Return the id of this run of the host."""
+    with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+        return file.read().decode("ascii").strip()
+
+
+def time_left(book):
+    """Return for how many seconds a checkpoint can still be confirmed before it is undone."""
+    opened = book.opened
+    if opened["boot"] != boot():
+        return 0.0
+    since = max(record["uptime"] for record in [opened] + book.all("alive"))
+    return max(0.0, since + opened["confirm_within"] - uptime())
+
+
+def _undo_in_time(folder, root):
+    """Wait until a checkpoint is closed, or the time to confirm it is over; then undo it. Return the Undoing or None. Raises Locked."""
+    while True:
         book = read(folder)
         if book.opened is None or book.state != OPEN:
-            return
-        time.sleep(min(2.0, max(0.0, deadline - time.monotonic())))
+            return None
+        left = time_left(book)
+        if left > 0:
+            time.sleep(min(2.0, left))
+            continue
+        lock = Lock(root, _LOCK_SECONDS)
+        lock.take()
+        with lock:
+            book = read(folder)
+            # It may have been confirmed, or worked under, while this process waited.
+            if book.opened is not None and book.state == OPEN and time_left(book) <= 0:
+                return undo(folder)
+
+
+def _undo_now(folder, root):
+    """Undo a checkpoint, unless it is undone; return the Undoing or None. Raises Locked."""
+    lock = Lock(root, _LOCK_SECONDS)
+    lock.take()
+    with lock:
+        book = read(folder)
+        return None if book.opened is None or book.state == ROLLED_BACK else undo(folder)
 
 
 def _detach():
@@ -646,25 +686,20 @@ def _detach():
 def main(arguments):
     """Undo the checkpoint in the folder that holds this code; the exit code is 0 when it is undone, or need not be.
 
-    Arguments: the folder; --unless-confirmed; --after SECONDS: later, in a process of its own.
+    Arguments: the folder; --unless-confirmed: when the time to confirm it is over; --detach: in a process of its own.
     """
-    folder = arguments[0]
-    if "--after" in arguments:
+    folder = arguments[0].rstrip("/")
+    if "--detach" in arguments:
         if os.fork():
             return 0
         _detach()
-        _wait(folder, float(arguments[arguments.index("--after") + 1]))
-    lock = Lock(os.path.dirname(folder), _LOCK_SECONDS)
     try:
-        lock.take()
+        done = (_undo_in_time if "--unless-confirmed" in arguments else _undo_now)(folder, os.path.dirname(folder))
     except Locked as error:
         sys.stderr.write("{0}\n".format(error))
         return 1
-    with lock:
-        book = read(folder)
-        if book.opened is None or book.state == ROLLED_BACK or "--unless-confirmed" in arguments and book.state != OPEN:
-            return 0
-        done = undo(folder)
+    if done is None:
+        return 0
     for line in done.restored + done.conflicts + done.unverified:
         sys.stderr.write(ascii(line) + "\n")
     return 1 if done.conflicts or done.unverified else 0

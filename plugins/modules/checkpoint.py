@@ -36,7 +36,9 @@ options:
     type: str
     default: ""
   confirm_within:
-    description: Seconds until the host undoes a checkpoint that is opened now, unless it is confirmed.
+    description:
+      - After how many seconds the host undoes a checkpoint that is opened now, unless it is confirmed. They begin anew with each task that works under it,
+        so they need not be enough for the whole run, only for the longest pause in it.
     type: int
     default: 600
   paths:
@@ -195,7 +197,7 @@ watched_by:
   returned: always
   sample: webops-bad-gateway-20261127T021836-cf25.timer
 expires:
-  description: When, in seconds since the epoch; 0 when it does not.
+  description: When, in seconds since the epoch, unless another task works under it; 0 when it does not.
   type: float
   returned: always
 kept:
@@ -226,6 +228,8 @@ recovered:
   returned: always
   sample: ""
 """
+
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -285,13 +289,12 @@ def described(point):
     """Return what the result says of a checkpoint."""
     watched = point.book.last("watched") or {"armed": False, "by": ""}
     armed = watched["armed"] and point.state == _restore.OPEN and point.kept
-    opened = point.book.opened
     return {
         "id": point.id if point.kept else "",
         "folder": point.folder if point.kept else "",
         "armed": armed,
         "watched_by": watched["by"],
-        "expires": opened["at"] + opened["confirm_within"] if armed else 0.0,
+        "expires": time.time() + _restore.time_left(point.book) if armed else 0.0,
     }
 
 
@@ -315,7 +318,7 @@ def saved(params, root):
     """Save what is named in an open checkpoint, or in one that is confirmed at once."""
     if params["checkpoint"]:
         point = _checkpoint.find(params["checkpoint"], root)
-        point.require_open()
+        point.join()
         save(point, params)
         return described(point)
     point, recovered = _checkpoint.open_new(params["reason"], params["confirm_within"], root, watch=False)
@@ -361,6 +364,8 @@ def run(params, check, root=_checkpoint.ROOT):
     }
     if check and params["state"] != "rolled_back":
         return dict(empty, id=params["checkpoint"] or "", **({"kept": False} if params["state"] == "confirmed" else {}))
+    if params["confirm_within"] < 1:
+        raise _checkpoint.CheckpointError("confirm_within must be at least 1 second")
     with _checkpoint.locked(root):
         if params["state"] == "rolled_back":
             result = rolled_back(params, root, check)

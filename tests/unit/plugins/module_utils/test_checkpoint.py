@@ -163,10 +163,10 @@ def test_one_that_was_left_open_is_undone_when_its_time_is_over(root, tree, monk
     with _checkpoint.locked(root):
         point, _recovered = _checkpoint.open_new("left", seconds, root)
         point.write_file(f"{tree}/nginx.conf", b"broken")
-        then = _checkpoint._uptime()
-        monkeypatch.setattr(_checkpoint, "_uptime", lambda: then + uptime)
+        then = _restore.uptime()
+        monkeypatch.setattr(_restore, "uptime", lambda: then + uptime)
         if boot:
-            monkeypatch.setattr(_checkpoint, "_boot", lambda: boot)
+            monkeypatch.setattr(_restore, "boot", lambda: boot)
         # What the clock on the wall says counts for nothing.
         monkeypatch.setattr("time.time", lambda: 1.0)
         if not over:
@@ -176,6 +176,18 @@ def test_one_that_was_left_open_is_undone_when_its_time_is_over(root, tree, monk
         _next, recovered = _checkpoint.open_new("next", root=root)
     assert recovered == {"id": point.id, "restored": [f"{tree}/nginx.conf (content)"], "conflicts": [], "unverified": []}
     assert snapshot(tree) == before
+
+
+def test_the_time_to_confirm_begins_anew_with_each_task(root, monkeypatch):
+    with _checkpoint.locked(root):
+        name = _checkpoint.open_new("test", 600, root)[0].id
+    then = _restore.uptime()
+    for minutes in (9, 18, 27):
+        monkeypatch.setattr(_restore, "uptime", lambda now=then + 60 * minutes: now)
+        with _checkpoint.attach(name, "", root) as point:
+            assert not _checkpoint.overdue(point)
+    monkeypatch.setattr(_restore, "uptime", lambda: then + 60 * 37.1)
+    assert _checkpoint.overdue(_checkpoint.find(name, root))
 
 
 def test_one_that_cannot_be_undone_wholly_is_said_and_stays(root, tree, monkeypatch):
@@ -261,7 +273,7 @@ def test_nothing_is_done_under_a_checkpoint_that_is_closed_or_unknown(root, tree
 def test_a_confirmation_that_comes_too_late_is_refused(root, tree):
     before = snapshot(tree)
     with _checkpoint.locked(root):
-        point, _recovered = _checkpoint.open_new("test", root=root)
+        point, _recovered = _checkpoint.open_new("test", 0, root)
         point.write_file(f"{tree}/nginx.conf", b"1")
     assert _restore.main([point.folder, "--unless-confirmed"]) == 0
     with _checkpoint.locked(root), pytest.raises(_checkpoint.CheckpointError, match="rolled-back"):

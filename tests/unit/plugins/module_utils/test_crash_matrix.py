@@ -59,7 +59,7 @@ def snapshot(folder):
 def change(folder, root):
     """Change the tree in every way that is undone, ourselves and as stock modules do, and confirm it."""
     with _checkpoint.locked(root):
-        point, _recovered = _checkpoint.open_new("test", root=root)
+        point, _recovered = _checkpoint.open_new("test", 0, root)
     with _checkpoint.attach(point.id, "", root) as point:
         point.write_file(f"{folder}/nginx.conf", b"events { worker_connections 9; }\n")
         point.write_file(f"{folder}/enabled/shop", b"server { listen 80; }\n")
@@ -206,7 +206,7 @@ def test_every_record_and_file_is_on_the_disk_before_what_follows(tmp_path, monk
         return call
 
     with _checkpoint.locked(root):
-        point, _recovered = _checkpoint.open_new("test", root=root)
+        point, _recovered = _checkpoint.open_new("test", 0, root)
     with _checkpoint.attach(point.id, "", root) as point:
         for name in ("write", "fsync", "rename"):
             monkeypatch.setattr(os, name, traced(name))

@@ -409,7 +409,7 @@ def test_an_nginx_that_was_started_anew_is_found_and_one_that_is_stopped_is_left
 def test_the_code_in_the_folder_waits_for_the_lock_and_undoes_without_the_collection(folder, tmp_path):
     root = str(tmp_path / "state")
     with _checkpoint.locked(root):
-        point, _recovered = _checkpoint.open_new("test", root=root)
+        point, _recovered = _checkpoint.open_new("test", 0, root)
         point.write_file(f"{folder}/a.conf", b"ours")
         command = [sys.executable, "-I", "-B", f"{point.folder}/restore.pyz", point.folder, "--unless-confirmed"]
         process = subprocess.Popen(command, env={}, cwd="/", stderr=subprocess.DEVNULL)

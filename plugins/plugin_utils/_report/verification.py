@@ -31,7 +31,7 @@ _NOTHING = ("", "", "")
 
 @dataclass
 class _Verdict:
-    """What speaks for and against: reasons to fail, and what became worse."""
+    """What speaks for and against: reasons to fail, what became worse, whether a client gets a good answer where it got none, or gets none still."""
 
     against: list[str] = field(default_factory=list)
     worse: list[str] = field(default_factory=list)
@@ -40,6 +40,7 @@ class _Verdict:
     new: list[str] = field(default_factory=list)
     routes: list[dict] = field(default_factory=list)
     improved: bool = False
+    still_bad: bool = False
 
 
 def causes_of(before: dict) -> list[dict]:
@@ -87,7 +88,7 @@ def compare_requests(host: str, asked: tuple[dict | None, dict | None]) -> dict:
 def _document(host: str, verdict: _Verdict) -> dict:
     if verdict.worse:
         word = WORSE
-    elif verdict.gone or verdict.improved:
+    elif verdict.improved or verdict.gone and not verdict.still_bad:
         word = BETTER
     else:
         word = SAME
@@ -162,10 +163,12 @@ def _judge_requests(verdict: _Verdict, named: list[dict], asked: tuple[dict | No
         if is_bad and old and old["answer"] and not was_bad:
             verdict.worse.append(f"{label} got {got['before']} before and gets {got['after']} now")
         elif is_bad and _requests.concerned(entry, by_route):
+            verdict.still_bad = True
             verdict.against.append(f"{label} gets {got['after']}")
         verdict.improved = verdict.improved or was_bad and bool(entry["answer"]) and not is_bad
     asked_now = [item for item in verdict.routes if item["after"] != "not asked"]
     if len(by_route) < len(named) and asked_now and all(item["bad"] for item in asked_now):
+        verdict.still_bad = True
         verdict.against.append("no request through nginx gets a good answer")
 
 

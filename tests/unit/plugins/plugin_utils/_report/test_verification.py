@@ -80,7 +80,7 @@ def test_a_cause_that_stands_fails():
 @pytest.mark.parametrize("got", [500, 503, 504, "refused", "timeout", "closed"])
 def test_another_bad_answer_is_not_better(got):
     found = verdict(bundle(shop=False), bundle(), asked(502), asked(got), NAMED)
-    assert found["failed"]
+    assert (found["verdict"], found["failed"]) == ("same", True)
     assert found["why"] == [f"*:80 shop.example / gets {got if isinstance(got, int) else f'no answer (it was {got})'}"]
 
 

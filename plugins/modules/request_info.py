@@ -65,6 +65,10 @@ options:
         description: Request target, with its query string. What is not allowed in one is percent-encoded.
         type: str
         default: /
+      upgrade:
+        description: Whether to ask as a client of WebSocket does. The method is GET then.
+        type: bool
+        default: false
       timeout:
         description: Seconds to wait for the whole header of the response, at most 300.
         type: float
@@ -150,6 +154,7 @@ _REQUEST = {
     "server_name": {"type": "str", "default": ""},
     "method": {"type": "str", "choices": list(requests.METHODS), "default": "GET"},
     "path": {"type": "str", "default": "/"},
+    "upgrade": {"type": "bool", "default": False},
     "timeout": {"type": "float", "default": 10.0},
     "queue": {"type": "str", "default": ""},
 }

@@ -6,7 +6,7 @@
     {"schema": 1, "host": "web1", "status": "asked|failed|off", "why": "", "hidden": [""],
      "routes": [{"id", "route": {"listen", "server", "location", "pass"}, "request": REQUEST | null, "why", "put_aside": 10.0,
                  "answer": {"status", "code", "seconds", "why"} | null}]}
-    REQUEST = {"pid", "endpoint", "kind", "tls", "proxy_protocol", "server_name", "method", "path", "timeout", "queue"}
+    REQUEST = {"pid", "endpoint", "kind", "tls", "proxy_protocol", "server_name", "method", "path", "upgrade", "timeout", "queue"}
 
 A request is null where none is known that comes to the route; why says so. put_aside is for how long nginx may leave a peer of the
 route aside after it failed. answer is null where the request was not sent.
@@ -20,7 +20,7 @@ import os
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import reach
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
 
 SCHEMA = 1
@@ -42,7 +42,8 @@ def new(host: str, status: str = ASKED, why: str = "", routes: list[dict] | None
 def chosen(bundle: dict, path: str, method: str, longest: float) -> list[dict]:
     """Return an entry for each route of a host; path is what the user wants asked, or "", longest the wait for an answer, in seconds."""
     host = Host.of(bundle)
-    return [_entry(host, host.instance_of(route), route, path, method, longest) for route in host.routes[:_MOST]]
+    upgrading = {leg.route.key for leg in host.legs if leg.probe and leg.probe.spoke("websocket")}
+    return [_entry(host, route, path, method, longest, route.key in upgrading) for route in host.routes[:_MOST]]
 
 
 def batches(entries: list[dict]) -> list[dict]:
@@ -112,7 +113,9 @@ def _without_pid(request: dict) -> dict:
     return {key: value for key, value in request.items() if key != "pid"}
 
 
-def _entry(host: Host, instance: Instance, route: Route, path: str, method: str, longest: float) -> dict:
+def _entry(host: Host, route: Route, path: str, method: str, longest: float, upgrade: bool) -> dict:
+    """Return the entry of a route; upgrade: its backend speaks WebSocket, and may refuse any other client."""
+    instance = host.instance_of(route)
     way, why = reach.way_to(host, route, path, method)
     entry = {
         "id": route.key,
@@ -133,6 +136,7 @@ def _entry(host: Host, instance: Instance, route: Route, path: str, method: str,
             "server_name": way.server_name,
             "method": method,
             "path": way.path or "/",
+            "upgrade": upgrade,
             "timeout": longest,
             # A backend with a single worker must not look slow because all of its routes are asked at once.
             "queue": next((str(endpoint) for peer in route.peers for endpoint in peer.endpoints), ""),

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What nginx answers to a client: requests that go through it, made on its own host, in its network and mount namespace.
 
-Each is one GET or HEAD of HTTP/1.1 without a body; what listens in stream{} is connected to, and watched for a moment: nginx closes
+Each is one GET or HEAD of HTTP/1.1 without a body, or the opening handshake of WebSocket; what listens in stream{} is connected to, and watched for a moment: nginx closes
 the connection of a client for whom it gets no backend. Redirects are not followed. The certificate of nginx is not verified: it is
 that of the server that is asked, and the names and the clock of a client are not those of this host. Of a body so much is read as
 lets a short one end: a backend whose client hangs up may complain of it.
@@ -81,7 +81,7 @@ def _request(given):
     """Return a request with every key. timeout is in seconds, for the whole header of the answer."""
     request = {
         "id": "", "endpoint": "", "kind": "http", "tls": False, "proxy_protocol": False, "server_name": "", "method": "GET", "path": "/",
-        "timeout": 10.0, "queue": "",
+        "upgrade": False, "timeout": 10.0, "queue": "",
     }
     request.update((key, value) for key, value in given.items() if value is not None)
     request["timeout"] = min(max(float(request["timeout"]), 0.1), MAX_TIMEOUT)
@@ -161,7 +161,11 @@ def _over_tls(channel, context, name):
 
 
 def _answered(request, channel, began):
-    channel.send(wire.http_request(request["method"], request["path"], _host_header(request), "1.1"))
+    host = _host_header(request)
+    if request["upgrade"]:
+        channel.send(wire.websocket_request(request["path"], host, "1.1", "{0}://{1}".format("https" if request["tls"] else "http", host)))
+    else:
+        channel.send(wire.http_request(request["method"], request["path"], host, "1.1"))
     raw, verdict = connections.read_answer(channel, read_status)
     answer = _answer(request, began, verdict.status, verdict.why, verdict.code or 0)
     _drain(channel, len(raw))

@@ -33,6 +33,7 @@ def test_one_request_for_each_route():
             "server_name": "shop.example",
             "method": "HEAD",
             "path": "/",
+            "upgrade": False,
             "timeout": 7.0,
             "queue": "127.0.0.1:3000",
         },
@@ -118,3 +119,10 @@ def test_what_is_older_than_the_evidence_is_not_of_before(tmp_path):
     os.utime(file, (1, 1))
     assert _requests.read_before(folder, "web1") is None
     assert _requests.read(folder, "web1") == document
+
+
+def test_a_backend_that_speaks_websocket_is_asked_for_it():
+    world = World().site(f"location /ws/ {{ proxy_pass {TCP}; }}", f"location / {{ proxy_pass {TCP}; }}").service("shop.service", "127.0.0.1:3000")
+    world.reply("127.0.0.1:3000", {"speak": "http", "code": 426}, {"speak": "websocket", "code": 101})
+    asked = {entry["route"]["location"]: entry["request"]["upgrade"] for entry in chosen(world)}
+    assert asked["/ws/"] is True

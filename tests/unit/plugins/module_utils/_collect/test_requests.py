@@ -61,6 +61,14 @@ def test_a_request_looks_like_that_of_a_client():
     assert second[:2] == [b"GET / HTTP/1.1", b"Host: localhost:" + port]
 
 
+def test_a_client_of_websocket_asks_for_it():
+    with serving(say(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")) as (endpoint, came):
+        answer = ask(endpoint, path="/ws/", upgrade=True)
+    assert (answer["status"], answer["code"]) == ("ok", 101)
+    said = came[0].lower().split(b"\r\n")
+    assert said[0] == b"get /ws/ http/1.1" and b"upgrade: websocket" in said and b"connection: upgrade" in said
+
+
 def test_the_usual_port_is_not_in_host():
     request = {"endpoint": "127.0.0.1:443", "tls": True, "server_name": "shop.example"}
     assert requests._host_header(request) == "shop.example"

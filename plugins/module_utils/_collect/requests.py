@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What nginx answers to a client: requests that go through it, made on its own host, in its network and mount namespace.
 
-Each is one GET or HEAD of HTTP/1.1 without a body, or the opening handshake of WebSocket; what listens in stream{} is connected to, and watched for a moment: nginx closes
-the connection of a client for whom it gets no backend. Redirects are not followed. The certificate of nginx is not verified: it is
-that of the server that is asked, and the names and the clock of a client are not those of this host. Of a body so much is read as
-lets a short one end: a backend whose client hangs up may complain of it.
+Each is one GET or HEAD of HTTP/1.1 without a body, or the opening handshake of WebSocket; what listens in stream{} is connected
+to, and watched for a moment: nginx closes the connection of a client for whom it gets no backend. Redirects are not followed.
+The certificate of nginx is not verified: it is that of the server that is asked, and the names and the clock of a client are
+not those of this host. Of a body so much is read as lets a short one end: a backend whose client hangs up may complain of it.
 
 Requests of one queue are made one after the other: a backend with a single worker must not look slow because of us.
 

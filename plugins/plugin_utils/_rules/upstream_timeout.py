@@ -87,13 +87,20 @@ def check(host: Host) -> Iterator[Finding]:
         found = [item for item in (_phase(leg, name) for name in _PHASES) if item]
         if found:
             slow.append((leg, min(found, key=lambda item: (PROVEN, LIKELY, POSSIBLE).index(item.certainty))))
-    # Several that share a location get one time, the longest that one of them needs.
-    wanted = [((_edit.home(leg.route.site).at, found.timeout.name, found.certainty), _longer(host, leg, found)) for leg, found in slow]
+    # Several that share the line to be changed get one time, the longest that one of them needs.
+    wanted = [((_where(leg, found.timeout), found.certainty), _longer(host, leg, found)) for leg, found in slow]
     longest: dict[tuple, tuple[int, str]] = {}
     for place, own in wanted:
         longest[place] = max(longest.get(place, own), own, key=lambda item: item[0])
     for (leg, found), (place, own) in zip(slow, wanted):
         yield _finding(host, leg, found, longest[place] if own[0] else own)
+
+
+def _where(leg: Leg, timeout: Directive) -> tuple:
+    """Return what is equal for legs whose timeout is to be set by the same line: one that is there, also of an included file, or a new one."""
+    block = _edit.home(leg.route.site)
+    there = _edit.own(block, timeout.name)
+    return (timeout.name, there.at) if there else (timeout.name, block.at, block.args)
 
 
 def _phase(leg: Leg, name: str) -> Slow | None:

@@ -113,6 +113,15 @@ def test_a_time_of_a_file_that_others_include_is_said_to_be_theirs_too():
     assert fix.summary.endswith("/etc/nginx/slow:1 is included in 2 places, which all get it.")
 
 
+def test_locations_that_include_one_time_get_the_longer_one():
+    world = World().file("/etc/nginx/slow", "proxy_read_timeout 1s;\n").site(
+        f"location /a {{ proxy_pass http://{TCP}; include slow; }}", "location /b { proxy_pass http://127.0.0.1:3001; include slow; }"
+    )
+    world.service("a.service", TCP).service("b.service", "127.0.0.1:3001").reply(TCP, {"seconds": 1.4}).reply("127.0.0.1:3001", {"seconds": 9.0})
+    found = [finding.fix for finding in world.judge().findings if finding.id == "upstream-timeout"]
+    assert [change["read"] for fix in found for change in fix.changes] == ["20s", "20s"]
+
+
 GROUP = ("upstream shop { server 127.0.0.1:3000; server 127.0.0.1:3001; }",)
 
 

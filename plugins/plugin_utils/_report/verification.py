@@ -138,7 +138,9 @@ def _judge_findings(verdict: _Verdict, named: list[dict], before: dict, alone: f
         elif item["id"] not in verdict.gone:
             verdict.gone.append(item["id"])
     for (kind, *pair), item in now.items():
-        if kind == finding.CAUSE and tuple(pair) not in known and item["id"] not in verdict.new:
+        # What the logs alone tell may be of before the change, and be explained otherwise now that its cause is gone; requests show what is not.
+        news = kind == finding.CAUSE and item["certainty"] == finding.PROVEN and tuple(pair) not in known
+        if news and item["id"] not in verdict.new:
             verdict.new.append(item["id"])
             verdict.worse.append(f"{item['id']} is new: {item['says']}")
     verdict.gone[:] = [name for name in verdict.gone if name not in verdict.standing]

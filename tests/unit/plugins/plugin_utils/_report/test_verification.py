@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _judge, _requests
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import document, terminal, verification, verification_terminal
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import World
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import NOW, World
 
 SHOP, API = "127.0.0.1:3000", "127.0.0.1:4000"
 ROUTE = {"listen": "*:80", "server": "shop.example", "location": "/", "pass": "", "endpoint": SHOP}
@@ -68,6 +68,17 @@ def test_every_cause_of_the_report_is_looked_at_where_none_is_named():
 def test_what_was_not_to_be_put_right_may_stand():
     found = verdict(bundle(shop=False, api=False), bundle(api=False), asked(502, 502), asked(200, 502), NAMED)
     assert (found["verdict"], found["failed"]) == ("better", False)
+
+
+def test_what_the_logs_tell_of_before_is_no_new_cause():
+    """While it was down, that was the cause; now that it runs, the log has its end left, which is told as a crash."""
+    world = World().site(f"location / {{ proxy_pass http://{SHOP}; }}", f"location /api/ {{ proxy_pass http://{API}; }}")
+    world.service("shop.service", SHOP).service("api.service", API).logged(SHOP, "connect-refused", count=1, last=NOW - 60, moments=[NOW - 60])
+    world.ended("shop.service", "exit", by="systemd", code=1, at=(NOW - 60.5,))
+    fresh = world.bundle()
+    assert [(item.id, item.certainty) for item in _judge.judge(fresh).findings if item.kind == "cause"] == [("backend-crashed", "likely")]
+    found = verdict(bundle(shop=False), fresh, asked(502), asked(200), NAMED)
+    assert (found["verdict"], found["failed"], found["new"]) == ("better", False, [])
 
 
 def test_a_cause_that_stands_fails():

@@ -46,8 +46,12 @@ def moved(leg: Leg, real: Endpoint, listener: Listener | None = None) -> tuple[d
 def addressed(leg: Leg, address: str) -> tuple[dict, ...]:
     """Return what repoint_upstream is told so that a pass has an address in place of the host name, which nginx would look up; () as above."""
     spot, host = _leading(leg), Endpoint.tcp(address, leg.endpoint.port)
-    known = spot and spot.block.name != "upstream" and host.kind == TCP and host.port
-    return _rehosted(leg, spot, str(host)) if known else ()
+    if not spot or spot.block.name == "upstream" or host.kind != TCP or not host.port:
+        return ()
+    if spot.statement.name == "set" and spot.statement.args[1].lower() == leg.peer.host_name != leg.peer.written.lower():
+        # The variable holds the name alone, and the pass has the port.
+        return () if _named_in_handshake(leg, str(host)) else _replaced(leg, spot, 1, str(host).rpartition(":")[0])
+    return _rehosted(leg, spot, str(host))
 
 
 def _rehosted(leg: Leg, spot: _edit.Spot, host: str) -> tuple[dict, ...]:

@@ -542,6 +542,12 @@ class TestToldToRoles:
         ((remedy, _safety, changes),) = self.told(world, "dns-resolver-missing")
         assert (remedy, [change["args"] for change in changes]) == (("repoint_upstream", [args]) if args else (None, []))
 
+    @pytest.mark.parametrize(("row", "args"), [("10.0.0.9", ["$to", "10.0.0.9"]), ("fd00::9", ["$to", "[fd00::9]"])])
+    def test_a_variable_that_holds_the_name_alone_holds_the_address_then(self, row, args):
+        world = World().site(f"set $to {NAME};", "location / { proxy_pass http://$to:3000; }").resolve(NAME, row).hosts_row(NAME, row)
+        ((remedy, _safety, changes),) = self.told(world, "dns-resolver-missing")
+        assert (remedy, [change["args"] for change in changes]) == ("repoint_upstream", [args])
+
     @pytest.mark.parametrize(
         ("written", "more"),
         [

@@ -57,4 +57,5 @@ def by_unit(limits: Limits, wanted: int) -> str:
     """Return in words how the master itself gets so many descriptors, which takes a restart."""
     unit = limits.instance.unit.get("name")
     where = f"LimitNOFILE={wanted} in a drop-in of {unit}" if unit else "the limit where nginx is started (limits.conf, for what a login starts)"
-    return f"the master may have only {limits.most}: set {where}, and restart nginx, which a reload does not replace"
+    has = "what the master may have is not known" if limits.most is None else f"the master may have only {limits.most}"
+    return f"{has}: set {where}, and restart nginx, which a reload does not replace"

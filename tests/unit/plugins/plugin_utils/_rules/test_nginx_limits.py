@@ -161,6 +161,13 @@ def test_more_connections_and_two_descriptors_for_each(events, soft, hard, wante
     assert found == expected
 
 
+def test_a_master_that_was_not_looked_at_is_left_to_a_person():
+    host = world(descriptors=1024)
+    del host.limits["processes"]["100"]
+    fix = first(host.judge()).fix
+    assert fix.changes == () and "what the master may have is not known" in fix.summary
+
+
 @pytest.mark.parametrize(("hard", "raises", "wanted"), [(524288, False, 4000), (3000, False, 3000), (1024, False, None), (1024, True, 4000)])
 def test_headroom_that_can_be_given(hard, raises, wanted):
     host = of_master(world("worker_connections 2000;"), hard, raises)

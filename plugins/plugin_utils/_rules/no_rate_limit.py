@@ -11,7 +11,8 @@ backend-workers-exhausted or backend-overloaded is found on the route, and neith
 
 ## Fix
 limit_req_zone $binary_remote_addr in http, limit_req with a burst on the route. It trades a 502 for all against a 503
-(or limit_req_status 429) for those who ask too much. It does not help where the load is that of many ordinary clients.
+(or limit_req_status 429) for those who ask too much. It does not help where the load is that of many ordinary clients. The role
+rate_limit does it, with numbers that only you know.
 
 ## When it stays silent
 Nothing shows that the backend is short of room, or a limit is in force.
@@ -38,7 +39,7 @@ def check(host: Host) -> Iterator[Finding]:
             leg,
             f"No limit_req or limit_conn is in force before {leg.endpoint}, which does not keep up with its requests.",
             [Evidence(str(leg.route.at), f"{leg.route.directive} {leg.route.written}")],
-            "Add a limit_req_zone on $binary_remote_addr and a limit_req with a burst to the route, and limit_req_status 429.",
+            "Add a limit_req_zone on $binary_remote_addr and a limit_req with a burst to the route, and limit_req_status 429 (role rate_limit).",
         )
 
 

@@ -12,7 +12,7 @@ backend-workers-exhausted or backend-overloaded is found on the route, and no ca
 
 ## Fix
 *_cache_path in http; *_cache, *_cache_valid, *_cache_lock and *_cache_use_stale on routes whose answers are the same for all clients.
-Answers that depend on a session must not be cached.
+Answers that depend on a session must not be cached: which do, only you know. The role response_cache does it for a location that you name.
 
 ## When it stays silent
 Nothing shows that the backend is short of room, a cache is in force, or the protocol has none (gRPC, stream, memcached).
@@ -43,7 +43,7 @@ def check(host: Host) -> Iterator[Finding]:
             leg,
             f"No {name} is in force before {leg.endpoint}, which does not keep up with its requests.",
             [Evidence(str(leg.route.at), f"{leg.route.directive} {leg.route.written}")],
-            f"Cache answers that are the same for all clients: {name}_path, {name}, {name}_valid, {name}_lock and {name}_use_stale.",
+            f"Cache answers that are the same for all clients: {name}_path, {name}, {name}_valid, {name}_lock and {name}_use_stale: role response_cache.",
         )
 
 

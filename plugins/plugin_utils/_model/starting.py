@@ -99,8 +99,8 @@ def _program(host: Host, owner: owners.Owner) -> Start:
 
 
 def _section(name: str, file: str) -> dict:
-    """Return where a program of its own (none of a group of several processes) is written, or {}."""
-    return {"file": file, "section": f"program:{name}"} if _PATH.fullmatch(file) and ":" not in name else {}
+    """Return where a program of its own (none of a group of several processes) is written, or {}; what is not in /etc may be another user's to replace."""
+    return {"file": file, "section": f"program:{name}"} if file.startswith("/etc/") and _PATH.fullmatch(file) and ":" not in name else {}
 
 
 def _app(host: Host, owner: owners.Owner) -> Start:

@@ -150,7 +150,8 @@ def key_of(name, args, key=None):
     """Return what tells a statement from its siblings of the same name, ready to compare."""
     key = _KEYS.get(name, 0) if key is None else key
     if isinstance(key, str):
-        found = [arg for arg in args if arg.startswith(key.encode("ascii"))][:1]
+        # Of "zone=name:10m" the name.
+        found = [arg.partition(b":")[0] for arg in args if arg.startswith(key.encode("ascii"))][:1]
     else:
         found = list(args[:key])
     return [arg.lower() for arg in found] if name in _FOLDED else found
@@ -321,10 +322,20 @@ class Configuration:
                 entry.inner = Block(statement, path, block)
                 self._expand_block(entry.inner, statement.block, path, opened, depth + 1)
             elif statement.name == b"include" and len(statement.words) == 2:
-                pattern = os.path.join(self._prefix, os.fsdecode(statement.args[0].partition(b"\0")[0]))
-                for match in self._matches.get(pattern, ()):
+                for match in self._included(statement.args[0]):
                     self.uses.setdefault(self.reals.get(match, match), []).append((path, statement.line))
                     self._expand_file(block, match, opened)
+
+    def _included(self, written):
+        """Return the paths that an include with this argument (bytes) leads to, as far as that is known."""
+        return self._matches.get(os.path.join(self._prefix, os.fsdecode(written.partition(b"\0")[0])), ())
+
+    def _includes_already(self, block, written):
+        """Return whether all that an include with this argument would lead to is read in a block, by a pattern perhaps."""
+        wanted = {self.reals.get(path, path) for path in self._included(written)}
+        there = {self.reals.get(path, path) for entry in block.simple("include") if len(entry.statement.args) == 1
+                 for path in self._included(entry.statement.args[0])}
+        return bool(wanted) and wanted <= there
 
     def _identity(self, path, statement):
         """Return what two readings of the same bytes of one file have in common."""
@@ -566,6 +577,8 @@ class Configuration:
     def _insert(self, blocks, directive, overrides):
         """Put a new directive into a block, after copies of those that it would else cut off."""
         block = blocks[0]
+        if directive.name == "include" and len(directive.args) == 1 and all(self._includes_already(one, directive.args[0]) for one in blocks):
+            return False
         new = [[directive.name.encode("ascii")] + directive.args]
         copied = self._cut_off(blocks, directive, overrides)
         if copied is None:
@@ -778,7 +791,8 @@ def _deletion(file, statement):
 def _insertion(file, block, new):
     """Return (splice, offset) that put statements ([[word]]) into a block, or the file for None, and of the statement that they stand before or None.
 
-    They come after the last statement that has no block of its own, or where order matters, or there is none, at the end.
+    They come after the last statement of their name, or else after the last that has no block of its own; where order matters, or there is none,
+    at the end.
     """
     raw, name = file.raw, new[-1][0].decode("ascii")
     first, close = (0, len(raw)) if block is None else (block.at + 1, block.close)
@@ -792,6 +806,7 @@ def _insertion(file, block, new):
             own = _line_indent(raw, at)
             return (at, at, b"".join(one + (b" " if own is None else end + own) for one in made)), at
     simple = [index for index, sibling in enumerate(siblings) if sibling.block is None]
+    simple = [index for index in simple if siblings[index].name == new[-1][0]] or simple
     following = siblings[simple[-1] + 1:] if simple and name not in _ORDERED else []
     if following:
         last, close = siblings[simple[-1]].end, following[0].words[0].start

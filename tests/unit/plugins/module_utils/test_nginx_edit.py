@@ -222,6 +222,30 @@ def test_the_server_of_a_group_is_told_by_what_it_replaces():
     assert "was expected" in refusal(SITES, context, directive("server", "127.0.0.1:3005", replaces=["127.0.0.1:9"]))
 
 
+def test_a_new_one_stands_by_those_of_its_name():
+    got = changed(SITES, {"upstream": "shop"}, directive("server", "10.0.0.1"))
+    assert got == SITES.replace("backup;\n", "backup;\n    server 10.0.0.1;\n")
+    assert changed("http { a 1; b 2; }", HTTP, directive("a", "2", state=edit.APPENDED)) == "http { a 1; a 2; b 2; }"
+    assert changed("http { set 1; b 2; }", HTTP, directive("set", "2", state=edit.APPENDED)) == "http { set 1; b 2; set 2; }"
+
+
+@pytest.mark.parametrize("pattern", ["conf.d/*", "/etc/nginx/conf.d/a"])
+def test_what_a_pattern_includes_is_not_included_again(pattern):
+    main = f"http {{ include {pattern}; server {{ }} }}"
+    files = edit.Configuration(
+        MAIN, {MAIN: main.encode(), "/etc/nginx/conf.d/a": b""}, {},
+        {"/etc/nginx/conf.d/*": ["/etc/nginx/conf.d/a"], "/etc/nginx/conf.d/a": ["/etc/nginx/conf.d/a"]},
+    )
+    assert not files.apply(edit.Context(**HTTP), directive("include", "conf.d/a", state=edit.APPENDED))
+    assert files.apply(edit.Context(block="server"), directive("include", "conf.d/a", state=edit.APPENDED))
+
+
+def test_a_zone_is_told_by_its_name():
+    main = "http { limit_req_zone $a zone=x:1m rate=1r/s; limit_req_zone $a zone=y:1m rate=1r/s; }"
+    got = changed(main, HTTP, directive("limit_req_zone", "$a", "zone=y:2m", "rate=5r/s"))
+    assert got == main.replace("zone=y:1m rate=1r/s", "zone=y:2m rate=5r/s")
+
+
 def test_the_method_of_a_group_stands_before_keepalive():
     assert changed(SITES, {"upstream": "shop"}, directive("least_conn")) == SITES.replace("    keepalive 16;", "    least_conn;\n    keepalive 16;")
 

@@ -189,8 +189,9 @@ class Case:
         return plain(self.with_added(changed(self.nodes), MAIN) if self.block is None else changed(self.nodes))
 
     def with_added(self, nodes, path):
-        """Put what is added after the last statement of the block's own file that has no block, and what it includes; else at the end."""
+        """Put what is added after the last of its name in the block's own file, else after the last that has no block and what it includes; else at the end."""
         simple = [index for index, node in enumerate(nodes) if node.identity[0] == path and node.inside is None]
+        simple = [index for index in simple if self.added and nodes[index].words[0] == self.added[0].words[0]] or simple
         ordered = self.added and self.added[0].words[0] in (b"rewrite", b"return", b"set", b"break", b"allow", b"deny")
         at = simple[-1] + 1 if simple and not ordered else len(nodes)
         while at < len(nodes) and nodes[at].identity[0] != path:

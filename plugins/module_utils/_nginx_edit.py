@@ -328,7 +328,8 @@ class Configuration:
 
     def _included(self, written):
         """Return the paths that an include with this argument (bytes) leads to, as far as that is known."""
-        return self._matches.get(os.path.join(self._prefix, os.fsdecode(written.partition(b"\0")[0])), ())
+        pattern = os.path.join(self._prefix, os.fsdecode(written.partition(b"\0")[0]))
+        return self._matches.get(pattern, [pattern] if pattern in self.reals else [])
 
     def _includes_already(self, block, written):
         """Return whether all that an include with this argument would lead to is read in a block, by a pattern perhaps."""

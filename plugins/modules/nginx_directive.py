@@ -97,7 +97,7 @@ options:
           state:
             description:
               - V(present) changes the directive where it stands in that very block, which may be in an included file; else it is added after
-                the last directive of the block.
+                the last of its name, or after the last directive of the block.
               - V(appended) adds it there unless the very same is there.
               - V(absent) removes it from that very block.
             type: str

@@ -114,7 +114,7 @@ def _of_pass(leg: Leg, knowing: list[str]) -> dict | None:
     bare, _colon, port = host.partition(":")
     variable = "$bad_gateway_" + re.sub(r"\W", "_", place.name)
     redirects = site.in_force("proxy_redirect")
-    if not _edit.legible(route.written) or any("default" in item.args for item in redirects) or any(True for _ in site.statement.named("set")):
+    if not _edit.legible(route.written) or any("default" in item.args for item in redirects) or next(site.statement.named("set"), None):
         return None
     statement = next(site.statement.named("proxy_pass"))
     lines = [

@@ -8,7 +8,7 @@
                  "answer": {"status", "code", "seconds", "why"} | null}]}
     REQUEST = {"pid", "endpoint", "kind", "tls", "proxy_protocol", "server_name", "method", "path", "upgrade", "timeout", "queue"}
 
-A request is null where none is known that comes to the route; why says so. put_aside is for how long nginx may leave a peer of the
+A request is null where none is known that comes to the route; why says so, or that it is not sure. put_aside is for how long nginx may leave a peer of the
 route aside after it failed. answer is null where the request was not sent.
 
 This module is private to the collection.
@@ -121,7 +121,7 @@ def _entry(host: Host, route: Route, path: str, method: str, longest: float, upg
         "id": route.key,
         "route": {"listen": ", ".join(route.listens), "server": route.server, "location": route.location_label, "pass": f"{route.directive} {route.written}"},
         "request": None,
-        "why": why,
+        "why": why if not way or way.sure else "whether it comes to this route hangs on what is not known here",
         "put_aside": _put_aside(route),
         "answer": None,
     }

@@ -107,6 +107,10 @@ class TlsChannel:
         """The first bytes that came, encrypted as they are."""
         return self._channel.seen
 
+    def limit(self, seconds):
+        """Bring the deadline nearer."""
+        self._channel.limit(seconds)
+
     def shake_hands(self):
         """Return {"version", "cipher", "names", "not_after"}; raises Failed."""
         self._pump(self._tls.do_handshake)

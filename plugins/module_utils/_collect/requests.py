@@ -138,12 +138,11 @@ def _ask(request, context, deadline):
         return _answer(request, began, connect["status"], connect["why"])
     channel = connections.Channel(connection, began + request["timeout"], _NGINX)
     try:
-        if request["proxy_protocol"]:
-            channel.send(_proxy_header(connection))
-        speaks = _over_tls(channel, context, request["server_name"]) if request["tls"] else channel
-        if request["kind"] == "stream":
-            return _watched(request, channel, speaks, began)
-        return _answered(request, speaks, began)
+        lead = _proxy_header(connection) if request["proxy_protocol"] else b""
+        if request["tls"]:
+            channel.send(lead)
+            channel, lead = _over_tls(channel, context, request["server_name"]), b""
+        return (_watched if request["kind"] == "stream" else _answered)(request, channel, lead, began)
     except connections.Failed as failure:
         return _answer(request, began, failure.status, failure.why)
     except (OSError, ValueError) as error:
@@ -160,23 +159,26 @@ def _over_tls(channel, context, name):
     return speaks
 
 
-def _answered(request, channel, began):
+def _answered(request, channel, lead, began):
+    """Ask, and return what nginx answers; lead goes before the request."""
     host = _host_header(request)
     if request["upgrade"]:
-        channel.send(wire.websocket_request(request["path"], host, "1.1", "{0}://{1}".format("https" if request["tls"] else "http", host)))
+        asked = wire.websocket_request(request["path"], host, "1.1", "{0}://{1}".format("https" if request["tls"] else "http", host))
     else:
-        channel.send(wire.http_request(request["method"], request["path"], host, "1.1"))
+        asked = wire.http_request(request["method"], request["path"], host, "1.1")
+    channel.send(lead + asked)
     raw, verdict = connections.read_answer(channel, read_status)
     answer = _answer(request, began, verdict.status, verdict.why, verdict.code or 0)
     _drain(channel, len(raw))
     return answer
 
 
-def _watched(request, channel, speaks, began):
+def _watched(request, channel, lead, began):
     """Return whether nginx holds the session of a stream for a moment."""
+    channel.send(lead)
     channel.limit(_WATCH)
     try:
-        said = speaks.receive()
+        said = channel.receive()
     except connections.Failed as failure:
         if failure.status != "timeout":
             raise

@@ -40,6 +40,7 @@ class Listen:
     """One address that a server listens on.
 
     address  "*:80" for every IPv4 address, "[::]:80", "127.0.0.1:8080", "unix:/run/x.sock"
+    options  its parameters as they are written
     bound    its parameters ask for a socket of its own
     v6only   whether an IPv6 wildcard leaves IPv4 to others
     """
@@ -51,6 +52,7 @@ class Listen:
     bound: bool = False
     v6only: bool = True
     at: Place | None = None
+    options: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -222,6 +224,7 @@ def _listens(statement: Statement, names: dict) -> Iterator[Listen]:
             bound=any(_BINDING.fullmatch(option) for option in options),
             v6only="ipv6only=off" not in options,
             at=statement.at,
+            options=tuple(options),
         )
 
 
@@ -303,13 +306,8 @@ def servers_on(servers: Iterable[Server], listen: str) -> tuple[Server, ...]:
 
 
 def options_of(servers: Iterable[Server], listen: str) -> frozenset[str]:
-    """Return the parameters of the "listen" lines of an address: those of one server are those of its socket, as "proxy_protocol" and "ssl"."""
-    found = set()
-    for server in servers:
-        places = {item.at for item in server.listens if item.address == listen and not item.udp}
-        for statement in server.statement.named("listen"):
-            found.update(statement.args[1:] if statement.at in places else ())
-    return frozenset(found)
+    """Return the parameters of an address: what one server says of its socket holds for all, such as "proxy_protocol" and "ssl"."""
+    return frozenset(option for server in servers for item in server.listens if item.address == listen and not item.udp for option in item.options)
 
 
 def choose_server(servers: Iterable[Server], listen: str, host: str) -> Chosen | None:

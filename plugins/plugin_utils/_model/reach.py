@@ -42,6 +42,7 @@ class Way:
     proxy_protocol  whether it expects the PROXY protocol
     server_name     Host, and the name in TLS; "" in stream{}
     path            "" in stream{}
+    sure            False where it hangs on something that is not known here, such as a file or a variable
     """
 
     endpoint: str
@@ -50,6 +51,7 @@ class Way:
     proxy_protocol: bool = False
     server_name: str = ""
     path: str = ""
+    sure: bool = True
 
 
 def way_to(host: Host, route: Route, path: str = "", method: str = "GET") -> tuple[Way | None, str]:
@@ -65,7 +67,7 @@ def way_to(host: Host, route: Route, path: str = "", method: str = "GET") -> tup
     for (listen, socket), name in itertools.product(sockets, _names(route)):
         for candidate in _paths(route, path) if _chosen(block, listen, name, route) else ():
             found = _leads(host, instance, block, route, listen, Request(candidate.encode("utf-8", "surrogateescape"), name.encode(), method, tls=socket.tls))
-            way = Way(socket.endpoint, False, socket.tls, socket.proxy_protocol, name, candidate)
+            way = Way(socket.endpoint, False, socket.tls, socket.proxy_protocol, name, candidate, found == _SURELY)
             if found == _SURELY:
                 return way, ""
             unsure = unsure or (way if found == _PERHAPS else None)
@@ -160,18 +162,19 @@ def _samples(location: locations.Location) -> Iterator[str]:
 
 
 def _leads(host: Host, instance: Instance, block: routes.Http, route: Route, listen: str, request: Request) -> str:
-    """Return whether a request ends in the pass of a route: surely where it does so whether files are there or not."""
+    """Return whether a request ends in the pass of a route: surely where every step is known, and files make no difference."""
     around = passage.Surroundings(block.servers, listen, block.site, Endpoint.parse(listen).port)
-    ends = []
+    ends, unknown = [], False
     for granted in (passage.PLAIN, passage.NO_FILES):
         going = passage.go(around, request, granted)
         if going.end == passage.UNKNOWN:
             here = bool(going.chosen) and going.chosen.server.statement is route.site.server.statement
-            ends.append(here and route.takes(request.target.decode("utf-8", "surrogateescape")))
+            ends.append(here and not route.site.inner and route.takes(request.target.decode("utf-8", "surrogateescape")))
+            unknown = True
         else:
             # An error page that is asked of a backend has the status of what failed before it.
             ends.append(asked.route_at(host, instance, going) is route and going.status is None)
-    if all(ends):
+    if all(ends) and not unknown:
         return _SURELY
     return _PERHAPS if any(ends) else _NOT
 

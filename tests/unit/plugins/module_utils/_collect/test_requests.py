@@ -5,13 +5,21 @@
 
 import os
 import socket
+import ssl
 import time
 
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import requests
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.module_utils._collect.test_probes import reset, say, serving, silent
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.module_utils._collect.test_probes import (  # noqa: F401  pylint: disable=unused-import
+    certified,
+    folder,
+    reset,
+    say,
+    serving,
+    silent,
+)
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody"
 BAD = b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n<html>"
@@ -142,6 +150,27 @@ def test_a_queue_is_asked_in_turn_and_others_side_by_side():
         del came[:]
         requests.collect(None, [dict(request, queue="") for request in one])
         assert max(came) - min(came) < 0.3
+
+
+@pytest.mark.parametrize(("kind", "status", "code"), [("http", "ok", 204), ("stream", "ok", 0)])
+def test_tls_is_spoken_with_the_name_and_not_verified(certified, kind, status, code):
+    names = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certified)
+    context.set_servername_callback(lambda _socket, name, _context: names.append(name))
+
+    def encrypted(connection, came):
+        with context.wrap_socket(connection, server_side=True) as channel:
+            channel.settimeout(3)
+            came.append(channel.recv(65536))
+            channel.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with serving(encrypted) as (endpoint, came):
+        answer = ask(endpoint, tls=True, kind=kind, server_name="other.example")
+        ask(endpoint, tls=True, server_name="10.0.0.5")
+    assert (answer["status"], answer["code"]) == (status, code)
+    assert names == ["other.example", None]
+    assert any(raw.startswith(b"GET / HTTP/1.1\r\nHost: 10.0.0.5:") for raw in came)
 
 
 def test_what_is_not_asked_is_told():

@@ -120,6 +120,13 @@ def test_a_front_controller_is_reached():
     assert way(world).path == "/index.php"
 
 
+def test_what_is_not_known_makes_it_unsure():
+    world = World().site(f"location / {{ if ($geoip_city = x) {{ return 403; }} proxy_pass {TCP}; }}")
+    assert way(world) == Way("127.0.0.1:80", server_name="shop.example", path="/", sure=False)
+    world = World().site(f"location / {{ if ($geoip_city = x) {{ proxy_pass {TCP}; }} root /srv; }}")
+    assert way(world) is None
+
+
 @pytest.mark.parametrize(
     ("lines", "why"),
     [

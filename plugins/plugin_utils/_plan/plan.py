@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, Finding, HostResult, order
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import managed, slots
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import managed, patch, slots
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import ORDER, REMEDIES
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY
 
@@ -58,11 +58,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """What one remedy does on a host; notes are sentences that a reader should know before."""
+    """What one remedy does on a host; notes are sentences that a reader should know before, diff the lines that are changed, or "" where they are not known."""
 
     remedy: str
     changes: tuple[Change, ...]
     notes: tuple[str, ...] = ()
+    diff: str = ""
 
     @property
     def safety(self) -> str:
@@ -142,12 +143,17 @@ def build(result: HostResult, host: Host | None, allowed: Allowed) -> Plan:
             wanted += sorted_out
     kept, refused = _without_conflicts(_merged(wanted))
     held += refused
-    steps = tuple(
-        Step(remedy, tuple(change for name, change in kept if name == remedy), tuple(_notes(remedy, kept, host)))
-        for remedy in ORDER
-        if any(name == remedy for name, _change in kept)
-    )
+    steps = tuple(_step(remedy, kept, host) for remedy in ORDER if any(name == remedy for name, _change in kept))
     return Plan(result.name, result.status, result.why, steps, tuple(manual), tuple(held), tuple(_reloads(kept, host)))
+
+
+def _step(remedy: str, kept: Iterable[tuple[str, Change]], host: Host) -> Step:
+    changes = tuple(change for name, change in kept if name == remedy)
+    diffs = []
+    for instance in host.instances if REMEDIES[remedy].edits else ():
+        own = [change.item for change in changes if set(slots.files([change.item])) & set(instance.configuration.files)]
+        diffs += [patch.of(instance, remedy, own)] if own else []
+    return Step(remedy, changes, tuple(_notes(remedy, kept, host)), "\n".join(filter(None, diffs)))
 
 
 def _with_authorities(finding: Finding, ca_file: str) -> Finding:
@@ -197,7 +203,7 @@ def _guarded(finding: Finding, host: Host, allowed: Allowed) -> Manual | Held | 
                     return Held(finding, f"{path} is read differently by two parsers, and is not edited")
                 elsewhere = managed.why(instance, path, allowed.edit_managed) if path in instance.configuration.files else ""
                 if elsewhere:
-                    return Manual(finding, f"{elsewhere}; change it where it comes from")
+                    return Manual(finding, f"{elsewhere}; change it where it comes from", patch.of(instance, fix.remedy, fix.changes))
     if REMEDIES[fix.remedy].loads:
         for instance in _instances(finding, host, files):
             refused = (instance.test.get("value") or {}).get("valid") is False

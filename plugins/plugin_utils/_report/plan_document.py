@@ -6,8 +6,9 @@
     {"schema": 1, "generated_at": "2026-01-31T12:00:00Z", "collection": "x.y.z",
      "batches": [["web1"], ["web2", "web3"]], "addresses": {"10.0.0.5": "web1"},
      "hosts": {"web1": {"status", "why", "steps": [STEP], "manual": [MANUAL], "held": [HELD], "reloads": ["/etc/nginx/nginx.conf"]}}}
-    STEP = {"remedy", "safety", "ids": [""], "does", "undone", "notes": [""], "changes": [<items of the role's argument>], "for": [CAUSE]}
-    CAUSE = {"id", "kind", "rank", "at": {"file", "line"} | null, "says", "fix", "diff", "routes": [<as in report.json>]}
+    STEP = {"remedy", "safety", "ids": [""], "does", "undone", "notes": [""], "diff", "changes": [<items of the role's argument>],
+            "for": [CAUSE]}
+    CAUSE = {"id", "kind", "rank", "at": {"file", "line"} | null, "says", "fix", "routes": [<as in report.json>]}
     MANUAL = {"why": "" , "patch": "", "next": "", ...CAUSE}
     HELD = {"why": "", "setting": "" , "next": "", ...CAUSE}
 
@@ -127,6 +128,7 @@ def _step(step: Step) -> dict:
         "does": REMEDIES[step.remedy].does,
         "undone": REMEDIES[step.remedy].undone,
         "notes": safe(step.notes),
+        "diff": lines(step.diff),
         "changes": [change.item for change in step.changes],
         "for": [_cause(finding) for finding in step.findings],
     }
@@ -140,6 +142,5 @@ def _cause(finding: Finding) -> dict:
         "at": {"file": safe(finding.at.file), "line": finding.at.line or None} if finding.at else None,
         "says": safe(finding.says),
         "fix": safe(finding.fix.summary) if finding.fix else "",
-        "diff": lines(finding.fix.diff) if finding.fix else "",
         "routes": safe([route for route in (finding.route, *finding.also) if route]),
     }

@@ -88,8 +88,8 @@ def _step(place: int, step: Step) -> Iterator[Line]:
         yield from labelled(PLAIN, "     ", "for", f"{finding.id}: {columns.clean(finding.says, _PARAGRAPH)}")
         yield from _where(finding)
         yield from labelled(PLAIN, "     ", "do", columns.clean(finding.fix.summary, _PARAGRAPH))
-        yield from _patch("     ", finding.fix.diff)
     yield from _more("     ", len(step.findings) - _CAUSES, "finding like this", "findings like this")
+    yield from _patch("     ", step.diff)
     for note in step.notes:
         yield from labelled(WARNING, "     ", "note", columns.clean(note, _PARAGRAPH))
     yield from labelled(QUIET, "     ", "undo", remedy.undone)

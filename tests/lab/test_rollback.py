@@ -85,18 +85,19 @@ class Play:
 
     def run(self, book: str = "", *words: str) -> tuple[int, dict, str]:
         """Run a playbook, by default that of the test, and return (exit code, results by task, all output)."""
-        code, output = attempt(self.command(book or str(self.book), *words), timeout=120, env=self.settings)
+        code, output = attempt(self.command(book or str(self.book), *words), timeout=300, env=self.settings)
         try:
             tasks = json.loads(output[output.index("{"):])["plays"][-1]["tasks"]
         except (ValueError, IndexError) as problem:
             raise LabError(output[-4000:]) from problem
         return code, {task["task"]["name"]: next(iter(task["hosts"].values()), {}) for task in tasks}, output
 
-    def start(self) -> subprocess.Popen:
+    def start(self, log: Path) -> subprocess.Popen:
         """Start the playbook in a process group of its own."""
-        return subprocess.Popen(
-            self.command(str(self.book)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **self.settings}, start_new_session=True
-        )
+        with log.open("wb") as file:
+            return subprocess.Popen(
+                self.command(str(self.book)), stdout=file, stderr=file, env={**os.environ, **self.settings}, start_new_session=True
+            )
 
 
 def changes(seconds: int) -> list[dict]:
@@ -114,6 +115,8 @@ def changes(seconds: int) -> list[dict]:
         {"name": "Site", "ansible.builtin.copy": {"dest": SITE, "content": "server { listen 80 default_server; return 200 new; }\n"}},
         {"name": "Folder", "ansible.builtin.file": {"path": os.path.dirname(DROP_IN), "state": "directory", "mode": "0755"}},
         {"name": "Drop-in", "ansible.builtin.copy": {"dest": DROP_IN, "content": "[Service]\nLimitNOFILE=4242\n", "mode": "0644"}},
+        # A sign that the run lives: the time to confirm begins anew.
+        {"name": "More", "webops.bad_gateway.checkpoint": {"state": "saved", "checkpoint": "{{ point.id }}", "paths": ["/srv/none"]}},
         {"name": "Member", "ansible.builtin.user": {"name": "orders", "groups": ["sockets"], "append": True}},
         {"name": "Start", "ansible.builtin.command": {"argv": ["supervisorctl", "start", "carts"]}},
         {"name": "Reload", "webops.bad_gateway.nginx_reload": {"checkpoint": "{{ point.id }}"}},
@@ -136,16 +139,18 @@ def timers(host: lab_hosts.Host) -> str:
 
 def test_a_change_whose_controller_was_killed_is_undone_by_the_host(host, tmp_path):
     before = state(host)
-    play = Play(tmp_path, host, [*changes(25), {"name": "Wait", "ansible.builtin.pause": {"seconds": 300}}])
-    process = play.start()
+    play = Play(tmp_path, host, [*changes(45), {"name": "Wait", "ansible.builtin.pause": {"seconds": 300}}])
+    log = tmp_path / "log"
+    process = play.start(log)
     try:
-        until(60, lambda: on(host, "systemctl is-enabled orders.service || :").strip() == "disabled")
+        until(240, lambda: process.poll() is not None or on(host, "systemctl is-enabled orders.service || :").strip() == "disabled")
+        assert process.poll() is None, log.read_text(encoding="utf-8")[-4000:]
         assert on(host, "curl -s http://127.0.0.1/") == "new"
         assert "webops-bad-gateway-" in timers(host)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    until(60, lambda: '"undone"' in on(host, "cat /var/lib/webops_bad_gateway/*/journal"))
+    until(180, lambda: '"undone"' in on(host, "cat /var/lib/webops_bad_gateway/*/journal"))
     assert state(host) == before
     _code, tasks, _output = Play(tmp_path, host, [{"name": "Ask", "webops.bad_gateway.checkpoint_info": {}}]).run()
     (told,) = tasks["Ask"]["checkpoints"]["value"]

@@ -91,6 +91,7 @@ class Remedy:
     apply     what is allowed of it: "safe" or "risky"; allow: ids that are allowed besides
     settings  further variables of the host, by their names
     requests  what the client must get afterwards
+    undone    and once it is undone
     changed   patterns of paths that may be others then (as of fnmatch); nothing else may
     diff      words that `--check --diff` must show, where it is run too; () where it is not
     """
@@ -99,6 +100,7 @@ class Remedy:
     allow: tuple[str, ...]
     settings: dict[str, Any]
     requests: tuple[Request, ...]
+    undone: tuple[Request, ...]
     changed: tuple[str, ...]
     diff: tuple[str, ...]
 
@@ -156,13 +158,14 @@ def read_requests(where: str, given: Any) -> tuple[Request, ...]:
 
 
 def read_remedy(where: str, given: Any, broken: State) -> Remedy:
-    """Read `remedy`; its requests are by default those of the fault, answered with 200."""
-    data = check_keys(where, given, {"apply", "allow", "settings", "requests", "changed", "diff"}, set())
+    """Read `remedy`; its requests are by default those of the fault, answered with 200, and as they are once it is undone."""
+    data = check_keys(where, given, {"apply", "allow", "settings", "requests", "undone", "changed", "diff"}, set())
     if data.get("apply", "safe") not in ("safe", "risky"):
         raise LabError(f"{where}: apply is {data['apply']!r}; it is safe or risky")
     asked = read_requests(where, data["requests"]) if "requests" in data else tuple(replace(each, status=200, also=()) for each in broken.requests)
+    undone = read_requests(where, data["undone"]) if "undone" in data else broken.requests
     lists = {key: tuple(data.get(key, ())) for key in ("allow", "changed", "diff")}
-    return Remedy(data.get("apply", "safe"), settings=dict(data.get("settings", {})), requests=asked, **lists)
+    return Remedy(data.get("apply", "safe"), settings=dict(data.get("settings", {})), requests=asked, undone=undone, **lists)
 
 
 def find_line(where: str, files: tuple[File, ...], path: str, text: str) -> int:

@@ -145,7 +145,7 @@ def cycle(folder: Path, cases: dict[lab_hosts.Host, tuple[Fault, str]]) -> dict[
             results[host.name].again = differs
             results[host.name].changed.append(played.changed.get(host.name, 0))
         played = noted(results, play("rollback", inventory, folder / "undone", {}, only), folder, "undone")
-        for host, wrong in zip(broken, pool.map(lambda host: settled(host, cases[host][0].states["fault"].requests), broken)):
+        for host, wrong in zip(broken, pool.map(lambda host: settled(host, cases[host][0].remedy.undone), broken)):
             results[host.name].wrong.append(wrong)
         for host, (_now, differs) in compared(broken, at_first).items():
             results[host.name].left = differs

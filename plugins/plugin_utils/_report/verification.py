@@ -71,7 +71,7 @@ def compare(host: str, before: dict, old: dict, fresh: dict, asked: tuple[dict |
     named = causes_of(before) if findings is None else findings
     verdict = _Verdict()
     after = _judge.judge(fresh)
-    _judge_findings(verdict, named, before, _judge.judge(old), after)
+    _judge_findings(verdict, named, before, _judge.judge(old), after, _good(asked[1]))
     _judge_requests(verdict, named, asked)
     if after.judged:
         _judge_unexplained(verdict, named, before, after)
@@ -113,7 +113,7 @@ def _pairs(items: Iterable[dict]) -> Iterator[tuple[str, tuple[str, str, str]]]:
             yield item["id"], way
 
 
-def _judge_findings(verdict: _Verdict, named: list[dict], before: dict, alone: finding.HostResult, after: finding.HostResult) -> None:
+def _judge_findings(verdict: _Verdict, named: list[dict], before: dict, alone: finding.HostResult, after: finding.HostResult, good: set[tuple]) -> None:
     if not after.judged:
         verdict.against.append(f"the host could not be diagnosed again: {after.why or after.status}")
         return
@@ -127,7 +127,7 @@ def _judge_findings(verdict: _Verdict, named: list[dict], before: dict, alone: f
     for item in named:
         ways = {_requests.way(route) for route in item["routes"]} or {_NOTHING}
         kinds = finding.KINDS[: finding.KINDS.index(item["kind"]) + 1]
-        left = next((now[kind, item["id"], way] for kind in kinds for way in sorted(ways) if (kind, item["id"], way) in now), None)
+        left = next((now[kind, item["id"], way] for kind in kinds for way in sorted(ways) if _stands(now.get((kind, item["id"], way)), way in good)), None)
         missing = next((unknown for unknown in after.unknown if unknown.id == item["id"]), None)
         if left:
             verdict.standing.append(item["id"])
@@ -144,6 +144,17 @@ def _judge_findings(verdict: _Verdict, named: list[dict], before: dict, alone: f
             verdict.new.append(item["id"])
             verdict.worse.append(f"{item['id']} is new: {item['says']}")
     verdict.gone[:] = [name for name in verdict.gone if name not in verdict.standing]
+
+
+def _good(asked: dict | None) -> set[tuple]:
+    """Return the ways of the routes that gave a good answer."""
+    entries = asked["routes"] if asked and asked["status"] == _requests.ASKED else ()
+    return {_requests.way(entry["route"]) for entry in entries if entry["answer"] and not _requests.bad(entry)}
+
+
+def _stands(found: dict | None, good: bool) -> bool:
+    """Return whether a finding is still true: of a route that gives good answers, what the logs alone tell is of the time before the change."""
+    return bool(found) and (found["certainty"] == finding.PROVEN or found["kind"] != finding.CAUSE or not good)
 
 
 def _judge_requests(verdict: _Verdict, named: list[dict], asked: tuple[dict | None, dict | None]) -> None:

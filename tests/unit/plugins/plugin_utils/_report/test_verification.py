@@ -81,6 +81,15 @@ def test_what_the_logs_tell_of_before_is_no_new_cause():
     assert (found["verdict"], found["failed"], found["new"]) == ("better", False, [])
 
 
+@pytest.mark.parametrize(("got", "left"), [(200, []), (502, ["backend-crashed"])])
+def test_a_cause_that_only_the_logs_still_tell_is_gone_where_the_route_gives_good_answers(got, left):
+    world = World().site(f"location / {{ proxy_pass http://{SHOP}; }}", f"location /api/ {{ proxy_pass http://{API}; }}")
+    world.service("shop.service", SHOP).service("api.service", API).logged(SHOP, "closed-early", count=1, last=NOW - 60, moments=[NOW - 60])
+    world.ended("shop.service", "exit", by="systemd", code=1, at=(NOW - 60.5,))
+    named = [{"id": "backend-crashed", "kind": "cause", "routes": [ROUTE]}]
+    assert verdict(bundle(shop=False), world.bundle(), asked(502), asked(got), named)["standing"] == left
+
+
 def test_a_cause_that_stands_fails():
     found = verdict(bundle(shop=False), bundle(shop=False), asked(502), asked(502), NAMED)
     assert (found["verdict"], found["failed"], found["standing"]) == ("same", True, ["backend-not-running"])

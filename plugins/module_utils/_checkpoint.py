@@ -76,7 +76,7 @@ class Checkpoint:
             self.journal.add(do, **more)
         except OSError as error:
             raise CheckpointError("{0}: the journal cannot be written, so nothing is changed: {1}".format(self.folder, os.strerror(error.errno)))
-        self.book = restore.Book(self.book.records + [dict(more, do=do)])
+        self.book.take(dict(more, do=do))
 
     def require_open(self):
         """Raise CheckpointError unless changes may be made under this checkpoint."""

@@ -160,16 +160,20 @@ class Book:
     """What a journal says: state, opened (the first record), items {path: Item}, and the other records by what they do."""
 
     def __init__(self, records):
-        self.records = records
-        self.opened = records[0] if records and records[0]["do"] == "open" else None
+        self.records = []
+        self.opened = None
         self.state = OPEN
         self.items = {}
         for record in records:
-            self._take(record)
+            self.take(record)
 
-    def _take(self, record):
+    def take(self, record):
+        """Take in the next record."""
+        self.records.append(record)
         do, path = record["do"], record.get("path")
-        if do == "save" and path not in self.items:
+        if do == "open" and len(self.records) == 1:
+            self.opened = record
+        elif do == "save" and path not in self.items:
             self.items[path] = Item(record)
         elif do == "foreign":
             self.items[path].foreign = True

@@ -33,7 +33,7 @@ find /var/lib/nginx /var/log/nginx /var/cache/nginx -type d -printf 'd %m %U:%G 
 getfacl -Rsp /etc /srv /run/php 2>/dev/null | paste -sd '|' | sed 's/||/\n/g' | sed 's/^/a /'
 systemctl list-unit-files --type=service,socket,timer --no-legend --plain | awk '{print "u", $2, $1}'
 systemctl list-units --all --type=service,socket,timer --no-legend --plain |
-    awk '$1 !~ /^(user|session|systemd-|webops|run-|dbus|getty|ssh@)/ {print "s", ($3 == "active" ? "active" : "not"), $1}'
+    awk '$1 !~ /^(user|session|systemd-|webops|run-|dbus|getty|ssh@)/ && $3 == "active" {print "s active", $1}'
 """
 RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 

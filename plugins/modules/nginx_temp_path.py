@@ -15,7 +15,7 @@ description:
     does not do. Nothing else in the folder is touched, and no file.
   - Group, other permissions, ACL and security label stay as they are.
   - No link is followed that others than root could have made, and a folder that somebody else could exchange meanwhile is refused.
-  - All of it can be undone with M(webops.bad_gateway.checkpoint).
+  - What is changed can be undone with M(webops.bad_gateway.checkpoint). A folder that was made stays, as nginx would make it again.
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
@@ -154,7 +154,8 @@ def _below(folder, path, device, levels, found):
 def change(changes, point):
     """Do it, each folder after it was saved."""
     for path, before, after in changes:
-        point.save_file(path)
+        if before["kind"] != "absent":
+            point.save_file(path)
         with files.find(path, follow=False) as place:
             if before["kind"] == "absent":
                 files.make_folder(place, after)
@@ -183,7 +184,7 @@ def run(params, check, root=_checkpoint.ROOT):
     if changes and not check:
         with _checkpoint.attach(params["checkpoint"], "nginx_temp_path", root) as point:
             change(changes, point)
-            result["checkpoint"] = point.id
+        result["checkpoint"] = point.id if point.kept else ""
     return result
 
 

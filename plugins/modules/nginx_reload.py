@@ -153,7 +153,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _process
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import nginx
 
-NO_NGINX = "no nginx runs{0}. A reload never starts one."
+NO_NGINX = "no nginx runs{0}, and a reload never starts one"
 
 
 def main():

@@ -8,6 +8,7 @@ Needs root and nginx; everything listens on 127.0.0.1.
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -218,10 +219,15 @@ def test_a_port_that_becomes_free_in_time(running):
         other.bind(("127.0.0.1", 0))
         other.listen()
         running.write("two", server=f"listen 127.0.0.1:{other.getsockname()[1]};")
-        timer = threading.Timer(1.2, other.close)
-        timer.start()
+
+        def leave():
+            running.until(lambda: "bind()" in open(running.log, encoding="utf-8").read(), 60)
+            other.close()
+
+        thread = threading.Thread(target=leave)
+        thread.start()
         result = running.reload()
-        timer.join()
+        thread.join()
     assert result["changed"] and running.answer() == "two"
     assert result["messages"] and "bind()" in result["messages"][0]
 
@@ -335,6 +341,13 @@ def test_a_master_that_does_not_take_the_signal(running):
         os.kill(running.process.pid, signal.SIGCONT)
 
 
+def waiting(pid):
+    """Return whether a SIGHUP is pending for a process."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        pending = re.search(r"^ShdPnd:\s*([0-9a-f]+)", file.read(), re.MULTILINE).group(1)
+    return int(pending, 16) & 1 << signal.SIGHUP - 1
+
+
 def test_a_reload_that_is_under_way_is_not_taken_for_ours(running):
     """Somebody else's reload has read the old file, and waits for a port: its workers come after our signal, and are not what we want."""
     with socket.socket() as other:
@@ -347,7 +360,8 @@ def test_a_reload_that_is_under_way_is_not_taken_for_ours(running):
         results, answers = [], []
         thread = threading.Thread(target=lambda: results.append(running.reload()))
         thread.start()
-        time.sleep(1.2)
+        # The port is given back when the signal is there: the master takes none while it waits for the port.
+        running.until(lambda: waiting(running.process.pid), 60)
     while thread.is_alive():
         answers.append(running.answer())
         time.sleep(0.01)
@@ -359,7 +373,7 @@ def test_a_reload_that_is_under_way_is_not_taken_for_ours(running):
 def test_a_stopped_nginx_is_not_started(server):
     server.write()
     result = server.reload()
-    assert result["failed"] and "A reload never starts one." in result["msg"]
+    assert result["failed"] and "a reload never starts one." in result["msg"]
     assert server.reload(missing="ignore")["changed"] is False
     assert "refused" in server.answer()
 
@@ -403,8 +417,10 @@ def test_an_upgrade_under_way_is_left_alone(server):
         result = server.reload(force=True)
         assert result["failed"] and "it was not said which one is meant" in result["msg"]
     finally:
-        for pid in children(master) + [master]:
+        pids = children(master) + [master]
+        for pid in pids:
             os.kill(pid, signal.SIGTERM)
+        server.until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
 
 
 def test_a_single_process_cannot_be_proved(server):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -67,9 +68,10 @@ class ActionModule(ActionBase):
         if not settings["probe"]:
             return _requests.new(host, _requests.OFF, "requests are off (bad_gateway_probe=false)"), None
         before = None if settings["stage"] == _settings.BEFORE else _requests.read_before(folder, host)
-        if before and before["routes"]:
+        if before and before["status"] == _requests.ASKED:
             return _requests.new(host, routes=[{**entry, "answer": None} for entry in before["routes"]]), before
-        bundle = _bundle.read(_bundle.path(_settings.stage_folder(folder, settings["stage"]), host), host)
+        there = _bundle.path(_settings.stage_folder(folder, settings["stage"]), host)
+        bundle = _bundle.read(there if os.path.exists(there) else _bundle.path(folder, host), host)
         if bundle["status"] != _bundle.COLLECTED:
             return _requests.new(host, _requests.FAILED, bundle["why"] or f"the evidence of this host is {bundle['status']}"), None
         try:

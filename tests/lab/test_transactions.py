@@ -21,7 +21,7 @@ import lab_faults
 import lab_hosts
 import lab_remedies
 import pytest
-from lab_base import ROOT, attempt
+from lab_base import ROOT, attempt, run
 
 FAULT = "backend-not-running/node-unit"
 NAMES = ["host-a", "host-b", "host-c"]
@@ -102,3 +102,19 @@ def test_what_does_not_help_is_undone_and_the_next_host_is_left_alone(hosts: lis
     for host in (bad, following):
         assert sorted(lab_remedies.taken(host) ^ before[host]) == []
         assert lab_hosts.prove(host, fault.states["fault"].requests) == []
+
+
+def test_a_fix_by_hand_is_verified(hosts: list[lab_hosts.Host], tmp_path: Path) -> None:
+    """The report stays that of the diagnosis: the same at first, and better once somebody starts the backend."""
+    host = hosts[2]
+    lab_hosts.write_inventory(tmp_path / "inventory.yml", [host])
+    lab_remedies.play("diagnose", tmp_path / "inventory.yml", tmp_path, {})
+    verdicts = []
+    for command in ("true", "systemctl start shop && wait-for 127.0.0.1:3000"):
+        run(["docker", "exec", host.container, "sh", "-c", command])
+        played = lab_remedies.play("verify", tmp_path / "inventory.yml", tmp_path, {})
+        report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["hosts"][host.name]
+        assert [finding["id"] for finding in report["findings"] if finding["kind"] == "cause"] == ["backend-not-running"]
+        (route,) = report["verification"]["routes"]
+        verdicts.append((played.code == 0, report["verification"]["verdict"], route["before"], route["after"]))
+    assert verdicts == [(False, "same", "not asked", "502"), (True, "better", "not asked", "200")]

@@ -49,18 +49,28 @@ class ActionModule(ActionBase):
         return result
 
     def _whole(self, folder, settings, task_vars):
-        """Plan for all hosts of the play, show the plan and write it."""
+        """Plan for all hosts of the play, show the plan and write it, with the report that it follows from."""
         hosts = list(task_vars["ansible_play_hosts_all"])
         run = _fleet.Fleet(_bundle.files(folder, hosts))
-        verdicts = [run.judge(host, tuple(settings["only"]), tuple(settings["skip"])) for host in hosts]
-        plans = [plan.build(verdict, run.model(host), self._allowed(host, task_vars)) for host, verdict in zip(hosts, verdicts)]
-        # What comes of the plan is compared with this, and kept in it.
-        document.write(folder, document.build(verdicts, _version.VERSION, time.time()))
+        before = document.read(folder) or {"hosts": {}}
+        failed = {host: plan_document.failed(before["hosts"].get(document.safe(host)) or {}) for host in hosts}
+        plans, verdicts = [], []
+        for host in hosts:
+            verdict = run.judge(host, tuple(settings["only"]), tuple(settings["skip"]))
+            verdicts.append(verdict)
+            plans.append(self._plan(run, verdict, task_vars, (failed[host] or {}).get("remedies", ())))
         plans = batches.capped(plans, settings["max_hosts"])
         order = [item.host for item in plans if item.steps]
         pools = batches.pools(filter(None, map(run.model, hosts)), run.addresses) if len(order) > 1 else ()
         cut = batches.cut(order, settings["serial"], pools, max(1, C.DEFAULT_FORKS))
-        file = plan_document.write(folder, plan_document.build(plans, cut, run.addresses, _version.VERSION, time.time()))
+        now = time.time()
+        report = document.build(verdicts, _version.VERSION, now)
+        for host, part in failed.items():
+            if part and host not in order:
+                # It is not forgotten before somebody looks at the host again.
+                report["hosts"][document.safe(host)]["remediation"] = part
+        document.write(folder, report)
+        file = plan_document.write(folder, plan_document.build(plans, cut, run.addresses, _version.VERSION, now))
         for style, line in plan_terminal.render(plans, cut, file):
             self._display.display(line, color=terminal.COLOURS.get(style) if ANSIBLE_COLOR else None)
         return {"plan": file, "order": [host for batch in cut for host in batch], "batches": [len(batch) for batch in cut]}
@@ -72,7 +82,7 @@ class ActionModule(ActionBase):
         addresses = shown["addresses"] if shown else {}
         run = _fleet.Fleet(_bundle.files(folder, sorted({host, *addresses.values()})), addresses)
         verdict = run.judge(host, tuple(settings["only"]), tuple(settings["skip"]))
-        made = plan_document.host(plan.build(verdict, run.model(host), self._allowed(host, task_vars)))
+        made = plan_document.host(self._plan(run, verdict, task_vars))
         if shown:
             made = plan_document.still_wanted(made, shown["hosts"].get(host))
         return {
@@ -84,6 +94,12 @@ class ActionModule(ActionBase):
             "reloads": made["reloads"],
             "new": made.get("new", []),
         }
+
+    def _plan(self, run, verdict, task_vars, failed=()):
+        """Return the plan for a host; failed are the remedies that were undone there in the run before."""
+        # A model is only made where it is needed.
+        model = run.model(verdict.name) if any(plan.has_remedy(finding) for finding in verdict.findings) else None
+        return plan.build(verdict, model, self._allowed(verdict.name, task_vars), tuple(failed))
 
     def _shown(self, file):
         """Return the plan in a file, or None where none was shown."""

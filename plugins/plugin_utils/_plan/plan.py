@@ -128,13 +128,17 @@ class Plan:
         return replace(self, steps=(), held=held + self.held, reloads=())
 
 
-def build(result: HostResult, host: Host | None, allowed: Allowed) -> Plan:
-    """Return the plan for a host; host is its model, None where there is none, and then there is nothing to do."""
+def build(result: HostResult, host: Host | None, allowed: Allowed, failed: tuple[str, ...] = ()) -> Plan:
+    """Return the plan for a host.
+
+    host    its model, None where there is none, and then there is nothing to do
+    failed  remedies that were undone on it in the run before, because they did not help: they are not used again unasked
+    """
     manual: list[Manual] = []
     held: list[Held] = []
     wanted: list[tuple[str, Change]] = []
     for finding in sorted(result.findings, key=order):
-        sorted_out = _sorted(_with_authorities(finding, allowed.ca_file), host, allowed)
+        sorted_out = _sorted(_with_authorities(finding, allowed.ca_file), host, allowed, failed)
         if isinstance(sorted_out, Manual):
             manual.append(sorted_out)
         elif isinstance(sorted_out, Held):
@@ -172,7 +176,7 @@ def has_remedy(finding: Finding) -> bool:
     return bool(fix and fix.remedy in REMEDIES and fix.changes and fix.safety != MANUAL)
 
 
-def _sorted(finding: Finding, host: Host | None, allowed: Allowed) -> Manual | Held | list[tuple[str, Change]]:
+def _sorted(finding: Finding, host: Host | None, allowed: Allowed, failed: tuple[str, ...]) -> Manual | Held | list[tuple[str, Change]]:
     """Return what becomes of a finding: work for a person, held back, or changes by the name of their remedy."""
     fix = finding.fix
     able = host is not None and has_remedy(finding)
@@ -187,6 +191,8 @@ def _sorted(finding: Finding, host: Host | None, allowed: Allowed) -> Manual | H
         return Held(finding, "bad_gateway_apply is none", f"bad_gateway_apply={fix.safety}")
     if fix.safety == RISKY and allowed.apply != ALL and not named:
         return Held(finding, "it is risky", f"bad_gateway_apply=risky, or bad_gateway_allow={finding.id}")
+    if fix.remedy in failed and not named:
+        return Held(finding, "it was tried in the run before, did not help and was undone; diagnose the host again first", f"bad_gateway_allow={finding.id}")
     if any(slots.is_hidden(item) for item in fix.changes):
         return Manual(finding, "a word that is hidden as a secret would be part of the change")
     return _guarded(finding, host, allowed)

@@ -32,6 +32,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import sl
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Plan, Step
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import REMEDIES
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.document import safe
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.verification_terminal import ROLLBACK_FAILED, ROLLED_BACK
 
 SCHEMA = 1
 NAME = "plan.json"
@@ -63,6 +64,12 @@ def read(file: str) -> dict:
     if document.get("schema") != SCHEMA:
         raise ValueError(f"{file} has a format that this version does not know")
     return document
+
+
+def failed(part: dict) -> dict | None:
+    """Return what a host's part of report.json says of remedies that were undone because they did not help, or None."""
+    remediation = part.get("remediation") or {}
+    return remediation if remediation.get("outcome") in (ROLLED_BACK, ROLLBACK_FAILED) else None
 
 
 def still_wanted(fresh: dict, shown: dict | None) -> dict:

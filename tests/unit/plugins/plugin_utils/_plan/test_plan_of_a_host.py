@@ -39,9 +39,9 @@ def slow(read: str = "120s", line: int = 3, **more) -> Finding:
     return finding("upstream-timeout", "upstream_timeout", {"context": at(line), "module": "proxy", "read": read}, **more)
 
 
-def plan(*findings: Finding, allowed: Allowed = ALL, world: World | None = None) -> Plan:
+def plan(*findings: Finding, allowed: Allowed = ALL, world: World | None = None, failed: tuple[str, ...] = ()) -> Plan:
     world = world or World().passes(f"http://{TCP}")
-    return build(HostResult("web1", "diagnosed", "", {}, findings, (), ()), Host.of(world.bundle()), allowed)
+    return build(HostResult("web1", "diagnosed", "", {}, findings, (), ()), Host.of(world.bundle()), allowed, failed)
 
 
 def steps(made: Plan) -> dict[str, list[dict]]:
@@ -137,6 +137,13 @@ def test_a_remedy_that_knows_too_little_is_for_a_person():
 def test_a_hidden_word_is_never_part_of_a_change():
     made = plan(finding("upstream-timeout", "upstream_timeout", {"context": at(words="location /redacted:0123abcd"), "read": "120s"}))
     assert not made.steps and "hidden" in made.manual[0].why
+
+
+def test_what_was_undone_in_the_run_before_is_not_tried_again_unasked():
+    made = plan(start(), slow(), failed=("start_backend",))
+    assert list(steps(made)) == ["upstream_timeout"]
+    assert "tried in the run before" in made.held[0].why and made.held[0].setting == "bad_gateway_allow=backend-not-running"
+    assert plan(start(), failed=("start_backend",), allowed=Allowed("safe", ("backend-not-running",))).steps
 
 
 # --- conflicts

@@ -162,6 +162,13 @@ def test_what_is_verified_is_what_is_done(make):
     assert (cause["id"], cause["kind"], cause["routes"][0]["location"]) == ("backend-not-running", "cause", "/api")
 
 
+@pytest.mark.parametrize(("outcome", "known"), [("rolled_back", True), ("rollback_failed", True), ("remedied", False), ("begun", False)])
+def test_what_was_undone_is_known_from_the_report(outcome, known):
+    part = {"remediation": {"outcome": outcome, "remedies": ["start_backend"]}}
+    assert plan_document.failed(part) == (part["remediation"] if known else None)
+    assert plan_document.failed({}) is None
+
+
 # --- the end
 
 

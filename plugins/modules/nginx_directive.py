@@ -90,7 +90,7 @@ options:
             description:
               - Its arguments, as nginx is to see them. Quotes and backslashes are added where they are needed. Quote V("on") and V("off"), which
                 YAML else takes for booleans.
-              - With O(directives.state=absent), the first arguments of what is to go; none means whatever they are.
+              - With O(directives[].state=absent), the first arguments of what is to go; none means whatever they are.
             type: list
             elements: str
             default: []

@@ -14,6 +14,7 @@ import tempfile
 import time
 
 NGINX = "/usr/sbin/nginx"
+CHECKPOINTS = pathlib.Path("/var/lib/webops_bad_gateway")
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -63,7 +64,10 @@ class Tree:
         return ran.returncode == 0, "changed=0" not in ran.stdout, ran.stdout + ran.stderr
 
     def close(self):
-        """End it and remove its files."""
+        """End it and remove its files, and the checkpoints of what was changed in them."""
         self.process.terminate()
         self.process.wait(20)
+        for journal in CHECKPOINTS.glob("*/journal"):
+            if str(self.folder) in journal.read_text(encoding="ascii"):
+                shutil.rmtree(journal.parent)
         shutil.rmtree(self.folder)

@@ -281,7 +281,7 @@ def test_a_trusted_file_that_nginx_has_to_read_again():
     host = world(*VERIFIED).reply(TCP, passed(since=LOADED + 60)).logged(TCP, "tls-verify", detail={"code": "20"})
     said, finding = one(host.judge())
     assert said == (CERTIFICATE, "cause", "likely")
-    assert finding.fix.remedy == "reload_nginx"
+    assert (finding.fix.remedy, finding.fix.changes) == ("reload_nginx", ({"path": "/etc/nginx/nginx.conf", "force": True},))
 
 
 def test_records_from_before_the_file_was_changed_are_over():

@@ -120,3 +120,14 @@ def test_a_run_that_could_change_or_verify_nothing(hosts, seconds):
     with pytest.raises(_settings.BadSetting):
         _settings.check_limits(hosts, seconds)
     _settings.check_limits(1, 60)
+
+
+def test_a_proposed_configuration_is_a_folder_with_a_place(tmp_path):
+    _settings.check_config(str(tmp_path), "/etc/nginx/nginx.conf")
+    for folder, path, words in (
+        (str(tmp_path / "gone"), "/etc/nginx/nginx.conf", "bad_gateway_config is"),
+        (str(tmp_path), "nginx.conf", "bad_gateway_config_path is"),
+        (str(tmp_path), "/nginx.conf", "such as /etc/nginx/nginx.conf"),
+    ):
+        with pytest.raises(_settings.BadSetting, match=words):
+            _settings.check_config(folder, path)

@@ -21,8 +21,8 @@ from lab_faults import Fault, Request
 
 PLAY_SECONDS = 420
 SETTLE_SECONDS = 10
-# A line for each file, folder and link that a change could be in, with owner, mode and content, for each ACL, and for each unit. What programs
-# of the host write by themselves is left out: logs, pids, what Ansible left.
+# A line for each file, folder and link that a change could be in, with owner, mode and content, for each ACL, and for each unit (that one is
+# enabled, a link in /etc says). What programs of the host write by themselves is left out: logs, pids, what Ansible left.
 TAKEN = r"""
 skip='/\.ansible(/|$)|/\.pm2/(logs|pids|[^/]*\.(log|pid|sock))|\.(log|pid|pyc)$|__pycache__|/tmp\.|^/etc/(mtab|resolv\.conf|ld\.so\.cache|\.pwd\.lock)$'
 places='/etc /srv /opt /usr/local /var/www /home /root'
@@ -31,7 +31,6 @@ find $places -xdev -type f -printf 'm %m %U:%G %p\n' | grep -Ev "$skip"
 find $places -xdev -type f -print0 | grep -Evz "$skip" | xargs -0r sha256sum | sed 's/^/f /'
 find /var/lib/nginx /var/log/nginx /var/cache/nginx -type d -printf 'd %m %U:%G %p\n' 2>/dev/null
 getfacl -Rsp /etc /srv /run/php 2>/dev/null | paste -sd '|' | sed 's/||/\n/g' | sed 's/^/a /'
-systemctl list-unit-files --type=service,socket,timer --no-legend --plain | awk '{print "u", $2, $1}'
 systemctl list-units --all --type=service,socket,timer --no-legend --plain |
     awk '$1 !~ /^(user|session|systemd-|webops|run-|dbus|getty|ssh@)/ && $3 == "active" {print "s active", $1}'
 """

@@ -60,7 +60,8 @@ def way_to(host: Host, route: Route, path: str = "", method: str = "GET") -> tup
     block = _block_of(host, instance, route)
     sockets = list(_sockets(host, instance, block, route)) if block else []
     if not sockets:
-        return None, "its sockets take no connection of HTTP/1.1 over TCP or a Unix socket that is known here"
+        datagrams = all(item.udp for item in route.site.server.listens)
+        return None, "it takes datagrams alone" if datagrams else "it has no socket on which a request of HTTP/1.1 is known to be taken"
     if route.family == STREAM:
         return sockets[0][1], ""
     unsure: Way | None = None

@@ -162,4 +162,4 @@ def test_a_stream_is_connected_to(listen, expected):
 
 def test_datagrams_are_not_sent():
     world = World().file(MAIN, "events {}\nstream { server { listen 53 udp; proxy_pass 10.0.0.7:53; } }\n")
-    assert way(world) is None
+    assert ways(world) == [(None, "it takes datagrams alone")]

@@ -207,7 +207,7 @@ class Checkpoint:
         """
         if self.state != restore.CONFIRMED:
             self.require_open()
-        elif at_once or self.book.last("confirmed")["after"] or not restore.pending(self.book):
+        elif at_once or self.book.last("confirmed")["after"]:
             return True
         if at_once:
             after = {}

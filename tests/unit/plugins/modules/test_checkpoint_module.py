@@ -83,6 +83,13 @@ def test_saving_without_a_checkpoint_makes_one_that_is_confirmed(root, conf):
     assert run(root, state="rolled_back", checkpoint=saved["id"])["restored"] == [f"{conf} (content)"]
 
 
+def test_what_was_saved_and_not_changed_is_not_kept_once_that_is_known(root, conf):
+    """Else undoing it later would bring a state back that a change of another run has replaced."""
+    saved = run(root, state="saved", paths=[str(conf)])
+    assert run(root, state="confirmed", checkpoint=saved["id"])["kept"] is False
+    assert listed(root) == []
+
+
 def test_saving_in_an_open_checkpoint(root, conf, tmp_path):
     opened = run(root, state="open")
     assert run(root, state="saved", checkpoint=opened["id"], paths=[str(conf), str(tmp_path / "x" / "y")])["id"] == opened["id"]

@@ -236,7 +236,7 @@ def _test(instance, result):
         said = instance.test()
     except evidence.Unanswered as error:
         # nginx itself refuses what is not valid, and goes on with what it had.
-        result["messages"].append("not tested before: {0}".format(text.harmless(error.why, 500)))
+        result["messages"].append("no test before the reload: {0}".format(text.harmless(error.why, 500)))
         return
     messages = ["[{level}] {text}".format(**one) + (" in {file}:{line}".format(**one) if one["file"] else "") for one in said["messages"]]
     if not said["valid"]:

@@ -98,7 +98,9 @@ def start(host: Host, found: absence.Absence, safety: str) -> tuple[Fix, str]:
     way = starting.start_of(host, owner, leg.endpoint)
     if not way.item:
         return Fix(remedy=None, safety=MANUAL, summary=f"Start {owner.label} by hand; {way.why_not}."), owner.start or owner.look
-    return Fix(remedy="start_backend", safety=safety, summary=f"Start it: {way.command}", changes=(way.item,)), way.command
+    off, unsaved = way.item.get("autostart"), way.item.get("save")
+    kept = f", and let it start with supervisord: autostart=true in {off['file']}" if off else ", and save PM2's list of apps: pm2 save" if unsaved else ""
+    return Fix(remedy="start_backend", safety=safety, summary=f"Start it: {way.command}{kept}", changes=(way.item,)), way.command
 
 
 def by_role(remedy: str, summary: str, change: settings.Change, safety: str = RISKY) -> Fix:

@@ -157,7 +157,16 @@ def _step(remedy: str, kept: Iterable[tuple[str, Change]], host: Host) -> Step:
     for instance in host.instances if REMEDIES[remedy].edits else ():
         own = [change.item for change in changes if set(slots.files([change.item])) & set(instance.configuration.files)]
         diffs += [patch.of(instance, remedy, own)] if own else []
-    return Step(remedy, changes, tuple(_notes(remedy, kept, host)), "\n".join(filter(None, diffs)))
+    diff = "\n".join(filter(None, diffs)) if all(diffs) else ""
+    return Step(remedy, changes, (*_lines(remedy, changes, diff), *_notes(remedy, kept, host)), diff)
+
+
+def _lines(remedy: str, changes: Iterable[Change], diff: str) -> Iterator[str]:
+    """Return a sentence that names the places of edits that no diff shows, where they are several: a finding names one."""
+    told = (change.item.get("at") or change.item.get("context") or {} for change in changes)
+    places = dict.fromkeys(f"{place['file']}:{place['line']}" for place in told if "file" in place and "line" in place)
+    if REMEDIES[remedy].edits and not diff and len(places) > 1:
+        yield f"it edits {', '.join(places)}; --check --diff shows the lines"
 
 
 def _with_authorities(finding: Finding, ca_file: str) -> Finding:

@@ -295,6 +295,16 @@ def test_what_a_reload_loads_besides_is_said():
     assert made.steps[0].notes == (f"the reload also loads what was changed since nginx read its configuration: {MAIN}",)
 
 
+def test_the_places_that_are_edited_are_named_where_no_diff_shows_them():
+    def pointed(line: int) -> dict:
+        return {"context": at(line), "directive": "proxy_pass", "args": ["http://127.0.0.1:3001"], "at": {"file": SHOP, "line": line + 1}}
+
+    (step,) = plan(finding("backend-wrong-port", "repoint_upstream", pointed(3), pointed(7))).steps
+    assert (step.diff, step.notes) == ("", (f"it edits {SHOP}:4, {SHOP}:8; --check --diff shows the lines",))
+    (step,) = plan(finding("backend-wrong-port", "repoint_upstream", pointed(3))).steps
+    assert step.notes == ()
+
+
 def test_a_host_without_a_model_gets_nothing_done():
     assert not build(HostResult("web1", "diagnosed", "", {}, (start(),), (), ()), None, ALL).steps
 

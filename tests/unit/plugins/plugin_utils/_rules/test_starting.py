@@ -84,6 +84,15 @@ def test_a_supervisor_program_that_is_not_to_start_by_itself():
     assert item["autostart"] == {"file": "/etc/supervisor/conf.d/shop.conf", "section": "program:shop"}
 
 
+def test_what_is_kept_besides_is_said():
+    def said(host: World) -> str:
+        return fix_of(host).summary
+
+    assert said(world().program("shop", "STOPPED", TCP)) == "Start it: supervisorctl start shop"
+    assert said(world().program("shop", "STOPPED", TCP, autostart=False)).endswith("autostart=true in /etc/supervisor/conf.d/shop.conf")
+    assert said(world().app("shop", "stopped", TCP, saved=False)).endswith("and save PM2's list of apps: pm2 save")
+
+
 def test_the_programs_of_a_supervisord_that_is_down_start_with_its_unit():
     host = world().unit("supervisor.service", active="inactive", fragment="/lib/systemd/system/supervisor.service")
     host.program("shop", "UNKNOWN", TCP, why="supervisord does not run")

@@ -15,6 +15,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidenc
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _requests, _settings
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import verification
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.document import safe
 
 # Between two requests to a route whose backend may still be starting.
 _PAUSE = 1.0
@@ -59,7 +60,7 @@ class ActionModule(ActionBase):
         said = document["why"] or f"{len(asked)} of {len(document['routes'])} routes asked through nginx, {len(bad)} bad"
         self._display.display(text.harmless(f"{host}: {said}", 300))
         result.update(changed=False, status=document["status"], why=document["why"], file=file, asked=len(asked), bad=len(bad))
-        result["routes"] = [{**entry["route"], "got": _requests.shown(entry), "why": entry["why"]} for entry in document["routes"]]
+        result["routes"] = safe([{**entry["route"], "got": _requests.shown(entry), "why": entry["why"]} for entry in document["routes"]])
         return result
 
     @staticmethod

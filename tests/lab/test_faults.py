@@ -180,8 +180,13 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     chosen = [item for item in request.session.items if "case" in getattr(getattr(item, "callspec", None), "params", {})]
     names = {str(item.callspec.params["case"]) for item in chosen}
     remediable = {str(item.callspec.params["case"]) for item in chosen if item.function is not test_diagnosis}
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
-    return Lab([case for case in CASES if str(case) in names], remediable, tmp_path_factory.mktemp("lab"), lambda text: reporter.write_line(f"lab: {text}"))
+    plugins = request.config.pluginmanager
+
+    def tell(text: str) -> None:
+        with plugins.getplugin("capturemanager").global_and_fixture_disabled():
+            plugins.getplugin("terminalreporter").write_line(f"lab: {text}")
+
+    return Lab([case for case in CASES if str(case) in names], remediable, tmp_path_factory.mktemp("lab"), tell)
 
 
 def remedied(case: Case, lab: Lab) -> lab_remedies.Remedied:

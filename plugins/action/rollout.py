@@ -33,9 +33,11 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error)) from None
         except (OSError, ValueError) as error:
             raise AnsibleActionFail(f"there is no plan to tell of: {error}") from None
-        report = document.read(folder) or {"hosts": {}}
+        # What an earlier run left in the report is not what came of a run in check mode.
+        report = {"hosts": {}} if self._task.check_mode else document.read(folder) or {"hosts": {}}
         given = tuple(name for name in context.CLIARGS.get("inventory") or () if isinstance(name, str))
-        for style, line in rollout_terminal.render(plan, report, given):
+        lines = rollout_terminal.foreseen(plan) if self._task.check_mode else rollout_terminal.render(plan, report, given)
+        for style, line in lines:
             self._display.display(line, color=terminal.COLOURS.get(style) if ANSIBLE_COLOR else None)
         came = list(rollout_terminal.outcomes(plan, report).values())
         result.update(changed=False, outcomes={outcome: came.count(outcome) for outcome in came})

@@ -48,7 +48,8 @@ class ActionModule(ActionBase):
             self._display.display(line, color=terminal.COLOURS.get(style) if ANSIBLE_COLOR else None)
         better = verdict["verdict"] == verification.BETTER and not verdict["failed"]
         result.update(changed=False, better=better, verdict=verdict["verdict"], why=verdict["why"], file=file, report=report)
-        for stage in ("before", "after"):
+        for stage in ("before", "after") if not verdict["failed"] else ():
+            # Of a task that failed Ansible shows the whole result, which would be each route twice.
             result[stage] = [{**item["route"], "got": item[stage], "affected": item["affected"]} for item in verdict["routes"]]
         if verdict["failed"]:
             result.update(failed=True, msg="; ".join(verdict["why"])[:1000])

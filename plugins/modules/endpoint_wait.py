@@ -14,9 +14,21 @@ description:
   - Connects to each endpoint, over TCP or a Unix socket, until all of them take the connection; nothing is sent.
   - A socket file that a dead process left behind takes no connection. M(ansible.builtin.wait_for) would be content with it.
   - Fails when the time is over, and says how each endpoint that is left refuses.
-  - In check mode nothing is waited for.
-extends_documentation_fragment:
-  - webops.bad_gateway._attributes
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - In check mode nothing is waited for, and nothing is connected to.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: none
+    details:
+      - This module never changes anything, so there is no difference to show.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
 options:
   endpoints:
     description: Where to connect, such as V(127.0.0.1:3000), V([::1]:3000) or V(unix:/run/shop.sock). Names are not resolved.

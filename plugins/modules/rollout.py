@@ -9,6 +9,7 @@ short_description: Tell what came of the hosts that were planned to be put right
 version_added: 0.3.0
 description:
   - Tells of each host that M(webops.bad_gateway.plan) planned what M(webops.bad_gateway.outcome) noted of it, and the next command to run.
+  - In check mode it tells that nothing was changed.
   - Runs on the controller alone; no host is contacted.
 extends_documentation_fragment:
   - webops.bad_gateway._attributes

@@ -110,17 +110,17 @@ why:
   elements: str
   returned: always
 before:
-  description: What a client got on each route before.
+  description: What a client got on each route before. They are in RV(file) too.
   type: list
   elements: dict
-  returned: always
+  returned: success
   sample:
     - {listen: '*:80', server: shop.example, location: /api/, pass: 'proxy_pass http://127.0.0.1:3000', got: '502', affected: true}
 after:
-  description: What a client gets on each route now.
+  description: What a client gets on each route now. They are in RV(file) too.
   type: list
   elements: dict
-  returned: always
+  returned: success
   sample:
     - {listen: '*:80', server: shop.example, location: /api/, pass: 'proxy_pass http://127.0.0.1:3000', got: '200', affected: true}
 file:

@@ -62,6 +62,17 @@ def render(plan: dict, report: dict, inventory: Sequence[str] = ()) -> list[Line
     return lines
 
 
+def foreseen(plan: dict) -> list[Line]:
+    """Return the lines after a run in check mode: nothing came of any host, and the next command is this one."""
+    planned = sum(len(batch) for batch in plan["batches"])
+    if not planned:
+        return []
+    return [
+        *block(HEADING, "", f"{number(planned, 'planned host')}: nothing was changed, as this was check mode", "  "),
+        (PLAIN, "next, do it: the same command without --check"),
+    ]
+
+
 def _part(report: dict, host: str) -> dict:
     return (report["hosts"].get(host) or {}).get("remediation") or {}
 

@@ -56,7 +56,7 @@ def outcome(host: str, part: dict) -> Iterator[terminal.Line]:
         yield from _reasons(part["verified"])
         yield from _routes(part["verified"])
     if part["checkpoint"]:
-        yield from terminal.labelled(terminal.QUIET, "  ", "saved", columns.clean(f"checkpoint {part['checkpoint']}, {folder_of(part)}", _LONG))
+        yield from terminal.labelled(terminal.QUIET, "  ", "saved", columns.clean(folder_of(part), _LONG))
 
 
 def sentence_of(part: dict) -> str:

@@ -224,3 +224,8 @@ def test_a_run_that_ended_well_is_looked_at_again_later():
 
 def test_a_run_without_a_plan_has_no_end():
     assert rollout_terminal.render({"batches": []}, {"hosts": {}}) == []
+
+
+def test_a_run_in_check_mode_ends_with_the_command_that_does_it():
+    assert shown(rollout_terminal.foreseen(BATCHES)).endswith("nothing was changed, as this was check mode\nnext, do it: the same command without --check")
+    assert rollout_terminal.foreseen({"batches": []}) == []

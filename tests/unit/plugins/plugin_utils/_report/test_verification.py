@@ -220,7 +220,7 @@ def test_a_person_is_told_what_was_done():
     assert lines(verification_terminal.outcome("web1", part)) == [
         "web1: remedied and verified (start_backend)",
         "  route  *:80 shop.example /: 502 -> 200",
-        "  saved  checkpoint x1, /var/lib/webops_bad_gateway/x1",
+        "  saved  /var/lib/webops_bad_gateway/x1",
     ]
     for outcome in verification_terminal.OUTCOMES:
         told = lines(verification_terminal.outcome("w\x1b[1meb" * 50, {**part, "outcome": outcome, "why": "because\n\x1b[2J" * 100, "left": ["\x1b[2J"]}))

@@ -13,7 +13,8 @@
 
 A host that was verified later has a "verification" too, the document of verification.py; one on which something was done has
     "remediation": {"outcome": "begun|remedied|rolled_back|rollback_failed|unchanged|failed", "why": "", "remedies": ["start_backend"],
-                    "checkpoint": "", "left": [""], "verified": <document of verification.py> | null, "rolled_back": <the same of the host as it was put back> | null}
+                    "checkpoint": "", "left": [""], "verified": <document of verification.py> | null,
+                    "rolled_back": <the same of the host as it was put back> | null}
 
 Keys may be added to schema 1; none changes its meaning. Hosts are sorted by name, findings by kind and rank.
 No text in it holds a character that a terminal would act on, except the newlines of a diff.

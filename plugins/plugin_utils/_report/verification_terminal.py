@@ -35,8 +35,8 @@ OUTCOMES = tuple(_OUTCOMES)
 def verdict(document: dict) -> Iterator[terminal.Line]:
     """Return the lines of a verdict."""
     style = terminal.BAD if document["failed"] else _STYLES[document["verdict"]]
-    gone = f"; gone: {', '.join(document['gone'])}" if document["gone"] else ""
-    yield from terminal.block(style, "", f"{columns.clean(document['host'], _ROUTE)}: {document['verdict']}{gone}", "  ")
+    told = f"; gone: {', '.join(document['gone'])}" if document["gone"] else "" if document["failed"] else "; no cause stands"
+    yield from terminal.block(style, "", f"{columns.clean(document['host'], _ROUTE)}: {document['verdict']}{told}", "  ")
     yield from _reasons(document)
     yield from _routes(document)
 

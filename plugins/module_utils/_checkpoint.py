@@ -92,14 +92,16 @@ class Checkpoint:
 
     # Saving
 
-    def save_file(self, path):
+    def save_file(self, path, only_root=False):
         """Save a file, link, folder (its own metadata) or absence that others will change; a link is saved with the file that it leads to.
 
-        The oldest saved state of a path is the one that is put back. Raises CheckpointError.
+        The oldest saved state of a path is the one that is put back. only_root: who changes it does so as root, and by its path, so nobody else may be
+        able to put a link there meanwhile. Raises CheckpointError.
         """
         with _told(path):
             place, missing = _reach(path)
             with place:
+                _settled(place, only_root)
                 if missing:
                     # Others will make these folders too.
                     real = place.path
@@ -112,6 +114,7 @@ class Checkpoint:
                 self._save(place.path, state, held, foreign=True)
             if state["kind"] == "link":
                 with files.find(path) as target:
+                    _settled(target, only_root)
                     state, held = files.look(target, content=True)
                     self._save(target.path, state, held, foreign=True)
 
@@ -299,6 +302,12 @@ def _reach(path):
         except FileNotFoundError:
             path, _slash, name = path.rstrip("/").rpartition("/")
             missing.insert(0, name)
+
+
+def _settled(place, only_root):
+    """Raise Refused where another user decides what a place holds, and that does not do."""
+    if only_root and place.tenant is not None:
+        raise files.Refused("{0}: uid {1} decides what is there, and could lead root elsewhere".format(files.shown(place.path), place.tenant))
 
 
 @contextlib.contextmanager

@@ -79,6 +79,9 @@ def choose(instances, path=None, pid=None):
     if pid is None and len({one.own_root for one in found}) > 1:
         # What runs in a container is meant only when it is named.
         found = [one for one in found if not one.own_root]
+    if path is not None and pid is None:
+        # Any user can run a program that looks like the nginx of root.
+        found = [one for one in found if one.master.uid == 0] or found
     if path is None and pid is None and len(found) > 1:
         found = [one for one in found if reasons(one)]
     if len(found) > 1:

@@ -37,6 +37,7 @@ import json
 import os
 import pwd
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -243,12 +244,28 @@ def run(argv, timeout=_COMMAND_SECONDS, user=None, limit=2000):
     except OSError as error:
         return None, "{0}: {1}".format(argv[0], os.strerror(error.errno))
     try:
-        said, _nothing = process.communicate(timeout=timeout)
+        said = _printed(process, timeout, limit)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         return None, "{0} took longer than {1} s".format(" ".join(argv), timeout)
-    return process.returncode, said[-limit:].decode("utf-8", "backslashreplace").strip()
+    return process.returncode, said.decode("utf-8", "backslashreplace").strip()
+
+
+def _printed(process, timeout, limit):
+    """Return the last bytes that a process prints until it ends; raises TimeoutExpired. A program of another user may print without end."""
+    deadline = time.monotonic() + timeout
+    held, pipe = bytearray(), process.stdout.fileno()
+    while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        piece = os.read(pipe, 65536)
+        if not piece:
+            process.wait(timeout=max(0.1, deadline - time.monotonic()))
+            return bytes(held)
+        held += piece
+        del held[:-limit]
+        if time.monotonic() > deadline:
+            break
+    raise subprocess.TimeoutExpired(process.args, timeout)
 
 
 def unit_state(name):

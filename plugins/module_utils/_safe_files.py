@@ -64,13 +64,17 @@ def digest(held):
 
 
 class Place:
-    """A name in a folder that was reached safely: folder (descriptor), name (bytes), path (str, without links), followed (paths of links)."""
+    """A name in a folder that was reached safely: folder (descriptor), name (bytes), path (str, without links), followed (paths of links).
 
-    def __init__(self, folder, name, path, followed):
+    tenant: uid of the one other than root and us who can put something else there at any time, or None.
+    """
+
+    def __init__(self, folder, name, path, followed, tenant=None):
         self.folder = folder
         self.name = name
         self.path = path
         self.followed = followed
+        self.tenant = tenant
 
     def __enter__(self):
         return self
@@ -195,7 +199,7 @@ def find(path, follow=True):
             elif last:
                 if status is not None:
                     _check_last(walk, name, status)
-                return Place(os.dup(walk.stack[-1][0]), name, text(walk.here(name)), walk.followed)
+                return Place(os.dup(walk.stack[-1][0]), name, text(walk.here(name)), walk.followed, walk.tenant)
             else:
                 walk.enter(name)
         raise Refused("{0}: this leads to a folder above itself".format(shown(path)))

@@ -50,6 +50,11 @@ options:
     type: list
     elements: str
     default: []
+  only_root:
+    description:
+      - Refuse O(paths) that lie in a folder of another user. He could put a link there after they are saved, and modules that change a path as root follow it.
+    type: bool
+    default: false
   units:
     description: Names of systemd units whose being active or enabled will change.
     type: list
@@ -245,6 +250,7 @@ OPTIONS = {
     "reason": {"type": "str", "default": ""},
     "confirm_within": {"type": "int", "default": _checkpoint.CONFIRM_SECONDS},
     "paths": {"type": "list", "elements": "str", "default": []},
+    "only_root": {"type": "bool", "default": False},
     "units": {"type": "list", "elements": "str", "default": []},
     "members": {
         "type": "list", "elements": "dict", "default": [],
@@ -274,7 +280,7 @@ OPTIONS = {
 def save(point, params):
     """Save what is named."""
     for path in params["paths"]:
-        point.save_file(path)
+        point.save_file(path, params["only_root"])
     for name in params["units"]:
         point.save_unit(name)
     for member in params["members"]:

@@ -329,17 +329,23 @@ def choose(instances, path, binary, others, files=()):
     found = [one for one in found if one.master is not None] or found
     if len(found) > 1 and all(one.master is not None and one.conf_path == found[0].conf_path and one.own_root == found[0].own_root for one in found):
         # While the program is upgraded two masters share a configuration.
-        found = [max(found, key=lambda one: one.master.started)]
+        found = [max(_of_root(found), key=lambda one: one.master.started)]
     if not found and (path or binary):
         found = others()
     if not found:
         raise nginx_edit.Refused("no nginx was found")
     if len(found) > 1 and files:
         found = [one for one in found if all(_reads(one, file) for file in files)] or found
+    found = _of_root(found)
     if len(found) > 1:
         listed = "; ".join("{0} of {1}".format(_shown(one.conf_path), _shown(one.program)) for one in found)
         raise nginx_edit.Refused("there are several nginx: {0}; say which one by `path` or `binary`".format(listed))
     return found[0]
+
+
+def _of_root(instances):
+    """Return those of several nginx that root runs, or does not run: any user can run a program that looks like one."""
+    return [one for one in instances if one.master is None or one.master.uid == 0] or instances
 
 
 def _reads(instance, path):

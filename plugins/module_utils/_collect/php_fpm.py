@@ -49,8 +49,8 @@ def collect(host, processes):
     """Return the `php_fpm` value of docs/architecture.md as a Partial.
 
     version is "" where neither the layout nor the program tells it; binary is "" when the program is
-    not installed (its configuration stays behind); unit is "" when no such unit file exists. listen
-    is "" when the pool has none or takes it from an environment variable. Paths are those of this
+    not installed (its configuration stays behind), and where only a process of another user than root tells of it; unit is "" when no
+    such unit file exists. listen is "" when the pool has none or takes it from an environment variable. Paths are those of this
     host: masters inside containers are named in hidden. Raises Unanswered "absent" when there is no
     configuration and no master.
     """
@@ -78,7 +78,8 @@ def collect(host, processes):
 def _masters(processes):
     """Return ({configuration: master}, hidden)."""
     found, hidden = {}, []
-    for process in processes:
+    # Of several, root's is the one; any other user can make his own look like it.
+    for process in sorted(processes, key=lambda process: process.uid != 0):
         match = _MASTER.match(process.title())
         # Any process can write itself such a title; the file that it runs is the kernel's word.
         if not match or process.exe and "php-fpm" not in process.program():
@@ -110,7 +111,9 @@ def _other(master, configuration):
     """Return the version of a master whose configuration is at a place of its own."""
     tag = re.search(r"php-fpm-?(\d[\d.]*)$", master.exe)
     prefix = master.exe.rpartition("/")[0].rpartition("/")[0] or "/usr"
-    return {"version": _dotted(tag.group(1)) if tag else "", "binary": master.exe, "configuration": configuration, "unit": "", "prefix": prefix}
+    # Root is to run no program of another user's choice.
+    binary = master.exe if master.uid == 0 else ""
+    return {"version": _dotted(tag.group(1)) if tag else "", "binary": binary, "configuration": configuration, "unit": "", "prefix": prefix}
 
 
 def _dotted(tag):

@@ -153,6 +153,17 @@ class Instance:
         """Return the worker's ids: user, uid, gid, groups."""
         return self.raw.get("identity") or {}
 
+    def stranger(self, path: str) -> str:
+        """Return who but root decides what this nginx asks for in one of its files, as "uid 1000", or ""."""
+        uid = (self.raw.get("master") or {}).get("uid")
+        if uid:
+            return f"uid {uid}, who runs this nginx,"
+        file = next((file for file in self.raw.get("files") or () if file["path"] == path), {})
+        if file.get("uid"):
+            return f"uid {file['uid']}, whose file {path} is,"
+        writes = int(file.get("mode") or "0", 8) & (0o022 if file.get("gid") else 0o002)
+        return f"whoever may write to {path}" if writes else ""
+
     @property
     def workers(self) -> list[dict]:
         """Return the workers that take new requests."""

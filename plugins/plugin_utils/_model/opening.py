@@ -5,7 +5,8 @@
 
 A folder is opened to the worker's user alone, by an access list, and only where nobody but root can put another folder in its place.
 A socket is given a group of the worker and the mode 0660, by whoever makes it: PHP-FPM's pool, a systemd socket, or the unit of the
-program, which keeps its own group beside it. What already serves somebody else by its group is left to a person.
+program, which keeps its own group beside it. What already serves somebody else by its group is left to a person, and so is what
+somebody else than root has nginx ask for: it would be opened to him.
 
 This module is private to the collection.
 """
@@ -41,6 +42,9 @@ class Opening:
 def opening(host: Host, leg: Leg) -> Opening:
     """Return how every step of the way to the socket of a leg is opened to the worker; there is one at least that denies it."""
     identity = leg.instance.identity
+    stranger = leg.instance.stranger(leg.route.at.file) or leg.instance.stranger(leg.peer.at.file)
+    if stranger:
+        return Opening(why_not=f"{stranger} would get at whatever nginx is made to ask for")
     steps = [step for step in leg.walk["walk"] if step["type"] != "link"]
     items, words = [], []
     for index, step in enumerate(steps):

@@ -15,7 +15,8 @@ says that it failed, otherwise a risk. "No space left" in the log alone is likel
 
 ## Fix
 Give the folder, and those that nginx made in it, back to the worker's user: nginx does so with the folder itself at a
-start or reload. Safe: it restores what nginx made. What is full, read-only, closed further up or in a container is for a person.
+start or reload. Safe: it restores what nginx made. What is full, read-only, closed further up or in a container is for a person,
+and so is a folder that another user than root names: in his own nginx, or in a file of the configuration that is his.
 
 ## When it stays silent
 The worker may write there, by its user, its group or an ACL; or the folder is one that no route uses.
@@ -114,7 +115,7 @@ def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | No
         itself = missing == path
         fix = Fix(remedy=None, safety=MANUAL, summary=f"Make {missing} again.")
         if itself:
-            fix = _give(instance, path, reload)
+            fix = _give(instance, folder, reload)
         return f"{missing} does not exist", Evidence(f"stat {missing}", "No such file or directory"), fix
     if walk["status"] != "ok":
         return None
@@ -126,7 +127,7 @@ def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | No
             user = shlex.quote(str(instance.identity.get("user") or instance.identity["uid"]))
             if last:
                 summary = f"chown {user} {shlex.quote(path)} && chmod u+rwx {shlex.quote(path)} (a reload of nginx does the same)"
-                return f"it is {what}", Evidence(f"stat {path}", what), _give(instance, path, summary)
+                return f"it is {what}", Evidence(f"stat {path}", what), _give(instance, folder, summary)
             fix = Fix(remedy=None, safety=MANUAL, summary=f"Let {user} cross {step['path']}, or move {folder['directive']} elsewhere.")
             return f"{step['path']} above it is {what}", Evidence(f"stat {step['path']}", what), fix
     space = folder["space"] or {}
@@ -140,10 +141,14 @@ def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | No
     return None
 
 
-def _give(instance: Instance, path: str, summary: str) -> Fix:
+def _give(instance: Instance, folder: dict, summary: str) -> Fix:
     """Return the fix that makes a folder the worker's."""
+    at, path = _written(instance, folder), folder["path"]
     if (instance.raw.get("master") or {}).get("own_root"):
         return Fix(remedy=None, safety=MANUAL, summary=f"In its container: {summary}")
+    stranger = instance.stranger(at.file if at else "")
+    if stranger:
+        return Fix(remedy=None, safety=MANUAL, summary=f"{summary}. By hand: {stranger} decides which folder it is.")
     user = instance.identity.get("user") or instance.identity["uid"]
     return Fix(remedy="temp_path_owner", safety=SAFE, summary=summary, changes=({"path": path, "user": str(user)},))
 

@@ -15,7 +15,7 @@ worker's uid, gid, groups and ACLs. A connection as that user is denied.
 ## Fix
 Move the socket below /run, or give the worker search permission on that one directory (an ACL, or its group). Risky: it
 widens access, in a home to every file that others may read there. What others than root can replace by another
-directory is left to a person, and so is the home of root.
+directory is left to a person, and so is the home of root, and what another user than root has nginx ask for.
 
 ## When it stays silent
 Every directory can be crossed, for whatever reason: owner, group, others, or an ACL.

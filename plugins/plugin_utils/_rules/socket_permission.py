@@ -17,6 +17,7 @@ PHP-FPM: listen.group and listen.mode = 0660 of the pool, or listen.acl_users wh
 owner and group). It gives them to a socket when it makes it, so that it has to be restarted; a reload keeps the old one.
 Others: SocketGroup= of a systemd socket, or Group= of the unit beside its own group, and UMask=0007 or the program's own
 option (gunicorn --umask 007, uWSGI chmod-socket = 660). Risky: it widens access. Never mode 0666.
+A socket that another user than root has nginx ask for, in his own nginx or in a file that is his, is left to a person.
 
 ## When it stays silent
 The worker may write to the socket; a directory above denies it (socket-directory-permission); the

@@ -244,6 +244,23 @@ def test_states_that_were_saved_and_never_changed_do_not_stay(root, tree, monkey
         assert _checkpoint.listed(root) == []
 
 
+def test_what_another_user_could_lead_elsewhere_is_not_saved_for_root_to_change(root, tree):
+    os.mkdir(f"{tree}/home")
+    os.chown(f"{tree}/home", 1000, 1000)
+    for name in ("home/uwsgi.ini", "root.ini"):
+        with open(f"{tree}/{name}", "wb"):
+            os.chown(f"{tree}/{name}", 1000, 1000)
+    os.symlink(f"{tree}/home/uwsgi.ini", f"{tree}/link.ini")
+    with _checkpoint.locked(root):
+        point, _recovered = _checkpoint.open_new("role", root=root, watch=False)
+        for name in ("home/uwsgi.ini", "home/absent.ini", "home/absent/file", "link.ini"):
+            with pytest.raises(_checkpoint.CheckpointError, match="uid 1000 decides what is there"):
+                point.save_file(f"{tree}/{name}", only_root=True)
+        for name in ("home", "root.ini", "absent"):
+            point.save_file(f"{tree}/{name}", only_root=True)
+        point.save_file(f"{tree}/home/uwsgi.ini")
+
+
 def test_the_newest_that_would_change_something_is_undone(root, tree):
     with _checkpoint.attach(None, "one", root) as one:
         one.write_file(f"{tree}/nginx.conf", b"1")

@@ -430,3 +430,10 @@ def test_a_change_that_is_confirmed_is_not_undone_by_the_timer(folder, tmp_path)
     assert (folder / "a.conf").read_bytes() == b"a" and f"{folder}/a.conf (content)" in said.decode()
     with open(f"{point.folder}/journal", encoding="utf-8") as file:
         assert json.loads(file.read().splitlines()[-1])["do"] == "undone"
+
+
+def test_of_what_a_program_prints_without_end_the_last_bytes_are_held():
+    code, said = _restore.run(["yes"], timeout=1, limit=100)
+    assert code is None and "longer than 1 s" in said
+    assert _restore.run(["sh", "-c", "yes | head -c 1000000; echo end"], limit=8) == (0, "y\ny\nend")
+    assert _restore.run(["sh", "-c", "exit 3"]) == (3, "")

@@ -18,9 +18,9 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import
 from ansible_collections.webops.bad_gateway.plugins.modules import nginx_directive
 
 
-def found(conf="/etc/nginx/nginx.conf", program="/usr/sbin/nginx", runs=True, own_root=False, started=1.0, files=()):
+def found(conf="/etc/nginx/nginx.conf", program="/usr/sbin/nginx", runs=True, own_root=False, started=1.0, files=(), uid=0):
     loaded = {"files": [{"path": path, "real_path": path} for path in files]}
-    master = types.SimpleNamespace(started=started) if runs else None
+    master = types.SimpleNamespace(started=started, uid=uid) if runs else None
     return types.SimpleNamespace(conf_path=conf, program=program, master=master, own_root=own_root, loaded=loaded)
 
 
@@ -34,6 +34,9 @@ def found(conf="/etc/nginx/nginx.conf", program="/usr/sbin/nginx", runs=True, ow
         ([found(), found(program="/opt/nginx")], None, "/opt/nginx", 1),
         ([found(own_root=True)], None, None, 0),
         ([found(), found(started=2.0)], None, None, 1),
+        ([found(), found(started=2.0, uid=1000)], None, None, 0),
+        ([found("/home/x/a.conf", uid=1000), found()], None, None, 1),
+        ([found("/home/x/a.conf", uid=1000)], None, None, 0),
         ([found(), found("/srv/a.conf")], None, None, None),
         ([], None, None, None),
     ],

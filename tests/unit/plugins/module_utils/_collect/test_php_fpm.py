@@ -71,6 +71,17 @@ def test_a_pool_is_told_whole(root):
     assert answer.hidden == () and not answer.truncated
 
 
+def test_a_program_of_another_user_is_none_for_root_to_run(root):
+    debian(root)
+    write(root, "/usr/sbin/php-fpm8.2", "")
+    write(root, "/home/x/fpm.conf", "include=/etc/php/8.2/fpm/pool.d/www.conf\n")
+    add_process(root, 60, [b"php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)"], exe=b"/home/x/php-fpm8.2", uid=1000)
+    add_process(root, 61, [b"php-fpm: master process (/home/x/fpm.conf)"], exe=b"/home/x/php-fpm8.2", uid=1000)
+    add_process(root, 70, [b"php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)"], exe=b"/usr/sbin/php-fpm8.2", uid=0)
+    versions = collect(root).value["versions"]
+    assert [(version["binary"], version["pid"]) for version in versions] == [("/usr/sbin/php-fpm8.2", 70), ("", 61)]
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
@@ -111,7 +122,7 @@ def test_the_layouts_of_other_packagers(root, path, version):
 
 def test_a_master_with_a_configuration_of_its_own_is_found(root):
     write(root, "/srv/fpm.conf", "[a]\nlisten = 127.0.0.1:9001\n")
-    add_process(root, 70, [b"php-fpm: master process (/srv/fpm.conf)"], exe=b"/opt/php/sbin/php-fpm8.3", cgroup="0::/system.slice/my-fpm.service")
+    add_process(root, 70, [b"php-fpm: master process (/srv/fpm.conf)"], exe=b"/opt/php/sbin/php-fpm8.3", cgroup="0::/system.slice/my-fpm.service", uid=0)
     value = collect(root).value
     assert value["versions"][0] == {
         "version": "8.3", "binary": "/opt/php/sbin/php-fpm8.3", "configuration": "/srv/fpm.conf", "unit": "my-fpm.service", "running": True, "pid": 70,

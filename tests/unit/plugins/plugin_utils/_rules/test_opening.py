@@ -79,6 +79,17 @@ def test_the_private_group_of_the_owner_is_used_by_nobody_else():
     assert options(world)["listen.group"] == "33"
 
 
+# --- what another user than root asks for
+
+
+@pytest.mark.parametrize("change", [{"master": {"uid": 1000}}, {"file": {"uid": 1000}}, {"file": {"mode": "0646"}}])
+def test_nothing_is_opened_that_another_user_has_nginx_ask_for(change):
+    world = pool()
+    world.instance["master"].update(change.get("master", {}))
+    world.instance["files"][-1].update(change.get("file", {}))
+    assert "would get at whatever nginx is made to ask for" in by_hand(world)
+
+
 # --- units
 
 

@@ -48,6 +48,15 @@ def test_what_keeps_the_worker_from_writing(step, words, safety):
     assert words in finding.says and "gets a 500" in finding.says
 
 
+@pytest.mark.parametrize("change", [{"master": {"uid": 1000}}, {"file": {"uid": 1000}}, {"file": {"mode": "0666"}}, {"file": {"mode": "0664", "gid": 50}}])
+def test_a_folder_that_another_user_names_is_not_given_away(change):
+    host = world(uid=0).file("/etc/nginx/sites-enabled/tenant", f"client_body_temp_path {BODY};")
+    host.instance["master"].update(change.get("master", {}))
+    host.instance["files"][-1].update(change.get("file", {}))
+    fix = first(host.judge()).fix
+    assert (fix.remedy, fix.safety, fix.changes) == (None, "manual", ()) and "decides which folder it is" in fix.summary
+
+
 def test_a_folder_in_a_container_is_for_a_person():
     host = world(uid=0)
     host.instance["master"]["own_root"] = True

@@ -18,6 +18,10 @@ options:
     description: Folder on the controller for the report and the evidence.
     type: path
     default: bad_gateway_report
+  at_end:
+    description: Tell nothing while there are hosts that have not had their turn, and all of those that had were put right.
+    type: bool
+    default: false
 author:
   - WebOps (@webops)
 seealso:
@@ -31,6 +35,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+ended:
+  description: Whether all hosts had their turn, or one of them was not put right.
+  type: bool
+  returned: success
 outcomes:
   description: How many hosts came to which end; those of M(webops.bad_gateway.outcome), and C(not_begun).
   type: dict

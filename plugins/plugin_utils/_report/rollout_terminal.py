@@ -11,7 +11,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import columns
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.gate import number
@@ -41,6 +41,12 @@ def outcomes(plan: dict, report: dict) -> dict[str, str]:
     """Return what came of each planned host, in the order of the plan."""
     planned = [name for batch in plan["batches"] for name in batch]
     return {name: _part(report, name).get("outcome", NOT_BEGUN) for name in planned}
+
+
+def ended(came: Iterable[str]) -> bool:
+    """Return whether a run with these outcomes goes no further: all hosts had their turn, or one of them was not put right."""
+    came = set(came)
+    return NOT_BEGUN not in came or bool(came & {BEGUN, FAILED, ROLLED_BACK, ROLLBACK_FAILED})
 
 
 def render(plan: dict, report: dict, inventory: Sequence[str] = ()) -> list[Line]:

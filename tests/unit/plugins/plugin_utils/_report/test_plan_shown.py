@@ -229,3 +229,18 @@ def test_a_run_without_a_plan_has_no_end():
 def test_a_run_in_check_mode_ends_with_the_command_that_does_it():
     assert shown(rollout_terminal.foreseen(BATCHES)).endswith("nothing was changed, as this was check mode\nnext, do it: the same command without --check")
     assert rollout_terminal.foreseen({"batches": []}) == []
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "over"),
+    [
+        (["remedied", "remedied"], True),
+        (["remedied", "not_begun"], False),
+        (["unchanged", "not_begun"], False),
+        (["rolled_back", "not_begun"], True),
+        (["begun", "not_begun"], True),
+        ([], True),
+    ],
+)
+def test_a_run_goes_on_while_all_is_well(outcomes, over):
+    assert rollout_terminal.ended(outcomes) is over

@@ -23,6 +23,8 @@ This module is private to the collection.
 
 import re
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils._text import MARK
+
 _FAMILY = r"(?:proxy|fastcgi|uwsgi|scgi|grpc|memcached|tunnel)_"
 
 # Their arguments stay: addresses, files, names of hosts, zones and headers; none is a place for a secret.
@@ -278,7 +280,7 @@ def _mark(redaction, shown, value):
 
 def _keep(redaction, shown, _value):
     def second(match):
-        return match.group() if match.group(2).startswith("redacted:") else match.group(1) + redaction.mark(match.group(2))
+        return match.group() if match.group(2).startswith(MARK) else match.group(1) + redaction.mark(match.group(2))
 
     shown = _USERINFO.sub(lambda match: second(match) + "@", shown)
     shown = _JWT.sub(lambda match: redaction.mark(match.group()), shown)

@@ -286,9 +286,9 @@ _NAMES = {"type": "kind", "sha256": "content", "uid": "owner", "gid": "owner", "
 
 
 def differences(now, before):
-    """Return in what two STATEs differ: attributes, content, mode, owner, target, or words about their kinds; times do not count, nor attributes of None."""
+    """Return in what two STATEs differ: attributes, content, mode, owner, target, or what kind it was before; times do not count, nor attributes of None."""
     if now["kind"] != before["kind"]:
-        return ["{0} before, {1} now".format(before["kind"], now["kind"])]
+        return ["{0} before the change".format(before["kind"])]
     keys = [key for key in _COMPARED if now.get(key) != before.get(key)]
     if None in (now.get("xattrs", {}), before.get("xattrs", {})):
         keys = [key for key in keys if key != "xattrs"]

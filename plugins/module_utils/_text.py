@@ -19,6 +19,9 @@ _HARMFUL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
+# What stands in the place of a secret begins so; see Redactor.
+MARK = "redacted:"
+
 # "name=value" and "name: value" whose name says that the value is a secret.
 _SECRET_NAME = (
     r"(?:[\w.-]*(?:passw(?:or)?d|passwd|passphrase|pwd|secret|token|api[_-]?key|apikey|access[_-]?key|private[_-]?key"
@@ -68,7 +71,7 @@ class Redactor:
     def mark(self, secret):
         """Return the mark of a secret (text): 'redacted:' and 8 hexadecimal digits."""
         raw = secret.encode("utf-8", "surrogateescape")
-        return "redacted:" + hmac.new(self._key, raw, hashlib.sha256).hexdigest()[:8]
+        return MARK + hmac.new(self._key, raw, hashlib.sha256).hexdigest()[:8]
 
     def text(self, text):
         """Return free text (a log line, a journal line) with its secrets marked."""
@@ -88,7 +91,7 @@ class Redactor:
 
     def _named(self, match):
         value = match.group("value")
-        if value.startswith("redacted:"):
+        if value.startswith(MARK):
             return match.group()
         return match.group("name") + self.mark(value)
 

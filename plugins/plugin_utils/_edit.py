@@ -11,13 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils._text import MARK
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site import Site
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Configuration, Statement
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
-
-
-# What the host put in place of a word that may be a secret.
-_MARK = "redacted:"
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def _spots(statements: Iterable[Statement], at: Place) -> Iterator[Spot]:
 
 def legible(*words: str) -> bool:
     """Return whether words are what stands in the file: nothing was taken out of them on the host, and all of it can be written down."""
-    return not any(_MARK in word or any("\ud800" <= letter <= "\udfff" for letter in word) for word in words)
+    return not any(MARK in word or any("\ud800" <= letter <= "\udfff" for letter in word) for word in words)
 
 
 def replacement(spot: Spot, *args: str) -> dict | None:

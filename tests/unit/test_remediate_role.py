@@ -10,16 +10,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import ORDER
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _rules
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import has_remedy
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import ORDER, REMEDIES
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rules.every_case import FIRING
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
-REMEDIES = ROLES / "remediate" / "tasks" / "remedies"
+TASKS = ROLES / "remediate" / "tasks" / "remedies"
+GUIDE = ROLES.parent / "docs" / "remediate.md"
 # Roles that are no remedies: those of whole runs, and one that remedies share.
 OTHERS = {"diagnose", "report", "remediate", "server_option"}
 
 
 def test_every_role_is_known():
-    assert {folder.name for folder in ROLES.iterdir()} - OTHERS == set(ORDER) == {file.stem for file in REMEDIES.iterdir()}
+    assert {folder.name for folder in ROLES.iterdir()} - OTHERS == set(ORDER) == {file.stem for file in TASKS.iterdir()}
 
 
 @pytest.mark.parametrize("name", ORDER)
@@ -32,7 +36,7 @@ def test_each_remedy_is_handed_its_part_of_the_plan(name):
             f"{name}_checkpoint": "{{ remediate_checkpoint.id | default('') }}",
         },
     }
-    assert yaml.safe_load((REMEDIES / f"{name}.yml").read_text(encoding="utf-8")) == [wanted]
+    assert yaml.safe_load((TASKS / f"{name}.yml").read_text(encoding="utf-8")) == [wanted]
 
 
 def test_each_role_takes_what_it_is_handed():
@@ -40,3 +44,26 @@ def test_each_role_takes_what_it_is_handed():
         specs = yaml.safe_load((ROLES / name / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
         options = specs["argument_specs"]["main"]["options"]
         assert options[f"{name}_changes"]["type"] == "list" and options[f"{name}_checkpoint"]["type"] == "str"
+
+
+def told() -> dict[str, tuple[str, dict[str, set[str]]]]:
+    """Return what the table of the guide says: by the name of a remedy what it does, and its ids by their safety."""
+    rows = [line.strip("|").split("|") for line in GUIDE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    cells = [[cell.strip() for cell in row] for row in rows]
+    return {
+        name.strip("`"): (does, {"safe": set(filter(None, safe.split(", "))), "risky": set(filter(None, risky.split(", ")))})
+        for name, does, safe, risky in cells
+    }
+
+
+def test_the_guide_has_each_remedy():
+    table = told()
+    assert [(name, does) for name, (does, _ids) in table.items()] == [(name, remedy.does) for name, remedy in REMEDIES.items()]
+    assert {name for _does, ids in table.values() for group in ids.values() for name in group} <= {rule.id for rule in _rules.ALL}
+
+
+def test_the_guide_says_what_each_remedy_is_for():
+    table = told()
+    fixed = [item for name, host in FIRING.items() for item in host().judge(only=(name,)).findings if has_remedy(item)]
+    assert len(fixed) > len(ORDER)
+    assert [(item.id, item.fix.remedy, item.fix.safety) for item in fixed if item.id not in table[item.fix.remedy][1][item.fix.safety]] == []

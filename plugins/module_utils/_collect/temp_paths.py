@@ -51,7 +51,7 @@ def _configured(instance):
         name = text.decode(statement.name)
         if statement.args and (name == "client_body_temp_path" or name.endswith(("_temp_path", "_cache_path")) and name.split("_")[0] in _FAMILIES):
             path = text.decode(statement.args[0])
-            if "$" not in path and "redacted:" not in path and path != "off":
+            if "$" not in path and text.MARK not in path and path != "off":
                 found.append((name, _absolute(instance, path)))
     return found
 

@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils._text import MARK
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, locations, patterns, sent, target, variables
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.locations import Chosen, Location, Unknown
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.request import BadRequest, Request, escape, host_of, line_of, tls_name
@@ -48,7 +49,7 @@ _PROGRAMS = ("rewrite_by_lua", "rewrite_by_lua_block", "rewrite_by_lua_file", "a
 _HANDLERS = ("stub_status", "empty_gif", "flv", "mp4", "js_content", "perl", "echo", "api", "content_by_lua", "content_by_lua_block", "content_by_lua_file")
 _CALCULATED = ("js_set", "perl_set", "set_by_lua", "set_by_lua_block", "set_by_lua_file", "geoip_country", "split_clients", "geo", "auth_request_set")
 # What a host puts in the place of a secret.
-_MARK = re.compile(r"redacted:[0-9a-f]{8}")
+_MARK = re.compile(MARK + r"[0-9a-f]{8}")
 _NAMED_CAPTURE = re.compile(r"\(\?(?:P?<|')([A-Za-z_]\w*)[>']", re.ASCII)
 _BUILT_IN = frozenset(
     """uri document_uri request_uri args query_string is_args host http_host scheme https server_name server_port request_method

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils._text import MARK
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, routes, sent
 
 # How locations for WebSocket are called: of ws, Socket.IO, SockJS, Action Cable, SignalR, Phoenix, STOMP, Reverb.
@@ -25,7 +26,6 @@ _CALLED = re.compile(
 )
 _CLIENT = {"http_upgrade": "websocket", "http_connection": "Upgrade"}
 _HEADER = "proxy_set_header"
-_REDACTED = "redacted:"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _set(route: routes.Route, lines: list[directives.Directive], name: str, word
     scope = route.site.at_request({**sent.of_request(route.site, "/"), **_CLIENT})
     values = [value.text for value in scope.values(found[-1].args[1])]
     # The values of a map do not leave the host.
-    return any(value is None or _REDACTED in value or value and word in value.lower() for value in values)
+    return any(value is None or MARK in value or value and word in value.lower() for value in values)
 
 
 def _outer(route: routes.Route) -> Iterator[directives.Directive]:

@@ -16,6 +16,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_edit as edit
+from ansible_collections.webops.bad_gateway.plugins.module_utils._text import MARK
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Instance
 
 # By the names of values in changes, the directive that gets each, with its first arguments; "*" is the module. As the tasks of the roles have them.
@@ -47,7 +48,7 @@ def of(instance: Instance, remedy: str, items: Iterable[dict]) -> str:
     except (edit.Refused, KeyError, TypeError, ValueError):
         return ""
     lines = [line for real in found.changed() for line in _diff(found.files[real], real)]
-    told = not any("redacted:" in line or "#" in line for line in lines if not line.startswith(("--- ", "+++ ", "@@ ")))
+    told = not any(MARK in line or "#" in line for line in lines if not line.startswith(("--- ", "+++ ", "@@ ")))
     return "\n".join(lines) if told else ""
 
 

@@ -14,10 +14,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils._text import MARK
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives
 
-# What the host put in place of a word that may be a secret.
-_MARK = "redacted:"
 # Words that say where; of roles that are not named here, the block and the module of nginx.
 _WHERE = {
     "temp_path_owner": ("path",),
@@ -62,7 +61,7 @@ def text(item: Any) -> str:
 
 def is_hidden(item: Any) -> bool:
     """Return whether a change holds a word that was hidden on the host."""
-    return _MARK in text(item)
+    return MARK in text(item)
 
 
 def files(items: Iterable[Any]) -> tuple[str, ...]:

@@ -70,9 +70,19 @@ def or_risk(finding: Finding, failing: bool) -> Finding:
     return finding if failing else replace(finding, kind=RISK)
 
 
+def by_hand(summary: str) -> Fix:
+    """Return the fix that a person makes."""
+    return Fix(remedy=None, safety=MANUAL, summary=summary)
+
+
+def by_changes(remedy: str, summary: str, changes: tuple[dict, ...]) -> Fix:
+    """Return the fix that a role makes with these changes, which is risky; without any, a person does the same."""
+    return Fix(remedy=remedy, safety=RISKY, summary=summary, changes=changes) if changes else by_hand(summary)
+
+
 def advise(rule: str, leg: Leg, says: str, evidence: Iterable[Evidence], fix: Fix | str, at: Place | None = None) -> Finding:
     """Return a piece of advice on one leg; it is about the configuration as it stands, and so proven. fix may be a sentence for a person."""
-    fix = Fix(remedy=None, safety=MANUAL, summary=fix) if isinstance(fix, str) else fix
+    fix = by_hand(fix) if isinstance(fix, str) else fix
     return of_route(rule, leg.route, ADVICE, PROVEN, says, evidence, fix, at=at, endpoint=str(leg.endpoint))
 
 
@@ -80,11 +90,11 @@ def repoint(found: absence.Absence, safety: str) -> Fix:
     """Return the fix of a pass that leads where its backend is not."""
     leg, real = found.leg, found.reachable
     if not real:
-        return Fix(remedy=None, safety=MANUAL, summary=f"Let the backend listen on {leg.endpoint}.")
+        return by_hand(f"Let the backend listen on {leg.endpoint}.")
     changes = _pointing.moved(leg, real, found.elsewhere)
     summary = f"Point {leg.peer.at} at {real} instead of {leg.endpoint}."
     if not changes:
-        return Fix(remedy=None, safety=MANUAL, summary=f"{summary} What is written there leaves open how: a person has to choose.")
+        return by_hand(f"{summary} What is written there leaves open how: a person has to choose.")
     also = _edit.shared(leg.route.site.configuration, (leg.peer.at,))
     return Fix(remedy="repoint_upstream", safety=safety, summary=f"{summary} {also}".strip(), changes=changes)
 
@@ -94,10 +104,10 @@ def start(host: Host, found: absence.Absence, safety: str) -> tuple[Fix, str]:
     owner, leg = found.owner, found.leg
     if found.seen_on is not host:
         where = f" on {found.seen_on.name}" if found.seen_on else ""
-        return Fix(remedy=None, safety=MANUAL, summary=f"Start it{where}: {owner.start or owner.label}."), owner.start or owner.look
+        return by_hand(f"Start it{where}: {owner.start or owner.label}."), owner.start or owner.look
     way = starting.start_of(host, owner, leg.endpoint)
     if not way.item:
-        return Fix(remedy=None, safety=MANUAL, summary=f"Start {owner.label} by hand; {way.why_not}."), owner.start or owner.look
+        return by_hand(f"Start {owner.label} by hand; {way.why_not}."), owner.start or owner.look
     off, unsaved = way.item.get("autostart"), way.item.get("save")
     kept = f", and let it start with supervisord: autostart=true in {off['file']}" if off else ", and save PM2's list of apps: pm2 save" if unsaved else ""
     return Fix(remedy="start_backend", safety=safety, summary=f"Start it: {way.command}{kept}", changes=(way.item,)), way.command
@@ -106,7 +116,7 @@ def start(host: Host, found: absence.Absence, safety: str) -> tuple[Fix, str]:
 def by_role(remedy: str, summary: str, change: settings.Change, safety: str = RISKY) -> Fix:
     """Return the fix that a role makes where it is known how, else the one of a person."""
     if not change.item:
-        return Fix(remedy=None, safety=MANUAL, summary=f"{summary} By hand: {change.why_not}.")
+        return by_hand(f"{summary} By hand: {change.why_not}.")
     return Fix(remedy=remedy, safety=safety, summary=summary, changes=(change.item,))
 
 
@@ -114,7 +124,7 @@ def let_in(host: Host, leg: Leg, otherwise: str) -> Fix:
     """Return the fix of a socket that is closed to the worker; otherwise is what a person does."""
     way = opening.opening(host, leg)
     if not way.items:
-        return Fix(remedy=None, safety=MANUAL, summary=f"{otherwise} By hand: {way.why_not}.")
+        return by_hand(f"{otherwise} By hand: {way.why_not}.")
     return Fix(remedy="socket_access", safety=RISKY, summary=f"{way.how[:1].upper()}{way.how[1:]}.", changes=way.items)
 
 

@@ -25,10 +25,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_log, show_probe, times
 
 _DENIED = ("connect-denied", "connect-setup-failed")
@@ -89,7 +89,7 @@ def _finding(host: Host, leg: Leg, profile: str, denial: dict) -> Finding:
         PROVEN if denial else LIKELY,
         f"The AppArmor profile {quote(profile)} denies nginx {quote(what)}; permissions alone would allow it.",
         [*shown, *show_probe(leg), *show_log(leg, *_DENIED)],
-        Fix(remedy=None, safety=MANUAL, summary=f"Add to the profile: {rule} then load it with apparmor_parser -r."),
+        by_hand(f"Add to the profile: {rule} then load it with apparmor_parser -r."),
         f"journalctl -k --no-pager --grep {shlex.quote('apparmor=.DENIED.')}",
         () if denial else ("selinux-socket-label" if leg.endpoint.kind == "unix" else "selinux-network-connect",),
     )

@@ -26,10 +26,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, keepalive, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, MANUAL, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
 
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
@@ -81,11 +81,7 @@ def _finding(host: Host, leg: Leg, kept: bool, tells: bool) -> Finding:
         LIKELY if tells and not kept else POSSIBLE,
         f"{leg.endpoint} breaks off requests with a body before it has read them; it answers other requests.",
         evidence,
-        Fix(
-            remedy=None,
-            safety=MANUAL,
-            summary="Look for the size or check at which the backend refuses a body; set client_max_body_size to what it takes, or let it read the rest.",
-        ),
+        by_hand("Look for the size or check at which the backend refuses a body; set client_max_body_size to what it takes, or let it read the rest."),
         "",
         others,
         failure=ANSWER,

@@ -28,10 +28,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, memory
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_paths, show_probe, times
 
 
@@ -86,7 +86,7 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, crashes
         f"{_subject(side.label(host), worst)} {_how(worst)} while it served {leg.endpoint} ({times(count)} when requests failed, "
         f"last {clock(max(event['last'] for event in joined.events))}). {again}".strip(),
         evidence,
-        Fix(remedy=None, safety=MANUAL, summary="Look in its log just before these moments for what it was doing; then mend the program."),
+        by_hand("Look in its log just before these moments for what it was doing; then mend the program."),
         side.first.look,
         () if certainty == PROVEN else alternatives,
     )

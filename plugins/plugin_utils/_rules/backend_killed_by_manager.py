@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, servers, settings
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, by_role, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, by_role, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import (
     clock,
     quote,
@@ -145,7 +145,7 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, limit: 
             summary = "Let the program end its requests on SIGINT within kill_timeout, or raise max_memory_restart; find what needs the memory."
         elif of_memory:
             summary = "Use reload-on-rss, which ends a worker between requests; find what needs the memory."
-    fix = Fix(remedy=None, safety=MANUAL, summary=summary) if of_memory or not limit else _align(host, leg, limit)
+    fix = by_hand(summary) if of_memory or not limit else _align(host, leg, limit)
     last = ""
     if joined.hits:
         last = f", {times(sum(event['count'] for event in joined.events))} by its log, last {clock(max(event['last'] for event in joined.events))}"

@@ -27,11 +27,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import RUNNING
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, on_leg, start
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_hand, on_leg, start
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
 
 
@@ -41,7 +41,7 @@ def check(host: Host) -> Iterator[Finding]:
         leg, owner = found.leg, found.owner
         if owner and owner.state == RUNNING:
             says = f"Nothing listens on {leg.endpoint}, although {owner.label} runs and is to listen there: it is {owner.says}."
-            fix = Fix(remedy=None, safety=MANUAL, summary="Look at its log; it may have to be reloaded or restarted.")
+            fix = by_hand("Look at its log; it may have to be reloaded or restarted.")
             command = owner.look
         elif owner:
             says = f"Nothing listens on {leg.endpoint}: {owner.label} is {owner.says}."
@@ -51,7 +51,7 @@ def check(host: Host) -> Iterator[Finding]:
             if found.seen_on:
                 where = "here" if leg.local else f"on {leg.endpoint.address}"
                 says = f"Nothing listens on {leg.endpoint}, and no unit, pool or program that is known {where} says that it should."
-            fix = Fix(remedy=None, safety=MANUAL, summary="Find the program that should serve this endpoint and start it.")
+            fix = by_hand("Find the program that should serve this endpoint and start it.")
             command = "systemctl list-units --all --state=failed,inactive --type=service"
         yield on_leg(host, RULE.id, leg, found.certainty, says, show_absence(host, found), fix, command, found.alternatives)
 

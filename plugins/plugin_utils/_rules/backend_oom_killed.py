@@ -27,10 +27,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, memory
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_paths, show_probe, times
 
 
@@ -84,7 +84,7 @@ def _finding(host: Host, leg: Leg, kills: memory.Kills, joined: ends.Joined, cer
         certainty,
         says,
         evidence + show_paths(leg, *ends.CUT) + show_probe(leg),
-        Fix(remedy=None, safety=MANUAL, summary=_advice(kills, figures)),
+        by_hand(_advice(kills, figures)),
         f"systemctl show -p MemoryMax,MemoryCurrent,NRestarts,Result {shlex.quote(kills.unit['name'])}" if kills.unit else kills.owner.look,
         () if certainty == PROVEN else ("backend-crashed",),
     )

@@ -29,11 +29,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends, load, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.load import BUSY, LOGGED, NO_ROOM, QUEUE_FULL, Struggle
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, MANUAL, TIMEOUT, Rule, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, TIMEOUT, Rule, by_hand, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_log, show_pressure, show_probe, show_waiting
 
 _LOGGED = ("connect-queue-full", "connect-timeout", "read-timeout")
@@ -83,11 +83,7 @@ def _finding(host: Host, leg: Leg, certainty: str, says: str, evidence: list[Evi
         certainty,
         says,
         evidence,
-        Fix(
-            remedy=None,
-            safety=MANUAL,
-            summary=f"Find what keeps the program on {leg.endpoint} busy; then add instances to the group, a rate limit or a cache.",
-        ),
+        by_hand(f"Find what keeps the program on {leg.endpoint} busy; then add instances to the group, a rate limit or a cache."),
         server.look if server else "",
         alternatives,
         failure=failure,

@@ -23,10 +23,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_absence
 
 
@@ -43,7 +43,7 @@ def check(host: Host) -> Iterator[Finding]:
             found.certainty,
             f"Nothing listens on {leg.endpoint}: {owner.label} fails to start, it is {owner.says}.",
             evidence,
-            Fix(remedy=None, safety=MANUAL, summary=f"Mend what its last words name, then start it: {owner.start}"),
+            by_hand(f"Mend what its last words name, then start it: {owner.start}"),
             owner.look,
             found.alternatives,
         )

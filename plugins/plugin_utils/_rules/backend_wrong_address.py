@@ -27,10 +27,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_leg, repoint
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, by_hand, on_leg, repoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
 
 
@@ -65,11 +65,7 @@ def _beyond(host: Host, found: absence.Absence) -> Finding:
         f"Nothing listens on {leg.endpoint} in nginx's network namespace; what has that port is in another, as nginx or it runs in a container: "
         f"{found.elsewhere.label}.",
         show_absence(host, found),
-        Fix(
-            remedy=None,
-            safety=MANUAL,
-            summary=f"Write in {leg.peer.at} what reaches it from nginx: the name of its container, a port that is published, or the host's address.",
-        ),
+        by_hand(f"Write in {leg.peer.at} what reaches it from nginx: the name of its container, a port that is published, or the host's address."),
         f"ss -ltnp sport = :{leg.endpoint.port}",
         found.alternatives,
     )

@@ -25,11 +25,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_group
 
 
@@ -55,7 +55,7 @@ def check(host: Host) -> Iterator[Finding]:
             LIKELY if unsure else PROVEN,
             f"The configuration is invalid, so {effect}: {quote(message['text'], 200)}",
             evidence,
-            Fix(remedy=None, safety=MANUAL, summary="Mend the line that the message names; then test and reload."),
+            by_hand("Mend the line that the message names; then test and reload."),
             "nginx -t",
             Place(message["file"], message.get("line") or 0) if message.get("file") else None,
         )

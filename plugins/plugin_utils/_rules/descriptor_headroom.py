@@ -31,7 +31,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _raising
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import limits as model
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rules import file_descriptors_exhausted
 
 
@@ -65,7 +65,7 @@ def _fix(limits: model.Limits) -> Fix:
     wanted = model.PER_REQUEST * limits.connections.value
     nofile, changes = _raising.descriptors(limits, wanted, least=limits.connections.value)
     if not changes:
-        return Fix(remedy=None, safety=MANUAL, summary=f"Lower worker_connections, or set worker_rlimit_nofile {wanted}; {_raising.by_unit(limits, wanted)}.")
+        return by_hand(f"Lower worker_connections, or set worker_rlimit_nofile {wanted}; {_raising.by_unit(limits, wanted)}.")
     return Fix(remedy="nginx_limits", safety=RISKY, summary=f"Set worker_rlimit_nofile {nofile}.", changes=changes)
 
 

@@ -30,7 +30,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _followi
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, resolvers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_changes, on_instance
 
 _SHORT = 300
 _SHOWN = 4
@@ -74,7 +74,7 @@ def _of(host: Host, instance: Instance, found: dict[str, tuple]) -> Finding:
 def _fix(host: Host, instance: Instance, names: tuple[str, ...]) -> Fix:
     changes = tuple(change for name in names for change in _following.name(host, instance, name))
     summary = f"To follow the name, {naming.for_good(host, instance, names[0])}."
-    return Fix(remedy="upstream_resolver" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
+    return by_changes("upstream_resolver", summary, changes)
 
 
 def _why(said: resolvers.Lookup) -> str:

@@ -32,7 +32,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_instance, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_group, show_log, show_lookup
 
 _NO_ANSWER = ("timeout", "error")
@@ -76,7 +76,7 @@ def _at_start(instance: Instance, found: naming.Unfound, stale: list[naming.Stal
         PROVEN,
         f"The name {found.name} {'cannot be resolved now: the name service gives no answer' if silent else 'does not resolve'}, so {effect}.",
         evidence,
-        Fix(None, MANUAL, "Make the name service of the host answer (/etc/resolv.conf); then start nginx.", "") if silent else _fix(instance, found.name),
+        by_hand("Make the name service of the host answer (/etc/resolv.conf); then start nginx.") if silent else _fix(instance, found.name),
         _command(found.name),
         found.at,
     )
@@ -85,7 +85,7 @@ def _at_start(instance: Instance, found: naming.Unfound, stale: list[naming.Stal
 def _fix(instance: Instance, name: str) -> Fix:
     group = naming.group_alike(instance, name)
     meant = f" There is an upstream block {group}: it may be meant." if group else ""
-    return Fix(None, MANUAL, f"Correct the name {name} in the configuration, or create its record; then test and reload.{meant}", "")
+    return by_hand(f"Correct the name {name} in the configuration, or create its record; then test and reload.{meant}")
 
 
 def _command(name: str) -> str:

@@ -35,7 +35,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _followi
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, resolvers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, of_route, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_changes, by_hand, of_route, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_group, show_log, show_lookup
 
 _TIMEOUT = "timeout"
@@ -93,7 +93,7 @@ def _of_requests(host: Host) -> Iterator[Finding]:
             f"Names in {route.directive} {route.written} could not be resolved by {' '.join(resolver.servers)}{dead}.",
             [Evidence(str(resolver.at), f"resolver {' '.join(resolver.servers)}"), show_group(group)]
             + ([Evidence("DNS", f"{' '.join(resolver.servers)}: no answer to any question")] if alive is False else []),
-            Fix(remedy=None, safety=MANUAL, summary=f"Set a working resolver at {resolver.at}."),
+            by_hand(f"Set a working resolver at {resolver.at}."),
             next((_dig(server, "localhost") for server in host.name_servers(route.instance).servers_of(resolver)), ""),
             () if certainty == PROVEN else (naming.NOT_FOUND,),
         )
@@ -127,7 +127,7 @@ def _fix(lookup: naming.Lookup) -> Fix:
         summary = f"Write the full name in place of {lookup.name} at {leg.route.at} (search domains here: {' '.join(lookup.search[:3])})."
     else:
         summary = f"Set a working resolver at {at}, or mend the one that is set."
-    return Fix(remedy=remedy if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
+    return by_changes(remedy, summary, changes)
 
 
 def _only_ipv6_is_bad(lookup: naming.Lookup) -> bool:

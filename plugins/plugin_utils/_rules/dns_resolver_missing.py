@@ -31,7 +31,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, of_route, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_changes, by_hand, of_route, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_group, show_log, show_lookup
 
 
@@ -64,7 +64,7 @@ def check(host: Host) -> Iterator[Finding]:
             LIKELY,
             f"{route.directive} {route.written} stands for host names such as {name}, and no resolver is set to look them up.",
             [Evidence(str(route.at), f"{route.directive} {route.written}; no resolver is in force here"), show_group(group)],
-            Fix(remedy=None, safety=MANUAL, summary=f"Set a resolver for {route.at} that knows these names."),
+            by_hand(f"Set a resolver for {route.at} that knows these names."),
             "grep nameserver /etc/resolv.conf",
             (naming.NOT_FOUND,),
         )
@@ -86,7 +86,7 @@ def _fix(host: Host, lookup: naming.Lookup) -> Fix:
         changes = _pointing.addressed(leg, lookup.hosts[0]) if len(lookup.hosts) == 1 else ()
     else:
         summary = f"Set a resolver for {at} that knows {lookup.name}; the host's own nameservers do not."
-    return Fix(remedy=remedy if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
+    return by_changes(remedy, summary, changes)
 
 
 RULE = Rule(

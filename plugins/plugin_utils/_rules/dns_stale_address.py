@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, of_route
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_hand, of_route
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group
 
 
@@ -77,7 +77,7 @@ def _alternatives(found: naming.Stale, proven: bool) -> tuple[str, ...]:
 
 def _fix(host: Host, found: naming.Stale) -> Fix:
     if not (found.instance.test["value"] or {}).get("valid", True):
-        return Fix(remedy=None, safety=MANUAL, summary="Mend the configuration first: its test fails, so that a reload would be refused.")
+        return by_hand("Mend the configuration first: its test fails, so that a reload would be refused.")
     return Fix(
         remedy="reload_nginx",
         safety=SAFE,

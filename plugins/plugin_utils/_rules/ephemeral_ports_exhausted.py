@@ -33,7 +33,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import network, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, by_hand, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 
@@ -76,13 +76,13 @@ def _fix(host: Host, leg: Leg) -> Fix:
     if route.family == "proxy":
         summary += f", {route.family}_http_version 1.1 and an empty Connection header"
     if server and server.kind == "php-fpm":
-        return Fix(remedy=None, safety=MANUAL, summary="Let the pool listen on a Unix socket: a kept connection would hold one of its children.")
+        return by_hand("Let the pool listen on a Unix socket: a kept connection would hold one of its children.")
     idle = server.idle if server and route.family == "proxy" else None
     if idle and not idle.value:
-        return Fix(remedy=None, safety=MANUAL, summary=f"{summary}; {server.label} closes each connection after its answer, and has to keep them first.")
+        return by_hand(f"{summary}; {server.label} closes each connection after its answer, and has to keep them first.")
     changes = _keeping.for_more_requests(route, idle.value if idle else None)
     if not changes:
-        return Fix(remedy=None, safety=MANUAL, summary=f"{summary}.")
+        return by_hand(f"{summary}.")
     places = [Place(change["context"]["file"], change["context"]["line"]) for change in changes]
     return Fix(
         remedy="upstream_keepalive", safety=RISKY, summary=f"{summary}. {_edit.shared(route.site.configuration, places)}".strip(), changes=changes

@@ -32,7 +32,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _raising
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import limits as model
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
 
 # So much of the limit in use is "nearly reached" where the log says that it was.
@@ -90,7 +90,7 @@ def _fix(limits: model.Limits) -> Fix:
     lasting = "if it fills up again, look for what keeps so many connections open."
     if not changes:
         much = model.raise_to(limits)[1]
-        return Fix(remedy=None, safety=MANUAL, summary=f"Set worker_rlimit_nofile {much}; {_raising.by_unit(limits, much)}; {lasting}")
+        return by_hand(f"Set worker_rlimit_nofile {much}; {_raising.by_unit(limits, much)}; {lasting}")
     return Fix(
         remedy="nginx_limits", safety=RISKY, summary=f"Set worker_rlimit_nofile {wanted}; in {limits.instance.id}; {lasting}", changes=changes
     )
@@ -120,7 +120,7 @@ def _system(host: Host, instance: Instance) -> Finding | None:
         PROVEN if proven or not groups else LIKELY,
         f"The whole system {'is out' if groups else 'is about to run out'} of open files (23, fs.file-max).",
         shown + [show_group(group) for group in groups[:2]],
-        Fix(remedy=None, safety=MANUAL, summary="Find the program that holds so many files open, then raise fs.file-max."),
+        by_hand("Find the program that holds so many files open, then raise fs.file-max."),
         "sysctl fs.file-nr",
     )
 

@@ -27,10 +27,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import network
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, MANUAL, TIMEOUT, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, TIMEOUT, Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 _LOOK = {"firewalld": "firewall-cmd --list-all", "ufw": "ufw status verbose", "fail2ban": "fail2ban-client status"}
@@ -52,7 +52,7 @@ def check(host: Host) -> Iterator[Finding]:
             found.certainty,
             f"{found.why[0].upper()}{found.why[1:]}.",
             evidence + show_log(leg, "connect-timeout", "connect-refused", "connect-unreachable"),
-            Fix(remedy=None, safety=MANUAL, summary=f"Let TCP connections to {leg.endpoint} through {where}."),
+            by_hand(f"Let TCP connections to {leg.endpoint} through {where}."),
             _LOOK.get(verdict.get("by", "") if here else "", "nft list ruleset" if here else f"ip route get {leg.endpoint.address}"),
             found.alternatives,
             failure=TIMEOUT if leg.connect == "timeout" else ERROR,

@@ -28,10 +28,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import spoken
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, INVALID_HEADER, MANUAL, TIMEOUT, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, INVALID_HEADER, TIMEOUT, Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 _WEB = (spoken.HTTP, spoken.HTTPS, spoken.HTTP2, spoken.HTTP2_TLS)
@@ -74,7 +74,7 @@ def _finding(host: Host, leg: Leg, wanted: str, protocol: str, certainty: str, s
         certainty,
         f"nginx speaks {wanted} to {leg.endpoint} ({leg.route.directive}), which speaks {protocol}.",
         [show_config(leg), *shown, *_backend(host, leg), *show_log(leg, *_LOGGED)],
-        Fix(remedy=None, safety=MANUAL, summary=_summary(leg, wanted, protocol)),
+        by_hand(_summary(leg, wanted, protocol)),
         f"grep -n _pass {leg.route.at.quoted_file}",
         alternatives=() if certainty == PROVEN else ("backend-wrong-port",),
         at=leg.route.at,

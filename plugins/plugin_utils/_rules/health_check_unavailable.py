@@ -23,10 +23,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
 
 # A server that takes connections is not dead, whatever became of a request.
@@ -50,7 +50,7 @@ def check(host: Host) -> Iterator[Finding]:
                 PROVEN,
                 "health_check is a directive of NGINX Plus: this nginx does not know it and cannot check servers by itself.",
                 [Evidence(str(wished.at), "health_check"), Evidence("nginx -V", made)],
-                Fix(None, MANUAL, "Remove health_check and its match block; set max_fails and fail_timeout on the servers of the group.", ""),
+                by_hand("Remove health_check and its match block; set max_fails and fail_timeout on the servers of the group."),
                 at=wished.at,
             )
         elif failed:
@@ -61,7 +61,7 @@ def check(host: Host) -> Iterator[Finding]:
                 PROVEN,
                 f"This nginx learns only from the requests of clients that a server is dead, as {failed.endpoint} of {failed.route.group} was.",
                 [show_group(failed.logged(*_FAILURES)[0])],
-                Fix(None, MANUAL, "Set max_fails and fail_timeout to fit how the servers fail, or let something outside of nginx check them.", ""),
+                by_hand("Set max_fails and fail_timeout to fit how the servers fail, or let something outside of nginx check them."),
                 at=failed.peer.at,
             )
 

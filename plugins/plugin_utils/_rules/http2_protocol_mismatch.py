@@ -27,10 +27,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import spoken
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, INVALID_HEADER, MANUAL, TIMEOUT, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, INVALID_HEADER, TIMEOUT, Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 # What the pass speaks, what the endpoint speaks instead, and the pass that would do.
@@ -83,11 +83,7 @@ def _finding(host: Host, leg: Leg, wanted: str, protocol: str, certainty: str, s
         certainty,
         f"nginx speaks {wanted} to {leg.endpoint} ({leg.route.directive}), which speaks {protocol}.",
         [show_config(leg), *shown, *show_log(leg, *_LOGGED)],
-        Fix(
-            remedy=None,
-            safety=MANUAL,
-            summary=f"At {leg.route.at}: {_PAIRS[(wanted, protocol)].format(to)} Or use the port on which the backend speaks {wanted}.",
-        ),
+        by_hand(f"At {leg.route.at}: {_PAIRS[(wanted, protocol)].format(to)} Or use the port on which the backend speaks {wanted}."),
         f"curl -sI --http2-prior-knowledge http://{leg.endpoint}/" if leg.endpoint.kind == "tcp" else "",
         alternatives=() if certainty == PROVEN else ("backend-closes-early", "backend-crashed"),
         at=leg.route.at,

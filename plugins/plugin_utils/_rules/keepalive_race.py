@@ -35,7 +35,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import e
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.keepalive import Keeping
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.servers import Setting
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, MANUAL, ONCE, RISKY, Rule, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ONCE, RISKY, Rule, by_hand, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
 
 _CLASSES = ("closed-early", "reset-early")
@@ -130,7 +130,7 @@ def _fix(leg: Leg, kept: Keeping, shortest: float) -> Fix:
     group, changes = leg.route.upstream, _keeping.of_group(leg.route, _keeping.below(shortest))
     if not changes:
         longer = f"Let the backend keep idle connections for longer than the {kept.timeout.seconds:g} s of nginx"
-        return Fix(remedy=None, safety=MANUAL, summary=f"{longer}, or set keepalive_timeout in upstream {group.name} below its time.")
+        return by_hand(f"{longer}, or set keepalive_timeout in upstream {group.name} below its time.")
     also = _edit.shared(leg.route.site.configuration, (group.at,))
     summary = f"In upstream {group.name}: keepalive_timeout {changes[0]['timeout']}; or let the backend keep them for longer. {also}"
     return Fix(remedy="upstream_keepalive", safety=RISKY, summary=summary.strip(), changes=changes)

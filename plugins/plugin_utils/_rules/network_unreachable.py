@@ -26,11 +26,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import network
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import RUNNING, Owner
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 
@@ -72,7 +72,7 @@ def check(host: Host) -> Iterator[Finding]:
             found.certainty,
             f"{found.why[0].upper()}{found.why[1:]}.",
             [show_config(leg), *shown, *show_probe(leg), *show_log(leg, *_CLASSES)],
-            Fix(remedy=None, safety=MANUAL, summary=what),
+            by_hand(what),
             f"ip route get {address}",
             found.alternatives,
         )

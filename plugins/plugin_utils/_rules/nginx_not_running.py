@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, naming
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote
 
 
@@ -60,12 +60,12 @@ def check(host: Host) -> Iterator[Finding]:
 
 def _fix(instance: Instance) -> Fix:
     if not instance.unit:
-        return Fix(remedy=None, safety=MANUAL, summary="Start it the way it was started; no unit does.")
+        return by_hand("Start it the way it was started; no unit does.")
     name, enabled = instance.unit["name"], instance.unit.get("enabled")
     if enabled in ("masked", "masked-runtime"):
-        return Fix(remedy=None, safety=MANUAL, summary=f"Somebody masked {name}. Find out why; systemctl unmask lets it be started.")
+        return by_hand(f"Somebody masked {name}. Find out why; systemctl unmask lets it be started.")
     if not instance.meant_to_run:
-        return Fix(remedy=None, safety=MANUAL, summary=f"Start {name} if it is to run: nothing says so, since it is {enabled or 'not enabled'}.")
+        return by_hand(f"Start {name} if it is to run: nothing says so, since it is {enabled or 'not enabled'}.")
     return Fix(remedy="start_nginx", safety=SAFE, summary=f"Start {name}.", changes=({"unit": name},))
 
 

@@ -25,11 +25,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _failover
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_changes, on_instance
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -52,12 +52,7 @@ def check(host: Host) -> Iterator[Finding]:
                 PROVEN,
                 f"{written} is set for {group.name}, which has {len(peers)} servers: {effect}.",
                 [Evidence(str(at), written), Evidence(str(group.at), f"upstream {group.name} with {', '.join(peer.written for peer in peers[:4])}")],
-                Fix(
-                    remedy="upstream_group" if changes else None,
-                    safety=RISKY if changes else MANUAL,
-                    summary=f"Remove {written} at {at}, or say why one failure is to reach the client.",
-                    changes=changes,
-                ),
+                by_changes("upstream_group", f"Remove {written} at {at}, or say why one failure is to reach the client.", changes),
                 at=at,
             )
 

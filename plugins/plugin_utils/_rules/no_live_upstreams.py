@@ -33,10 +33,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _failover
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access_log, ejection
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, of_route, route_of
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_changes, by_hand, of_route, route_of
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group, show_probe, times
 
 
@@ -70,7 +70,7 @@ def check(host: Host) -> Iterator[Finding]:
                 PROVEN if proven else LIKELY,
                 says,
                 evidence,
-                Fix(remedy="upstream_group" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes),
+                by_changes("upstream_group", summary, changes),
                 found.instance.reload_command,
                 () if proven else ("backend-not-running",),
                 at=found.at,
@@ -84,7 +84,7 @@ def check(host: Host) -> Iterator[Finding]:
             PROVEN,
             f'Every server of {route.group} is marked "down", so nginx sends no request to any.',
             [Evidence(str(peer.at), f"server {peer.written} down") for peer in route.peers[:4]],
-            Fix(remedy=None, safety=MANUAL, summary=f'Remove "down" from a server of {route.group} that works.'),
+            by_hand(f'Remove "down" from a server of {route.group} that works.'),
             "nginx -T",
             at=at,
         )

@@ -27,7 +27,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _pointin
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import PROVEN, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, MANUAL, RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, Rule, by_changes, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 _TLS = {"http": "https", "grpc": "grpcs", "uwsgi": "suwsgi"}
@@ -66,7 +66,7 @@ def _fix(host: Host, leg: Leg, scheme: str, named: bool) -> Fix:
     if named:
         summary += f" and {family}_ssl_server_name on;" + (f" {family}_ssl_name {name};" if name else "")
     changes = _pointing.spoken(leg, scheme, name) if (name or not named) and _pointing.alike(host, leg) else ()
-    return Fix(remedy="upstream_scheme" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
+    return by_changes("upstream_scheme", summary, changes)
 
 
 def _speaks_tls(leg: Leg) -> dict:

@@ -26,10 +26,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import loops
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, MANUAL, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 
@@ -53,7 +53,7 @@ def check(host: Host) -> Iterator[Finding]:
                 *show_probe(leg),
                 *show_log(leg, "connections-exhausted", "connections-low", "closed-early", "read-timeout", "descriptors-exhausted"),
             ],
-            Fix(remedy=None, safety=MANUAL, summary=f"Point {leg.peer.at} at the application instead of nginx itself."),
+            by_hand(f"Point {leg.peer.at} at the application instead of nginx itself."),
             f"grep -nE 'listen|server_name|_pass' {leg.route.at.quoted_file}",
             alternatives=() if found.sure else ("upstream-timeout",),
             failure=ANSWER,

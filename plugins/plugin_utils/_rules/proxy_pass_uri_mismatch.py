@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, MANUAL, RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, Rule, by_changes, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_try
 
 
@@ -67,11 +67,11 @@ def _fix(leg: Leg) -> Fix:
         summary = f'Let both the location and the target at {leg.route.at} end in "/", or neither.'
         if not wanted:
             # Without any URI part the prefix would not be replaced at all: then the location has to end in "/".
-            return Fix(remedy=None, safety=MANUAL, summary=summary)
+            return by_hand(summary)
     else:
         wanted, summary = "", f'Drop "{uri}" from the target at {leg.route.at}, so that the backend is asked for the path as the client wrote it.'
     changes = _pointing.asked_for(leg, wanted)
-    return Fix(remedy="upstream_uri" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
+    return by_changes("upstream_uri", summary, changes)
 
 
 RULE = Rule(

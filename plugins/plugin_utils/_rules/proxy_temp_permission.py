@@ -33,7 +33,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host imp
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
 
 _CLASSES = ("temp-file-denied", "temp-file-missing", "temp-file-failed", "disk-full", "disk-read-only")
@@ -102,7 +102,7 @@ def _too_large(folder: dict) -> tuple[str, Evidence, Fix] | None:
     if not space:
         return None
     left = f"{space['bytes'] >> 10} KiB"
-    fix = Fix(remedy=None, safety=MANUAL, summary="Give its file system more room, or the folder another file system.")
+    fix = by_hand("Give its file system more room, or the folder another file system.")
     return f"a file did not fit on its file system, which has {left} left now", Evidence(f"statvfs {folder['path']}", f"{left} free"), fix
 
 
@@ -113,7 +113,7 @@ def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | No
     if walk["status"] == "absent":
         missing = walk.get("missing") or path
         itself = missing == path
-        fix = Fix(remedy=None, safety=MANUAL, summary=f"Make {missing} again.")
+        fix = by_hand(f"Make {missing} again.")
         if itself:
             fix = _give(instance, folder, reload)
         return f"{missing} does not exist", Evidence(f"stat {missing}", "No such file or directory"), fix
@@ -128,15 +128,15 @@ def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | No
             if last:
                 summary = f"chown {user} {shlex.quote(path)} && chmod u+rwx {shlex.quote(path)} (a reload of nginx does the same)"
                 return f"it is {what}", Evidence(f"stat {path}", what), _give(instance, folder, summary)
-            fix = Fix(remedy=None, safety=MANUAL, summary=f"Let {user} cross {step['path']}, or move {folder['directive']} elsewhere.")
+            fix = by_hand(f"Let {user} cross {step['path']}, or move {folder['directive']} elsewhere.")
             return f"{step['path']} above it is {what}", Evidence(f"stat {step['path']}", what), fix
     space = folder["space"] or {}
     if space.get("read_only"):
-        fix = Fix(remedy=None, safety=MANUAL, summary="See why the file system is read-only (an error of the disk, or how it is mounted).")
+        fix = by_hand("See why the file system is read-only (an error of the disk, or how it is mounted).")
         return "its file system is read-only", Evidence(f"statvfs {path}", "read-only"), fix
     if space and (space["bytes"] < _FULL_BYTES or space["inodes"] == 0):
         what = "no space" if space["bytes"] < _FULL_BYTES else "no inode"
-        fix = Fix(remedy=None, safety=MANUAL, summary="Make room on that file system.")
+        fix = by_hand("Make room on that file system.")
         return f"its file system has {what} left", Evidence(f"statvfs {path}", f"{space['bytes']} bytes, {space['inodes']} inodes free"), fix
     return None
 
@@ -145,10 +145,10 @@ def _give(instance: Instance, folder: dict, summary: str) -> Fix:
     """Return the fix that makes a folder the worker's."""
     at, path = _written(instance, folder), folder["path"]
     if (instance.raw.get("master") or {}).get("own_root"):
-        return Fix(remedy=None, safety=MANUAL, summary=f"In its container: {summary}")
+        return by_hand(f"In its container: {summary}")
     stranger = instance.stranger(at.file if at else "")
     if stranger:
-        return Fix(remedy=None, safety=MANUAL, summary=f"{summary}. By hand: {stranger} decides which folder it is.")
+        return by_hand(f"{summary}. By hand: {stranger} decides which folder it is.")
     user = instance.identity.get("user") or instance.identity["uid"]
     return Fix(remedy="temp_path_owner", safety=SAFE, summary=summary, changes=({"path": path, "user": str(user)},))
 

@@ -28,7 +28,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_group
 
 
@@ -70,7 +70,7 @@ def _says(failing: list[dict], refused: list[dict]) -> str:
 
 def _fix(instance: Instance, refused: list[dict]) -> Fix:
     if refused:
-        return Fix(remedy=None, safety=MANUAL, summary="Remove what the refused reload names in the error log; then reload.")
+        return by_hand("Remove what the refused reload names in the error log; then reload.")
     return Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {instance.reload_command}", changes=(instance.reload(),))
 
 

@@ -29,9 +29,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, INVALID_HEADER, MANUAL, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, INVALID_HEADER, Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_group, show_paths, show_probe
 
 _FAMILIES = ("proxy", "fastcgi", "uwsgi", "scgi")
@@ -62,7 +62,7 @@ def check(host: Host) -> Iterator[Finding]:
                 *(show_group(group) for group in records[:2]),
                 *(show_paths(leg, _LOGGED) if records else ()),
             ],
-            Fix(remedy=None, safety=MANUAL, summary="Let the backend send a correct response header: nginx has no directive that takes this one."),
+            by_hand("Let the backend send a correct response header: nginx has no directive that takes this one."),
             f"curl -s -D - -o /dev/null http://{leg.endpoint}/" if leg.endpoint.kind == "tcp" and leg.route.scheme == "http" else "",
             at=leg.route.at,
             failure=ANSWER if broken else INVALID_HEADER,

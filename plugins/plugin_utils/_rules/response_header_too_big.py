@@ -35,7 +35,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host imp
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.locations import Location
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import INVALID_HEADER, MANUAL, SAFE, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import INVALID_HEADER, SAFE, Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_probe
 
 _CEILING = 32 * 1024
@@ -98,14 +98,14 @@ def _larger(size: int) -> int:
 
 def _fix(leg: Leg, needed: int, needs: dict[Place, int]) -> Fix:
     if needed > _CEILING:
-        return Fix(remedy=None, safety=MANUAL, summary="Shrink the header in the application: it is larger than any sensible buffer.")
+        return by_hand("Shrink the header in the application: it is larger than any sensible buffer.")
     site, family = leg.route.site, leg.route.family
     block, now = _edit.home(site), buffers.at(site, family)
     outer = site.location
     while outer:
         needed, outer = max(needed, needs.get(outer.at, 0)), outer.parent
     if family in buffers.FAMILIES and not now or not _edit.legible(*block.args):
-        return Fix(remedy=None, safety=MANUAL, summary=f"Raise {family}_buffer_size to {needed // 1024}k, with {family}_buffers that go with it.")
+        return by_hand(f"Raise {family}_buffer_size to {needed // 1024}k, with {family}_buffers that go with it.")
     edits = [(block, {"buffer_size": f"{needed // 1024}k"})]
     if now:
         wanted = now.with_header(needed)

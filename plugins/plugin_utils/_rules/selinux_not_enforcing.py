@@ -24,9 +24,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_instance
 
 # ID of os-release(5) of the systems that ship with SELinux enforcing.
 _SHIPS_ENFORCING = ("rhel", "centos", "rocky", "almalinux", "fedora", "ol", "eurolinux", "virtuozzo")
@@ -50,11 +50,7 @@ def check(host: Host) -> Iterator[Finding]:
         PROVEN,
         f"SELinux is {mode}: what it would deny nginx, such as a backend's port, is neither denied nor fixed.",
         [Evidence(answer["asked"] or "selinux", answer["why"] or f"mode {mode}")],
-        Fix(
-            remedy=None,
-            safety=MANUAL,
-            summary="Allow what is logged as denied (a port label or a boolean, never more), then let SELinux enforce again.",
-        ),
+        by_hand("Allow what is logged as denied (a port label or a boolean, never more), then let SELinux enforce again."),
         "ausearch -m avc -ts recent",
     )
 

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, times
 
 
@@ -59,7 +59,7 @@ def _of(instance: Instance, alone: dict[Endpoint, list[Leg]]) -> Finding:
         PROVEN,
         f"Routes have {names} as their only backend: when it fails, nginx has no other to go on to.",
         evidence,
-        Fix(remedy=None, safety=MANUAL, summary='Put such a backend into an "upstream" block with a second server or a backup.'),
+        by_hand('Put such a backend into an "upstream" block with a second server or a backup.'),
         at=next(iter(alone.values()))[0].peer.at,
     )
 

@@ -24,10 +24,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
 
 
@@ -46,11 +46,7 @@ def check(host: Host) -> Iterator[Finding]:
             found.certainty,
             f"{backend.label} listens on {leg.endpoint} in another /tmp than the one that nginx sees.",
             evidence,
-            Fix(
-                remedy=None,
-                safety=MANUAL,
-                summary=f"Let the backend make its socket below /run (RuntimeDirectory=) and point {leg.peer.at} there.",
-            ),
+            by_hand(f"Let the backend make its socket below /run (RuntimeDirectory=) and point {leg.peer.at} there."),
             f"systemctl show -p PrivateTmp,RuntimeDirectory {backend.quoted_unit}" if backend.unit else "",
         )
 

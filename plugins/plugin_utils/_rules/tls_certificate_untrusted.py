@@ -35,7 +35,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME, Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, SAFE, Rule, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, SAFE, Rule, by_changes, by_hand, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_directive, show_log, show_probe, show_tls
 
 _SOON = 14 * 86400
@@ -207,7 +207,7 @@ def _ending(host: Host, leg: Leg, found: tls.Settings) -> Iterator[Finding]:
         PROVEN,
         f"The certificate of {leg.endpoint}, which nginx verifies, ends on {clock(ends)}; nginx refuses it from then on.",
         [show_config(leg), *_in_force(leg, found), *show_probe(leg)],
-        Fix(remedy=None, safety=MANUAL, summary="Renew the certificate at the backend."),
+        by_hand("Renew the certificate at the backend."),
         _command(leg),
     )
     yield or_risk(finding, False)
@@ -291,9 +291,9 @@ def _fix(host: Host, leg: Leg, found: tls.Settings, code: int, chain: list[dict]
             return _told(leg, found, f"At {leg.route.at}: {found.prefix}_ssl_name {quote(known[0])};", name=known[0])
         if names:
             # A name that only the backend itself gives proves nothing of who it is: that it has to have it, a person says.
-            return Fix(remedy=None, safety=MANUAL, summary=f"If that is the backend's name: at {leg.route.at}, {found.prefix}_ssl_name {quote(names[0])};")
+            return by_hand(f"If that is the backend's name: at {leg.route.at}, {found.prefix}_ssl_name {quote(names[0])};")
         summary = f"Set {found.prefix}_ssl_name to a name that the certificate has, or give the backend one for {found.name or 'the name'}."
-        return Fix(remedy=None, safety=MANUAL, summary=summary)
+        return by_hand(summary)
     if code in _ISSUER:
         issuer = chain[-1]["issuer"] if chain else "the CA that issued it"
         summary = f"Make sure that {issuer} is to be trusted and add its certificate to {trusted}"
@@ -304,15 +304,15 @@ def _fix(host: Host, leg: Leg, found: tls.Settings, code: int, chain: list[dict]
         changes = _pointing.handshake(leg, found.prefix, trusted_certificate="") if _pointing.alike(host, leg) else ()
         return Fix(remedy="upstream_tls" if changes else None, safety=MANUAL, summary=summary, changes=changes)
     if code in (_EXPIRED, _NOT_YET):
-        return Fix(remedy=None, safety=MANUAL, summary="Renew the certificate at the backend; where it looks valid, set this host's clock.")
+        return by_hand("Renew the certificate at the backend; where it looks valid, set this host's clock.")
     if code in _LISTS and code != _REVOKED:
-        return Fix(remedy=None, safety=MANUAL, summary="Put the present revocation list of each CA of the chain into the file and reload nginx.")
-    return Fix(remedy=None, safety=MANUAL, summary="Give the backend a certificate that passes; do not turn the verification off.")
+        return by_hand("Put the present revocation list of each CA of the chain into the file and reload nginx.")
+    return by_hand("Give the backend a certificate that passes; do not turn the verification off.")
 
 
 def _told(leg: Leg, found: tls.Settings, summary: str, **wanted: object) -> Fix:
     changes = _pointing.handshake(leg, found.prefix, **wanted)
-    return Fix(remedy="upstream_tls" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
+    return by_changes("upstream_tls", summary, changes)
 
 
 def _command(leg: Leg) -> str:

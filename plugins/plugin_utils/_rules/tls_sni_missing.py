@@ -32,7 +32,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _pointin
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_changes, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_handshakes, show_log, show_probe, show_tls
 
 _UNRECOGNIZED, _FAILURE = 112, 40
@@ -98,7 +98,7 @@ def _by_log(leg: Leg, found: tls.Settings) -> str:
 def _fix(host: Host, leg: Leg, found: tls.Settings, name: str, known: bool) -> Fix:
     if not name and not known:
         summary = f"At {leg.route.at}: {found.prefix}_ssl_server_name on; and {found.prefix}_ssl_name with a name that the backend knows."
-        return Fix(remedy=None, safety=MANUAL, summary=summary)
+        return by_hand(summary)
     wanted: dict[str, object] = {"server_name": bool(name)} if bool(name) != bool(found.sends) else {}
     if name and name != found.name.lower():
         wanted["name"] = name
@@ -106,7 +106,7 @@ def _fix(host: Host, leg: Leg, found: tls.Settings, name: str, known: bool) -> F
     lines += [f"{found.prefix}_ssl_name {name};"] if "name" in wanted else []
     summary = f"At {leg.route.at}: {' '.join(lines)}"
     changes = _pointing.handshake(leg, found.prefix, **wanted) if wanted and _pointing.alike(host, leg) else ()
-    return Fix(remedy="upstream_tls" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
+    return by_changes("upstream_tls", summary, changes)
 
 
 RULE = Rule(

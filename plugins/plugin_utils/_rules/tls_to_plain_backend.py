@@ -29,7 +29,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _pointin
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, PROVEN, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_changes, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 _PLAIN = {"https": ("http", ("http",)), "grpcs": ("grpc", ("http2",)), "suwsgi": ("uwsgi", ("uwsgi", "uwsgi-ping"))}
@@ -64,10 +64,10 @@ def check(host: Host) -> Iterator[Finding]:
 
 def _fix(host: Host, leg: Leg, scheme: str) -> Fix:
     if not scheme:
-        return Fix(remedy=None, safety=MANUAL, summary=f"Write proxy_ssl off; for {leg.route.at}.")
+        return by_hand(f"Write proxy_ssl off; for {leg.route.at}.")
     summary = f"Write {scheme}:// instead of {leg.route.scheme}:// at {leg.route.at}."
     changes = _pointing.spoken(leg, scheme) if _pointing.alike(host, leg) else ()
-    return Fix(remedy="upstream_scheme" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
+    return by_changes("upstream_scheme", summary, changes)
 
 
 def _takes_tls(leg: Leg) -> bool:

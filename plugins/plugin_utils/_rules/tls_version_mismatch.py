@@ -32,7 +32,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _pointin
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_changes, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_directive, show_handshakes, show_log, show_probe
 
 _VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -138,13 +138,13 @@ def _named(taken: list[dict], found: tls.Settings) -> list[Evidence]:
 def _fix(host: Host, leg: Leg, found: tls.Settings, versions: tuple[str, ...], taken: list[dict]) -> Fix:
     if not versions:
         summary = f"Compare {found.prefix}_ssl_protocols and {found.prefix}_ssl_ciphers with what the backend takes."
-        return Fix(remedy=None, safety=MANUAL, summary=summary)
+        return by_hand(summary)
     if all(version in _OLD for version in versions):
-        return Fix(remedy=None, safety=MANUAL, summary=f"Update the backend: it takes {' '.join(versions)} alone, which is not safe any more.")
+        return by_hand(f"Update the backend: it takes {' '.join(versions)} alone, which is not safe any more.")
     if _too_weak(found, versions, taken):
         weak = f"{found.prefix}_ssl_ciphers DEFAULT:@SECLEVEL=0"
         summary = f"Give the backend keys and parameters of today's length; {weak} takes the weak ones, which is not safe."
-        return Fix(remedy=None, safety=MANUAL, summary=summary)
+        return by_hand(summary)
     if _about_ciphers(found, versions):
         where = _pointing.handshake_place(leg, found.prefix, "ciphers")
         summary = f"At {where}: {found.prefix}_ssl_ciphers DEFAULT; or ciphers that the backend has."
@@ -161,7 +161,7 @@ def _fix(host: Host, leg: Leg, found: tls.Settings, versions: tuple[str, ...], t
 
 def _told(host: Host, leg: Leg, found: tls.Settings, summary: str, **wanted: object) -> Fix:
     changes = _pointing.handshake(leg, found.prefix, **wanted) if _pointing.alike(host, leg) else ()
-    return Fix(remedy="upstream_tls" if changes else None, safety=RISKY if changes else MANUAL, summary=summary, changes=changes)
+    return by_changes("upstream_tls", summary, changes)
 
 
 RULE = Rule(

@@ -25,11 +25,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg, Process
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import FAILING, RUNNING, tunnel_of
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_leg, start
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, by_hand, on_leg, start
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_absence, show_config, show_log, show_probe
 
 _KEEPALIVE = "ServerAliveInterval=15, ServerAliveCountMax=3 and ExitOnForwardFailure=yes, under a unit with Restart=always"
@@ -53,7 +53,7 @@ def _absent(host: Host, found: absence.Absence) -> Finding:
     if owner.state in (RUNNING, FAILING):
         command = owner.look
         summary = f"See why {tunnel} does not hold the port open, then restart it"
-        fix = Fix(remedy=None, safety=MANUAL, summary=f"{summary}; with ssh: {_KEEPALIVE}.")
+        fix = by_hand(f"{summary}; with ssh: {_KEEPALIVE}.")
         evidence += [Evidence(f"log of {owner.label}", quote(line)) for line in owner.lines[-2:]]
     does = "runs, but does not listen there" if owner.state == RUNNING else "fails" if owner.state == FAILING else "is stopped"
     says = f"{leg.endpoint} is the near end of a tunnel ({tunnel}), and {owner.label} {does}: it is {owner.says}."
@@ -88,7 +88,7 @@ def _closing(host: Host, leg: Leg, holder: Process) -> Finding:
             *show_probe(leg),
             *show_log(leg, "closed-early", "reset-early"),
         ],
-        Fix(remedy=None, safety=MANUAL, summary=f"Look at the backend at the far end, and at what the tunnel says; with ssh: {_KEEPALIVE}."),
+        by_hand(f"Look at the backend at the far end, and at what the tunnel says; with ssh: {_KEEPALIVE}."),
         look,
         ("backend-not-running", "backend-crashed"),
     )

@@ -38,7 +38,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import fallback, load, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.directives import Directive
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, MANUAL, ONCE, RISKY, TIMEOUT, Rule, on_leg, strikes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ONCE, RISKY, TIMEOUT, Rule, by_hand, on_leg, strikes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_paths, show_pool, show_probe, show_slow
 
 # What is too slow, by the class of its records: the directive that bounds it, and how a sentence calls it.
@@ -161,10 +161,10 @@ def _finding(host: Host, leg: Leg, found: Slow, wanted: tuple[int, str]) -> Find
 def _fix(leg: Leg, found: Slow, wanted: int, why: str) -> Fix:
     phase, timeout = _PHASES[found.name][0].partition("_")[0], found.timeout
     if not wanted:
-        return Fix(remedy=None, safety=MANUAL, summary=f"{timeout.name} {why}; {_LASTING}")
+        return by_hand(f"{timeout.name} {why}; {_LASTING}")
     block = _edit.home(leg.route.site)
     if not _edit.legible(*block.args):
-        return Fix(remedy=None, safety=MANUAL, summary=f"Set {timeout.name} {wanted}s in that location only ({why}); {_LASTING}")
+        return by_hand(f"Set {timeout.name} {wanted}s in that location only ({why}); {_LASTING}")
     change = {"context": _edit.context(block), "module": timeout.name.partition("_")[0], phase: f"{wanted}s"}
     places = [block.at]
     there = _edit.own(block, timeout.name)

@@ -32,7 +32,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import upgrade
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, MANUAL, RISKY, TIMEOUT, Rule, on_leg, or_risk
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ANSWER, ERROR, RISKY, TIMEOUT, Rule, by_hand, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
 
 _USUAL_MAP, _OWN_MAP = "connection_upgrade", "$bad_gateway_connection_upgrade"
@@ -110,7 +110,7 @@ def _fix(leg: Leg, handed: upgrade.Handed) -> Fix:
         repeat = f" Repeat there the proxy_set_header lines of {outer[0].at}, which these would drop."
     summary = f"In location {leg.route.location_label}: {' '.join(wanted)}{repeat}"
     if not _edit.legible(*block.args):
-        return Fix(remedy=None, safety=MANUAL, summary=summary)
+        return by_hand(summary)
     return Fix(remedy="websocket_headers", safety=RISKY, summary=summary, changes=(change,))
 
 

@@ -32,7 +32,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import limits as model
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import loops
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY, Rule, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
 
 _NEAR = 0.9
@@ -90,7 +90,7 @@ def _fix(limits: model.Limits) -> Fix:
     if not changes:
         connections, nofile = model.raise_to(limits)
         both = f"Set worker_connections {connections} and worker_rlimit_nofile {nofile}"
-        return Fix(remedy=None, safety=MANUAL, summary=f"{both}; {_raising.by_unit(limits, nofile)}; {lasting}")
+        return by_hand(f"{both}; {_raising.by_unit(limits, nofile)}; {lasting}")
     both = f"worker_connections {connections}" + (f" and worker_rlimit_nofile {nofile}" if nofile else "")
     return Fix(remedy="nginx_limits", safety=RISKY, summary=f"Set {both}; {lasting}", changes=changes)
 

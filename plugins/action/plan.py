@@ -97,9 +97,10 @@ class ActionModule(ActionBase):
 
     def _plan(self, run, verdict, task_vars, failed=()):
         """Return the plan for a host; failed are the remedies that were undone there in the run before."""
+        allowed = self._allowed(verdict.name, task_vars)
         # A model is only made where it is needed.
-        model = run.model(verdict.name) if any(plan.has_remedy(finding) for finding in verdict.findings) else None
-        return plan.build(verdict, model, self._allowed(verdict.name, task_vars), tuple(failed))
+        model = run.model(verdict.name) if plan.may_be_put_right(verdict.findings, allowed) else None
+        return plan.build(verdict, model, allowed, tuple(failed))
 
     def _shown(self, file):
         """Return the plan in a file, or None where none was shown."""

@@ -169,6 +169,11 @@ def _lines(remedy: str, changes: Iterable[Change], diff: str) -> Iterator[str]:
         yield f"it edits {', '.join(places)}; --check --diff shows the lines"
 
 
+def may_be_put_right(findings: Iterable[Finding], allowed: Allowed) -> bool:
+    """Return whether a role can put any of the findings right, with what the user gives: then the model of the host is needed."""
+    return any(has_remedy(_with_authorities(finding, allowed.ca_file)) for finding in findings)
+
+
 def _with_authorities(finding: Finding, ca_file: str) -> Finding:
     """Return a finding that waits for authorities to trust with those that the user gives: which are the right ones, no host tells."""
     fix = finding.fix

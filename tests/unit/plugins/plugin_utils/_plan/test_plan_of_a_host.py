@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix, HostResult
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Allowed, Plan, build
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Allowed, Plan, build, may_be_put_right
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import MAIN, NOW, SITES, World
 
 TCP = "127.0.0.1:3000"
@@ -328,6 +328,12 @@ def test_authorities_that_the_user_gives_are_trusted():
     assert (made.steps[0].safety, made.manual) == ("risky", ())
     assert not plan(untrusted(), allowed=Allowed("safe", ca_file="/etc/ssl/our-ca.pem")).steps
     assert not plan(untrusted(certainty="likely"), allowed=Allowed("risky", ca_file="/etc/ssl/our-ca.pem")).steps
+
+
+def test_the_model_of_a_host_is_needed_where_authorities_are_given():
+    assert not may_be_put_right([untrusted()], Allowed("risky"))
+    assert may_be_put_right([untrusted()], Allowed("risky", ca_file="/etc/ssl/our-ca.pem"))
+    assert may_be_put_right([slow()], Allowed())
 
 
 def test_other_work_for_a_person_stays_that():

@@ -137,6 +137,13 @@ options:
         description: Seconds to wait for the whole response header, at most 60.
         type: float
         default: 5.0
+      patience:
+        description:
+          - Seconds after which an answer is waited for no longer that did not come within O(targets[].wait), at most 60.
+          - What no process took is not waited for.
+        type: float
+        version_added: 0.3.0
+        default: 0.0
       keep:
         description:
           - Whether the connection is asked to stay open (HTTP/1.1 only), as nginx does with C(keepalive), to see whether the server keeps it and for how long.
@@ -240,6 +247,7 @@ probes:
                 start: 'HTTP/1.1 200 OK\x0d\x0aContent-Type: text/html'
                 tls: null
                 keep_alive: null
+                late: null
             queue: null
             behind: false
 """
@@ -280,6 +288,7 @@ _TARGET = {
     "tls": {"type": "dict", "options": _TLS},
     "params": {"type": "dict", "default": {}},
     "wait": {"type": "float", "default": 5.0},
+    "patience": {"type": "float", "default": 0.0},
     "keep": {"type": "bool", "default": False},
     "identify": {"type": "bool", "default": True},
     "upgrade": {"type": "list", "elements": "str", "choices": list(probes.VERSIONS), "default": []},

@@ -137,7 +137,8 @@ def _entry(host: Host, route: Route, path: str, method: str, longest: float, upg
             "method": method,
             "path": way.path or "/",
             "upgrade": upgrade,
-            "timeout": longest,
+            # As long as the probe: what a change lets nginx wait for may take that.
+            "timeout": max(longest, route.patience(longest)),
             # A backend with a single worker must not look slow because all of its routes are asked at once.
             "queue": next((str(endpoint) for peer in route.peers for endpoint in peer.endpoints), ""),
         }

@@ -97,7 +97,7 @@ def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: fl
     kept = keepalive.keeping(route)
     keep = bool(kept) and kept.works and route.family == "proxy"
     settings = tls.as_target(route, leg.endpoint)
-    name = "|".join((str(leg.endpoint), speak, host, uri, route.sni or "", f"{wait:g}", str(keep), repr(settings)))
+    name = "|".join((str(leg.endpoint), speak, host, uri, route.sni or "", f"{wait:g} {route.patience(longest):g}", str(keep), repr(settings)))
     target = targets.setdefault(
         name,
         {
@@ -113,6 +113,7 @@ def _add(targets: dict[str, dict], leg: Leg, path: str, method: str, longest: fl
             "nginx": ".".join(str(number) for number in route.site.configuration.version or ()),
             "params": params,
             "wait": wait,
+            "patience": route.patience(longest),
             "keep": keep,
             "upgrade": [],
             "otherwise": {},

@@ -79,6 +79,10 @@ class Channel:
         """Bring the deadline nearer."""
         self._deadline = min(self._deadline, time.monotonic() + seconds)
 
+    def go_on(self, deadline):
+        """Wait until another deadline, after a time-out."""
+        self._deadline = deadline
+
     def _wait(self, event):
         poll = select.poll()
         poll.register(self._connection, event)
@@ -110,6 +114,10 @@ class TlsChannel:
     def limit(self, seconds):
         """Bring the deadline nearer."""
         self._channel.limit(seconds)
+
+    def go_on(self, deadline):
+        """Wait until another deadline, after a time-out."""
+        self._channel.go_on(deadline)
 
     def shake_hands(self):
         """Return {"version", "cipher", "names", "not_after"}; raises Failed."""

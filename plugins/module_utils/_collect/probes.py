@@ -12,7 +12,8 @@ where nginx verifies it: see _tls.
 
 header_bytes of a try is what nginx must fit into its *_buffer_size: see _wire. HTTP/2 has none.
 Where nothing answers in time, the kernel is asked whether any process took the connection at all, and
-how many wait: a busy backend and a slow one look the same from outside.
+how many wait: a busy backend and a slow one look the same from outside. What was taken is waited for further,
+up to the target's patience: that tells a slow backend from one that hangs.
 
 seconds count from the start of the try, connecting included, as $upstream_header_time does.
 
@@ -125,10 +126,11 @@ def _ids(identity):
 def _target(given):
     """Return a target with every key. wait is in seconds, as proxy_read_timeout would bound it."""
     target = {"id": "", "endpoint": "", "speak": "http", "host": "", "method": "GET", "path": "/", "sni": "", "params": {}, "wait": 5.0, "version": "1.0"}
-    target.update(identify=True, keep=False, tls=None, nginx="", upgrade=[], otherwise=[])
+    target.update(identify=True, keep=False, tls=None, nginx="", upgrade=[], otherwise=[], patience=0.0)
     target.update((key, value) for key, value in given.items() if value is not None)
     target["host"] = target["host"] or "localhost"
     target["wait"] = min(max(float(target["wait"]), 0.1), MAX_WAIT)
+    target["patience"] = min(max(float(target["patience"]), 0.0), MAX_WAIT)
     return target
 
 
@@ -373,6 +375,8 @@ class _Probe:
             raw = channel.seen
             if own and failure.status == "timeout" and not raw:
                 self.queue = _queue(self.target["endpoint"], _sock_diag.accepted(connection))
+            if own and failure.status == "timeout" and (tried["tls"] or not raw):
+                tried["late"] = self._late(channel, read, began)
         except (OSError, ValueError) as error:
             tried.update(status="error", why="{0}: {1}".format(type(error).__name__, error), seconds=connections.since(began))
         finally:
@@ -380,6 +384,18 @@ class _Probe:
         tried["why"] = self._shown(tried["why"], 300)
         tried["start"] = self._shown(text.decode(raw[:_START]), 4 * _START)
         return tried, raw
+
+    def _late(self, channel, read, began):
+        """Wait on for what did not come in time, to tell what is slow from what hangs; return {"status", "seconds"}, or None where that was not done."""
+        end = min(began + self.target["patience"], self.deadline - self.limits["try"])
+        if self.queue and self.queue["accepted"] is False or end <= time.monotonic():
+            return None
+        channel.go_on(end)
+        try:
+            status = connections.read_answer(channel, read)[1].status
+        except connections.Failed as failure:
+            status = failure.status
+        return {"status": status, "seconds": connections.since(began)}
 
     def _page(self, raw):
         page = wire.status_page(raw)
@@ -522,4 +538,7 @@ def _says_anything(tries):
 
 
 def _tried(speak, status="error", seconds=0.0, why=""):
-    return {"speak": speak, "status": status, "code": None, "header_bytes": None, "seconds": seconds, "why": why, "start": "", "tls": None, "keep_alive": None}
+    return {
+        "speak": speak, "status": status, "code": None, "header_bytes": None, "seconds": seconds, "why": why, "start": "", "tls": None, "keep_alive": None,
+        "late": None,
+    }

@@ -281,6 +281,12 @@ class Leg:
         return attempt.get("seconds") if attempt.get("status") in ("ok", "timeout") else None
 
     @property
+    def late(self) -> dict:
+        """Return {"status", "seconds"}: what came of an answer that the probe waited for longer than nginx does; {} where that says nothing."""
+        attempt = self.probe.asked if self.probe and not self.probe.behind else {}
+        return (attempt.get("late") or {}) if attempt.get("status") == "timeout" else {}
+
+    @property
     def answers(self) -> bool:
         """Return whether the endpoint answers now, in the protocol of the pass, with what nginx can hand on."""
         if self.connect != "ok" or self.probe.asked.get("status") != "ok":

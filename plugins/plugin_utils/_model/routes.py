@@ -33,6 +33,8 @@ _GROUP_PORT = 80
 _EVERY_PATH = re.compile(r"\^?(?:/?\(?\.\*\)?\$?|/)?")
 _REST = re.compile(r"(?:/?\(?\.\*\)?\$?)?")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/_-]+")
+# How many times our longest wait an answer is waited for that comes too late for nginx: how late, if it comes at all, is what has to be known.
+_PATIENCE = 3.0
 _CAPTURE_OF_PATH = re.compile(r"\((?:\?P?<\w+>)?\\?/")
 
 
@@ -148,6 +150,11 @@ class Route:
         """Return the directive in force: "read_timeout" is the family's own; None when there is none."""
         found = self.values(name)
         return found[-1] if found else None
+
+    def patience(self, longest: float) -> float:
+        """Return for how many seconds an answer is waited for that comes later than nginx waits; 0.0 where nginx waits longer than we do at all."""
+        timeout = self.value("read_timeout")
+        return _PATIENCE * longest if timeout and timeout.seconds and timeout.seconds < longest else 0.0
 
     def values(self, name: str) -> tuple[directives.Directive, ...]:
         """Return every line of a directive in force, such as each "proxy_set_header"."""

@@ -16,7 +16,8 @@ The status page of a PHP-FPM pool and its slow log are shown.
 
 ## Fix
 Raise the timeout for that location alone: to twice the time that the answer took where it was measured, else to a little more than
-the backend's own limit, else to 60 s, nginx's default; at most to 300 s (60 s for a connection). Where that is in force already, the
+the backend's own limit, else to 60 s, nginx's default; at most to 300 s (60 s for a connection). Where that is in force already, or
+the probe went on waiting and got no answer in three times its own limit either, the
 fix is for a person: the real one is in the backend, or in doing long work outside the request. Risky: a longer timeout holds
 connections and workers for longer.
 
@@ -133,7 +134,9 @@ def _finding(host: Host, leg: Leg, found: Slow, wanted: tuple[int, str]) -> Find
     verb = _PHASES[name][1]
     where = f"set at {timeout.at}" if timeout.at else "the default"
     if name == "read-timeout":
+        late = leg.late if measured else {}
         slow = f"took longer than {measured:.1f} s" if measured else "timed out"
+        slow = f"took {late['seconds']:.1f} s" if late.get("status") == "ok" else f"gave no answer in {late['seconds']:.1f} s" if late else slow
     else:
         slow = f"took {measured:.1f} s to {verb}" if measured else f"did not {verb} in time"
     evidence = [show_config(leg), Evidence(str(timeout.at or "nginx default"), f"{timeout.name} {' '.join(timeout.args)} is in force")]
@@ -187,6 +190,10 @@ def _longer(host: Host, leg: Leg, found: Slow) -> tuple[int, str]:
     kills = server.kills_after if server and name == "read-timeout" else None
     if measured and (name == "connect-timeout" or leg.probe.asked.get("status") == "ok"):
         enough, why = 2 * measured, f"twice the {measured:.1f} s that were measured"
+    elif measured and leg.late.get("status") == "ok":
+        enough, why = 2 * leg.late["seconds"], f"twice the {leg.late['seconds']:.1f} s that were measured"
+    elif measured and leg.late:
+        return 0, f"is {limit:g} s, and in {leg.late['seconds']:.0f} s no answer came either: whether one ever comes is not known, so no time is the right one"
     elif kills and kills.value > limit:
         enough, why = kills.value + 1, f"{server.label} ends a request after {kills.value:g} s"
     elif limit < _USUAL:

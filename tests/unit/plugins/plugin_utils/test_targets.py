@@ -65,6 +65,11 @@ def test_a_probe_waits_a_little_longer_than_nginx_and_never_longer_than_it_may(w
     assert targets(node(f"location / {{ proxy_pass http://{TCP}; {written} }}"))[0]["wait"] == wait
 
 
+@pytest.mark.parametrize(("written", "patience"), [("", 0.0), ("proxy_read_timeout 2s;", 30.0), ("proxy_read_timeout 10s;", 0.0)])
+def test_what_is_late_for_nginx_is_waited_for(written, patience):
+    assert targets(node(f"location / {{ proxy_pass http://{TCP}; {written} }}"))[0]["patience"] == patience
+
+
 @pytest.mark.parametrize(
     ("directive", "speak"),
     [

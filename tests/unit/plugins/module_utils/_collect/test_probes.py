@@ -392,6 +392,25 @@ def test_silence_is_a_timeout_within_bounds():
     assert {tried["status"] for tried in found["tries"]} == {"timeout"}
 
 
+@pytest.mark.parametrize(("pause", "came_of_it"), [(0.8, "ok"), (5, "timeout")])
+def test_an_answer_that_comes_late_is_waited_for_with_patience(pause, came_of_it):
+    def slow(connection, came):
+        came.append(connection.recv(65536))
+        time.sleep(pause)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    with serving(slow) as (endpoint, _came):
+        tried = first(endpoint, wait=0.3, patience=1.5, identify=False)
+    assert (tried["status"], tried["late"]["status"]) == ("timeout", came_of_it)
+    assert 0.3 <= tried["seconds"] < 0.7
+    assert (0.8 if came_of_it == "ok" else 1.5) <= tried["late"]["seconds"] < 2.5
+
+
+def test_who_has_no_patience_does_not_wait():
+    with serving(silent) as (endpoint, _came):
+        assert first(endpoint, wait=0.3, identify=False)["late"] is None
+
+
 def test_half_a_header_is_a_timeout_with_its_start():
     def half(connection, came):
         came.append(connection.recv(65536))

@@ -60,6 +60,21 @@ def test_a_time_that_is_not_for_a_request_is_left_to_a_person(limit, measured, w
     assert "more than 300 s is not for a request" in fix.summary
 
 
+@pytest.mark.parametrize(
+    ("late", "wanted", "said"),
+    [
+        ({"status": "ok", "seconds": 8.2}, "20s", "twice the 8.2 s"),
+        ({"status": "timeout", "seconds": 30.0}, None, "in 30 s no answer came either"),
+        ({"status": "closed", "seconds": 12.0}, None, "no answer came either"),
+    ],
+)
+def test_what_hangs_gets_no_longer_time(late, wanted, said):
+    world = World().site(f"location / {{ proxy_pass http://{TCP}; proxy_read_timeout 4s; }}").service("shop.service", TCP)
+    fix = fix_of(world.reply(TCP, {"status": "timeout", "code": None, "seconds": 4.5, "late": late}), "upstream-timeout")
+    assert [change["read"] for change in fix.changes] == ([wanted] if wanted else [])
+    assert said in fix.summary
+
+
 def test_a_time_that_is_inherited_is_set_in_the_location_alone():
     world = World().site("proxy_read_timeout 1s;", f"location /a {{ proxy_pass http://{TCP}; }}").service("shop.service", TCP).reply(TCP, {"seconds": 1.4})
     assert fix_of(world, "upstream-timeout").changes == ({"context": {"file": SHOP, "line": 4, "expects": "location /a"}, "module": "proxy", "read": "5s"},)

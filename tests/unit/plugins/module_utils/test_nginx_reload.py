@@ -180,11 +180,12 @@ def test_without_a_master_process(reload):
 # --- which one
 
 
-def instance(path, pid, own_root=False):
-    return types.SimpleNamespace(conf_path=path, own_root=own_root, master=types.SimpleNamespace(pid=pid) if pid else None)
+def instance(path, pid, own_root=False, uid=0):
+    return types.SimpleNamespace(conf_path=path, own_root=own_root, master=types.SimpleNamespace(pid=pid, uid=uid) if pid else None)
 
 
 ONE, TWO, INNER, STOPPED = instance("/a", 1), instance("/b", 2), instance("/a", 3, True), instance("/c", None)
+OF_A_USER = instance("/b", 5, uid=1000)
 
 
 @pytest.mark.parametrize(("running", "path", "pid", "wanted"), [
@@ -192,6 +193,8 @@ ONE, TWO, INNER, STOPPED = instance("/a", 1), instance("/b", 2), instance("/a", 
     ([STOPPED], None, None, None),
     ([ONE, TWO], "/b", None, TWO),
     ([ONE, TWO], "/x/../b", None, TWO),
+    ([ONE, TWO, OF_A_USER], "/b", None, TWO),
+    ([ONE, OF_A_USER], "/b", None, OF_A_USER),
     ([ONE, STOPPED], "/c", None, None),
     ([ONE, INNER], None, None, ONE),
     ([ONE, INNER], "/a", None, ONE),

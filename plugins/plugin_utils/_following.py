@@ -99,7 +99,7 @@ def _of_group(leg: Leg, knowing: list[str]) -> dict | None:
     lines = [{"name": "server", "args": [*statement.args, "resolve"], "replaces": list(statement.args), "at": _place(statement)}]
     if not _edit.own(group.statement, "zone"):
         lines.append({"name": "zone", "args": [group.name, "64k"]})
-    return {**_needed(made, leg, (leg.route.site.block.block or (), group.statement.block or ())), "also": [{"context": made["context"], "directives": lines}]}
+    return {**_needed(made, (leg.route.site.block.block or (), group.statement.block or ())), "also": [{"context": made["context"], "directives": lines}]}
 
 
 def _of_pass(leg: Leg, knowing: list[str]) -> dict | None:
@@ -123,10 +123,10 @@ def _of_pass(leg: Leg, knowing: list[str]) -> dict | None:
     ]
     if not redirects:
         lines.append({"name": "proxy_redirect", "args": [f"{route.written}/", "/"]})
-    return {**_needed(made, leg, site.levels), "also": [{"context": made["context"], "directives": lines}]}
+    return {**_needed(made, site.levels), "also": [{"context": made["context"], "directives": lines}]}
 
 
-def _needed(made: dict, leg: Leg, levels: tuple) -> dict:
+def _needed(made: dict, levels: tuple) -> dict:
     """Return the change without name servers where a resolver is in force."""
     found = resolvers.resolver_of(levels)
     return {"context": made["context"]} if found else made

@@ -96,7 +96,7 @@ def _sockets(host: Host, instance: Instance, block: routes.Http, route: Route) -
         version = instance.configuration.version
         if "http2" in options and not tls and version and version < _BOTH_HTTP:
             continue
-        endpoint = _endpoint(host, instance, block, item.address)
+        endpoint = _endpoint(host, block, item.address)
         if endpoint:
             yield item.address, Way(endpoint, block.kind == STREAM, tls, "proxy_protocol" in options)
 
@@ -106,7 +106,7 @@ def _speaks_tls(block: routes.Http, listen: str, options: frozenset[str]) -> boo
     return "ssl" in options or any(statement.args == ("on",) for server in group for statement in server.statement.named("ssl"))
 
 
-def _endpoint(host: Host, instance: Instance, block: routes.Http, listen: str) -> str:
+def _endpoint(host: Host, block: routes.Http, listen: str) -> str:
     """Return an address of the host whose connections belong to a "listen" address; "" where none is known."""
     written = Endpoint.parse(listen)
     if written.kind == UNIX:

@@ -10,12 +10,11 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import columns
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.gate import number
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.terminal import BAD, GOOD, HEADING, PLAIN, QUIET, WARNING, WIDTH, Line, block, labelled
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.terminal import BAD, GOOD, HEADING, PLAIN, QUIET, WARNING, Line, block, labelled, playbook
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.verification_terminal import (
     BEGUN, FAILED, REMEDIED, ROLLBACK_FAILED, ROLLED_BACK, UNCHANGED, folder_of,
 )
@@ -108,10 +107,6 @@ def _next(came: dict[str, str], inventory: Sequence[str]) -> Iterator[Line]:
         yield from _command("later, see that it stays so:", "verify", inventory, [])
 
 
-def _command(why: str, playbook: str, inventory: Sequence[str], hosts: Sequence[str]) -> Iterator[Line]:
-    words = ["ansible-playbook", f"webops.bad_gateway.{playbook}", *(word for given in inventory for word in ("-i", shlex.quote(given)))]
-    if hosts:
-        words += ["-e", shlex.quote(f"bad_gateway_hosts={','.join(hosts)}")]
+def _command(why: str, name: str, inventory: Sequence[str], hosts: Sequence[str]) -> Iterator[Line]:
     yield PLAIN, f"next, {why}"
-    for line in columns.wrap_command(" ".join(words), WIDTH - 2) or [f"ansible-playbook webops.bad_gateway.{playbook}"]:
-        yield PLAIN, f"  {line}"
+    yield from playbook(name, inventory, *(["-e", f"bad_gateway_hosts={','.join(hosts)}"] if hosts else []))

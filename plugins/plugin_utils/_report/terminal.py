@@ -258,10 +258,15 @@ def _remediable(results: list[finding.HostResult], inventory: Sequence[str]) -> 
     risky = sum(item.fix.safety == RISKY for item in causes)
     counts = ((len(causes) - risky, "safe"), (risky, "risky (add -e bad_gateway_apply=risky)"))
     how = ", ".join(f"{count} {safety}" for count, safety in counts if count)
-    words = ["ansible-playbook", "webops.bad_gateway.remediate", *(word for given in inventory for word in ("-i", shlex.quote(given))), "--check --diff"]
     yield PLAIN, ""
     yield from block(HEADING, "", f"{number(len(causes), 'cause')} can be put right by a remedy: {how}. To see what it would do:", "  ")
-    for line in columns.wrap_command(" ".join(words), WIDTH - 2) or ["ansible-playbook webops.bad_gateway.remediate --check --diff"]:
+    yield from playbook("remediate", inventory, "--check", "--diff")
+
+
+def playbook(name: str, inventory: Sequence[str], *more: str) -> Iterator[Line]:
+    """Show the command that runs a playbook of ours; inventory is what this run was given as one."""
+    words = ["ansible-playbook", f"webops.bad_gateway.{name}", *(word for given in inventory for word in ("-i", given)), *more]
+    for line in columns.wrap_command(shlex.join(words), WIDTH - 2) or [f"ansible-playbook webops.bad_gateway.{name}"]:
         yield PLAIN, f"  {line}"
 
 

@@ -63,7 +63,7 @@ def _nginx(host: Host, instance: Instance, early: boot.NginxTooEarly) -> Finding
             "unit_order",
             f"Start it; then order {unit} after what answers names (After=network-online.target nss-lookup.target, Wants= the same), "
             "and add Restart=on-failure to it.",
-            _order_of_nginx(host, instance),
+            _order_of_nginx(instance),
         ),
         f"systemctl start {shlex.quote(unit)}" if instance.unit else f"nginx -c {shlex.quote(instance.raw['conf_path'])}",
     )
@@ -93,7 +93,7 @@ def _backend(host: Host, found: boot.BackendTooEarly) -> Finding:
     )
 
 
-def _order_of_nginx(host: Host, instance: Instance) -> settings.Change:
+def _order_of_nginx(instance: Instance) -> settings.Change:
     name = instance.unit.get("name") or ""
     if not starting.UNIT.fullmatch(name) or instance.unit.get("enabled") in ("masked", "masked-runtime"):
         return settings.Change(None, "no unit is known that starts it")

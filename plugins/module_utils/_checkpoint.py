@@ -342,7 +342,7 @@ def find(name, root=ROOT):
         raise CheckpointError("{0!r} is no id of a checkpoint".format(name))
     point = Checkpoint(root, name)
     if point.book.opened is None:
-        raise CheckpointError("there is no checkpoint {0} on this host".format(name))
+        raise CheckpointError("there is no checkpoint {0} on this host; webops.bad_gateway.checkpoint_info lists those that there are".format(name))
     return point
 
 

@@ -85,7 +85,7 @@ def choose(instances, path=None, pid=None):
     if path is None and pid is None and len(found) > 1:
         found = [one for one in found if reasons(one)]
     if len(found) > 1:
-        raise Failed("{0} nginx run, and it was not said which one is meant: {1}".format(len(found), ", ".join(map(_named, found))))
+        raise Failed("there are {0} nginx: {1}; say which one by `path` or `master`".format(len(found), ", ".join(map(_named, found))))
     return found[0] if found else None
 
 

@@ -333,7 +333,8 @@ def choose(instances, path, binary, others, files=()):
     if not found and (path or binary):
         found = others()
     if not found:
-        raise nginx_edit.Refused("no nginx was found")
+        raise nginx_edit.Refused("no nginx was found{0}; name its main configuration file by `path` and its program by `binary`".format(
+            "".join(" with {0} {1}".format(name, _shown(value)) for name, value in (("path", path), ("binary", binary)) if value)))
     if len(found) > 1 and files:
         found = [one for one in found if all(_reads(one, file) for file in files)] or found
     found = _of_root(found)
@@ -402,7 +403,7 @@ def add(configuration, files):
             raise nginx_edit.Refused("{0}: a file needs an absolute path without . and ..".format(_shown(path)))
         new = not os.path.lexists(path)
         if new and not os.path.isdir(os.path.dirname(path)):
-            raise nginx_edit.Refused("{0}: its folder is not there".format(_shown(path)))
+            raise nginx_edit.Refused("{0}: its folder is not there; make it first".format(_shown(path)))
         content = nginx_edit.encode([file["content"]])[0]
         if not new and path not in configuration.reals and _sha256_here(path) != hashlib.sha256(content).hexdigest():
             raise nginx_edit.Refused("{0} is there, with other content and no include that leads to it; look at it and take it away".format(_shown(path)))

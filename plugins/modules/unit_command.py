@@ -118,8 +118,11 @@ def main():
     )
     given = module.params
     names = [given["option"]] + given["aliases"]
-    if not _UNIT.match(given["unit"]) or not all(_OPTION.match(name) for name in names):
-        module.fail_json(msg="unit is not the name of a service, or option not the name of an option")
+    if not _UNIT.match(given["unit"]):
+        module.fail_json(msg="unit is {0}; it must be the name of a service, such as shop.service".format(text.harmless(repr(given["unit"]), 300)))
+    for name in names:
+        if not _OPTION.match(name):
+            module.fail_json(msg="option is {0}; it must be the name of an option, such as --timeout or -t".format(text.harmless(repr(name), 300)))
     host = _host.Host()
     try:
         files = unit_files(host, given["unit"])
@@ -127,7 +130,8 @@ def main():
         # A command that not everybody may read in the unit's own files must not be readable here.
         mode = 0o644 & functools.reduce(operator.and_, (host.stat(name).st_mode for name in files))
     except (Refused, unit_text.NotUnderstood, evidence.Unanswered, OSError) as error:
-        module.fail_json(msg=text.harmless("The command of {0} was not changed: {1}".format(given["unit"], getattr(error, "why", None) or error), 500))
+        module.fail_json(msg=text.harmless("The command of {0} was not changed: {1}. Set {2} by hand".format(
+            given["unit"], getattr(error, "why", None) or error, given["option"]), 500))
     result = {"changed": after is not None, "path": path}
     if after is not None:
         result["diff"] = shown(path, before, after)

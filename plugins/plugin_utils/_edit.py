@@ -30,6 +30,11 @@ def context(block: Statement) -> dict:
     return {"file": block.at.file, "line": block.at.line, "expects": " ".join((block.name, *block.args))}
 
 
+def place(statement: Statement) -> dict:
+    """Return {"file", "line"} of a statement itself."""
+    return {"file": statement.at.file, "line": statement.at.line}
+
+
 def home(site: Site) -> Statement:
     """Return the block in which what holds for a pass is set: its location, or its server in stream{}; an "if" takes almost nothing."""
     return site.location.statement if site.location else site.server.statement
@@ -87,5 +92,5 @@ def replacement(spot: Spot, *args: str) -> dict | None:
         "directive": statement.name,
         "args": list(args),
         "replaces": list(statement.args),
-        "at": {"file": statement.at.file, "line": statement.at.line},
+        "at": place(statement),
     }

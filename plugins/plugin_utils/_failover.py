@@ -36,8 +36,8 @@ def steadier(group: Group) -> tuple[dict, ...]:
             return ()
         if wanted and "down" not in statement.args:
             kept = [word for word in statement.args if word.partition("=")[0] not in wanted]
-            at = {"file": statement.at.file, "line": statement.at.line}
-            servers.append({"args": [*kept, *(f"{name}={value}" for name, value in wanted.items())], "replaces": list(statement.args), "at": at})
+            kept += [f"{name}={value}" for name, value in wanted.items()]
+            servers.append({"args": kept, "replaces": list(statement.args), "at": _edit.place(statement)})
     if not servers or not _edit.legible(*group.statement.args):
         return ()
     return ({"context": _edit.context(group.statement), "servers": servers},)

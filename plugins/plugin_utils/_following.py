@@ -96,7 +96,7 @@ def _of_group(leg: Leg, knowing: list[str]) -> dict | None:
     if len(spots) != 1 or not made or not _edit.legible(*spots[0].statement.args):
         return None
     statement = spots[0].statement
-    lines = [{"name": "server", "args": [*statement.args, "resolve"], "replaces": list(statement.args), "at": _place(statement)}]
+    lines = [{"name": "server", "args": [*statement.args, "resolve"], "replaces": list(statement.args), "at": _edit.place(statement)}]
     if not _edit.own(group.statement, "zone"):
         lines.append({"name": "zone", "args": [group.name, "64k"]})
     return {**_needed(made, (leg.route.site.block.block or (), group.statement.block or ())), "also": [{"context": made["context"], "directives": lines}]}
@@ -119,7 +119,7 @@ def _of_pass(leg: Leg, knowing: list[str]) -> dict | None:
     statement = next(site.statement.named("proxy_pass"))
     lines = [
         {"name": "set", "args": [variable, bare]},
-        {"name": "proxy_pass", "args": [f"{scheme}://{variable}" + (f":{port}" if port else "")], "replaces": [route.written], "at": _place(statement)},
+        {"name": "proxy_pass", "args": [f"{scheme}://{variable}" + (f":{port}" if port else "")], "replaces": [route.written], "at": _edit.place(statement)},
     ]
     if not redirects:
         lines.append({"name": "proxy_redirect", "args": [f"{route.written}/", "/"]})
@@ -130,7 +130,3 @@ def _needed(made: dict, levels: tuple) -> dict:
     """Return the change without name servers where a resolver is in force."""
     found = resolvers.resolver_of(levels)
     return {"context": made["context"]} if found else made
-
-
-def _place(statement: Statement) -> dict:
-    return {"file": statement.at.file, "line": statement.at.line}

@@ -388,7 +388,7 @@ def test_the_one_that_is_meant(running):
         running.write("two")
         other.write("zero")
         result = reload()
-        assert result["failed"] and "it was not said which one is meant" in result["msg"]
+        assert result["failed"] and "say which one by `path` or `master`" in result["msg"]
         assert running.reload()["changed"]
         assert (running.answer(), other.answer()) == ("two", "one")
         other.write("two")
@@ -415,7 +415,7 @@ def test_an_upgrade_under_way_is_left_alone(server):
         result = reload(master=master, force=True)
         assert result["failed"] and "an upgrade of its program is under way" in result["msg"]
         result = server.reload(force=True)
-        assert result["failed"] and "it was not said which one is meant" in result["msg"]
+        assert result["failed"] and "say which one by `path` or `master`" in result["msg"]
     finally:
         pids = children(master) + [master]
         for pid in pids:

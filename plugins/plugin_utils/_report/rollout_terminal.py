@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import columns
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.gate import number
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.terminal import BAD, GOOD, HEADING, PLAIN, QUIET, WARNING, Line, block, labelled, playbook
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.terminal import (
+    BAD, GOOD, HEADING, PLAIN, QUIET, WARNING, Line, block, labelled, playbook,
+)
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.verification_terminal import (
     BEGUN, FAILED, REMEDIED, ROLLBACK_FAILED, ROLLED_BACK, UNCHANGED, folder_of,
 )

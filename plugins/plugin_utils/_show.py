@@ -106,10 +106,14 @@ def show_access(host: Host, leg: Leg) -> list[Evidence]:
     return shown
 
 
+# Where the paths of failed requests are from.
+PATHS = "error log, paths"
+
+
 def show_paths(leg: Leg, *classes: str) -> list[Evidence]:
     """Show which paths failed so, as the error log has them; nothing when it has none."""
     paths = ", ".join(path for group in leg.logged(*classes)[:1] for path in group["paths"][:3])
-    return [Evidence("error log, paths", paths)] if paths else []
+    return [Evidence(PATHS, paths)] if paths else []
 
 
 def show_waiting(found: load.Struggle) -> list[Evidence]:

@@ -211,7 +211,7 @@ def _idle_claimant(host: Host, leg: Leg) -> Absence | None:
     """Somebody's own configuration says that it listens there, and it does not run.
 
     Beside a program that runs and says the same, or that has the same port, it may be a leftover: then it is
-    likely, or nothing when it is not even meant to run.
+    likely, or nothing when it is not even meant to run. So may one that is not meant to run, beside one that took its place.
     """
     claiming = _claimants(host, leg)
     rivals = [owner.label for owner in claiming if owner.state == owners.RUNNING and _sockets_of(host, leg, owner)]
@@ -222,10 +222,16 @@ def _idle_claimant(host: Host, leg: Leg) -> Absence | None:
         if idle:
             # Of two that claim one place, the one that is meant to run.
             owner = next((owner for owner in idle if owner.enabled), idle[0])
+            rivals += _successors(host, leg) if state == owners.STOPPED and not owner.enabled else []
             others = tuple(dict.fromkeys([*rivals, *(other.label for other in claiming if other is not owner)]))
             moved = WRONG_ADDRESS if _same_port(host, leg) else _elsewhere_cause(leg)
             return Absence(leg, cause, LIKELY if rivals else PROVEN, owner, others=others, alternatives=(moved,) if rivals else ())
     return None
+
+
+def _successors(host: Host, leg: Leg) -> list[str]:
+    """Return what runs elsewhere, is led to by no route, and is named like the pass: what was stopped and disabled may have been given up for it."""
+    return [item.label for item in candidates(host, leg) if not _refuted(host, item) and _akin(leg, _words_of(item))]
 
 
 def _running_claimant(host: Host, leg: Leg) -> Absence | None:

@@ -18,6 +18,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host imp
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import managed, patch, slots
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import ORDER, REMEDIES
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import PATHS
 
 NONE, SAFE_ONLY, ALL = "none", "safe", "risky"
 
@@ -200,7 +201,9 @@ def _sorted(finding: Finding, host: Host | None, allowed: Allowed, failed: tuple
     if not able:
         return Manual(finding)
     if finding.certainty != PROVEN:
-        return Held(finding, f"it is {finding.certainty}, not proven")
+        told = any(item.from_ == PATHS for item in finding.evidence)
+        hint = "; where bad_gateway_probe_path is a path that fails, a probe may prove it" if told else ""
+        return Held(finding, f"it is {finding.certainty}, not proven{hint}")
     if allowed.apply == NONE:
         return Held(finding, "bad_gateway_apply is none", f"bad_gateway_apply={fix.safety}")
     if fix.safety == RISKY and allowed.apply != ALL and not named:

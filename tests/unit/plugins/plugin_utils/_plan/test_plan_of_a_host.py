@@ -109,6 +109,12 @@ def test_what_is_not_proven_is_never_done(certainty):
     assert made.held[0].why == f"it is {certainty}, not proven"
 
 
+def test_what_the_log_alone_tells_may_be_proven_by_asking_for_a_path_that_fails():
+    world = World().passes(f"http://{TCP}").service("shop.service", TCP).logged(TCP, "read-timeout", path="/report")
+    (held,) = build(world.judge(), Host.of(world.bundle()), ALL).held
+    assert held.why == "it is likely, not proven; where bad_gateway_probe_path is a path that fails, a probe may prove it"
+
+
 @pytest.mark.parametrize("kind", ["risk", "advice"])
 def test_a_risk_or_advice_is_done_only_where_its_id_is_allowed(kind):
     made = plan(slow(kind=kind))

@@ -126,6 +126,14 @@ def test_an_endpoint_of_a_nginx_that_is_down_is_no_stopped_program():
     assert [item[:2] for item in verdict(world.judge())] == [("nginx-not-running", "cause")]
 
 
+def test_what_was_disabled_beside_one_that_may_have_taken_its_place_is_not_started():
+    world = shop(active="inactive", enabled="disabled").service("shop-v2.service", "127.0.0.1:3001")
+    (found,) = verdict(world.judge())
+    assert found[:3] == ("backend-not-running", "cause", "likely")
+    assert verdict(shop(active="inactive").service("shop-v2.service", "127.0.0.1:3001").judge()) == [not_running()]
+    assert verdict(shop(active="inactive", enabled="disabled").service("stats.service", "127.0.0.1:3001").judge()) == [not_running()]
+
+
 def test_two_that_claim_one_endpoint_of_which_the_enabled_one_is_meant():
     world = (
         World().passes("http://127.0.0.1:3000").unit("blue.service", TCP, active="inactive", enabled="disabled").unit("green.service", TCP, active="inactive")

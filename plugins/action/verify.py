@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
             verdict = verification.compare_requests(host, asked)
         file = _bundle.write_of(there, host, verification.FILES, verdict)
         report = document.amend(folder, host, "verification", verdict)
-        for style, line in verification_terminal.verdict(verdict):
+        for style, line in verification_terminal.verdict(verdict, settings["stage"] == _settings.ROLLED_BACK):
             self._display.display(line, color=terminal.COLOURS.get(style) if ANSIBLE_COLOR else None)
         better = verdict["verdict"] == verification.BETTER and not verdict["failed"]
         result.update(changed=False, better=better, verdict=verdict["verdict"], why=verdict["why"], file=file, report=report)

@@ -32,10 +32,11 @@ _OUTCOMES = {
 OUTCOMES = tuple(_OUTCOMES)
 
 
-def verdict(document: dict) -> Iterator[terminal.Line]:
-    """Return the lines of a verdict."""
+def verdict(document: dict, undone: bool = False) -> Iterator[terminal.Line]:
+    """Return the lines of a verdict; undone: it is of a host that was put back, by its requests alone."""
     style = terminal.BAD if document["failed"] else _STYLES[document["verdict"]]
-    told = f"; gone: {', '.join(document['gone'])}" if document["gone"] else "" if document["failed"] else "; no cause stands"
+    so = "" if document["failed"] else "; clients get what they got before" if undone else "; no cause stands"
+    told = f"; gone: {', '.join(document['gone'])}" if document["gone"] else so
     yield from terminal.block(style, "", f"{columns.clean(document['host'], _ROUTE)}: {document['verdict']}{told}", "  ")
     yield from _reasons(document)
     yield from _routes(document)
@@ -53,8 +54,9 @@ def outcome(host: str, part: dict) -> Iterator[terminal.Line]:
     for sentence in part["left"][:_REASONS]:
         yield from terminal.labelled(terminal.BAD, "  ", "left", columns.clean(sentence, _LONG))
     if part["verified"]:
-        yield from _reasons(part["verified"])
-        yield from _routes(part["verified"])
+        yield from _reasons(part["verified"], part["why"])
+        # What was undone since is no more what a client gets.
+        yield from _routes(part["verified"], "tried" if part["outcome"] in (ROLLED_BACK, ROLLBACK_FAILED) else "route")
     if part["checkpoint"]:
         yield from terminal.labelled(terminal.QUIET, "  ", "saved", columns.clean(folder_of(part), _LONG))
 
@@ -71,18 +73,19 @@ def folder_of(part: dict) -> str:
     return f"{_checkpoint.ROOT}/{part['checkpoint']}"
 
 
-def _reasons(document: dict) -> Iterator[terminal.Line]:
-    for sentence in document["why"][:_REASONS]:
+def _reasons(document: dict, told: str = "") -> Iterator[terminal.Line]:
+    """Tell what speaks against it, but for what was told already."""
+    for sentence in [item for item in document["why"] if item not in told][:_REASONS]:
         yield from terminal.labelled(terminal.WARNING, "  ", "but", columns.clean(sentence, _LONG))
 
 
-def _routes(document: dict) -> Iterator[terminal.Line]:
+def _routes(document: dict, name: str = "route") -> Iterator[terminal.Line]:
     """Tell what a client gets where it gets something else than before, or something bad."""
     telling = [item for item in document["routes"] if item["affected"] and item["before"] != item["after"] or item["bad"]]
     for item in telling[:_ROUTES]:
         route = item["route"]
         label = columns.clean(" ".join(filter(None, (route["listen"], route["server"], route["location"]))), _ROUTE)
         line = f"{label}: {columns.clean(item['before'], _ROUTE)} -> {columns.clean(item['after'], _ROUTE)}"
-        yield from terminal.labelled(terminal.BAD if item["bad"] else terminal.GOOD, "  ", "route", line)
+        yield from terminal.labelled(terminal.BAD if item["bad"] else terminal.GOOD, "  ", name, line)
     if len(telling) > _ROUTES:
         yield terminal.QUIET, f"  ... and {len(telling) - _ROUTES} more routes in report.json"

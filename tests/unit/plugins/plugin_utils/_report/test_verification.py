@@ -227,6 +227,18 @@ def test_a_person_is_told_what_was_done():
         assert not any("\x1b" in line for line in told)
 
 
+def test_what_was_tried_is_not_told_as_what_clients_get():
+    found = verdict(bundle(shop=False), bundle(), asked(502), asked("refused"), NAMED)
+    part = {"outcome": "rolled_back", "why": f"Verify: {found['why'][0]}", "remedies": ["start_backend"], "checkpoint": "", "left": [], "verified": found}
+    assert lines(verification_terminal.outcome("web1", part)) == [
+        "web1: not remedied; rolled back and verified (start_backend)",
+        "  why    Verify: *:80 shop.example / gets no answer (it was refused)",
+        "  tried  *:80 shop.example /: 502 -> no answer (it was refused)",
+    ]
+    again = verification.compare_requests("web1", (asked(502), asked(502)))
+    assert lines(verification_terminal.verdict(again, undone=True))[0] == "web1: same; clients get what they got before"
+
+
 def test_a_rollback_that_is_not_sure_says_where_the_files_are():
     part = {"outcome": "rollback_failed", "why": "it did not help", "remedies": [], "checkpoint": "x1", "left": ["/etc/a is not as it was"]}
     assert verification_terminal.sentence_of(part) == (

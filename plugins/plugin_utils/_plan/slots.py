@@ -70,9 +70,9 @@ def files(items: Iterable[Any]) -> tuple[str, ...]:
 
 
 def _places(value: Any) -> Iterator[dict]:
-    """Yield every {"file", "line"} in a change."""
+    """Yield every {"file", "line"}, and {"block", "file"}, in a change."""
     if isinstance(value, dict):
-        if isinstance(value.get("file"), str) and "line" in value:
+        if isinstance(value.get("file"), str) and ("line" in value or "block" in value):
             yield value
         for inner in value.values():
             yield from _places(inner)

@@ -123,8 +123,8 @@ def host(plan: Plan) -> dict:
 
 
 def lines(said: str) -> str:
-    """Return a text of several lines, each of them harmless."""
-    return "\n".join(text.harmless(line) for line in said.split("\n"))
+    """Return a text of several lines, each of them harmless; a tab stays one, so that a patch still fits."""
+    return "\n".join("\t".join(text.harmless(part) for part in line.split("\t")) for line in said.split("\n"))
 
 
 def _step(step: Step) -> dict:

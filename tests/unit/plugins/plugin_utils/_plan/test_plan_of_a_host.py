@@ -250,6 +250,16 @@ def test_a_file_that_comes_from_elsewhere_is_for_a_person(entry, why):
     assert why in made.manual[0].why and "change it where it comes from" in made.manual[0].why
 
 
+def test_the_outermost_level_of_a_file_that_comes_from_elsewhere_is_for_a_person_too():
+    world = World().passes(f"http://{TCP}").file(MAIN, "events {}\nhttp { include sites-enabled/*; }\n")
+    limits = finding("descriptor-headroom", "nginx_limits", {"context": {"block": "main", "file": MAIN}, "worker_rlimit_nofile": 2048})
+    (step,) = plan(limits, world=world).steps
+    assert "+worker_rlimit_nofile 2048;" in step.diff.splitlines()
+    next(entry for entry in world.instance["files"] if entry["path"] == MAIN)["managed"] = "Ansible"
+    made = plan(limits, world=world)
+    assert not made.steps and "Ansible" in made.manual[0].why
+
+
 def test_a_header_can_be_overruled_and_a_release_folder_cannot():
     allowed = Allowed("risky", edit_managed=True)
     assert plan(slow(), world=with_file(managed="Ansible"), allowed=allowed).steps

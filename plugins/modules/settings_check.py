@@ -93,7 +93,7 @@ options:
     choices: [GET, HEAD]
     default: GET
   probe_timeout:
-    description: The longest wait for one answer, in seconds.
+    description: The longest wait for one answer, in seconds; three times that for one that nginx waits for less long.
     type: float
     default: 10.0
   apply:

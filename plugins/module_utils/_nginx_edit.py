@@ -110,7 +110,7 @@ class Context:
     location     as it is written: "/api/", "~ \\.php$", "= /x", "@name"
     upstream     the name of the group
     file, line   of the first word of the block's opening statement; file alone narrows the others
-    expects      the words of that statement, joined by one space
+    expects      the words of that statement, joined by one space; harmless or as they are
     """
 
     NAMES = ("block", "server_name", "listen", "location", "upstream", "file", "line", "expects")
@@ -731,7 +731,9 @@ def _values(statement):
 
 
 def _expected(statement, expects):
-    return expects is None or expects in (" ".join(text.decode(value) for value in _values(statement)), _raw_words(statement))
+    words = (" ".join(text.decode(value) for value in _values(statement)), _raw_words(statement))
+    # What goes through a terminal on its way comes without what that would act on.
+    return expects is None or expects in words + tuple(map(text.harmless, words))
 
 
 def _raw_words(statement):

@@ -72,7 +72,8 @@ options:
             type: int
           expects:
             description:
-              - The words that open the block, joined by one space. Anything else at that line is refused.
+              - The words that open the block, joined by one space. Anything else at that line is refused. Characters that a terminal acts on
+                may be written as Python writes them, such as V(\\x1b).
             type: str
       directives:
         description:

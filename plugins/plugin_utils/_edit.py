@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ansible_collections.webops.bad_gateway.plugins.module_utils._text import MARK
+from ansible_collections.webops.bad_gateway.plugins.module_utils._text import MARK, harmless
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site import Site
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Configuration, Statement
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
@@ -26,8 +26,8 @@ class Spot:
 
 
 def context(block: Statement) -> dict:
-    """Return {"file", "line", "expects"}: the block whose opening statement stands at that line, and the words that it must have there."""
-    return {"file": block.at.file, "line": block.at.line, "expects": " ".join((block.name, *block.args))}
+    """Return {"file", "line", "expects"}: the block whose opening statement stands at that line, and the words, harmless, that it must have there."""
+    return {"file": block.at.file, "line": block.at.line, "expects": harmless(" ".join((block.name, *block.args)))}
 
 
 def place(statement: Statement) -> dict:

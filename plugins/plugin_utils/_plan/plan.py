@@ -212,6 +212,8 @@ def _sorted(finding: Finding, host: Host | None, allowed: Allowed, failed: tuple
         return Held(finding, "it was tried in the run before, did not help and was undone; diagnose the host again first", f"bad_gateway_allow={finding.id}")
     if any(slots.is_hidden(item) for item in fix.changes):
         return Manual(finding, "a word that is hidden as a secret would be part of the change")
+    if any(slots.is_harmful(item) for item in fix.changes):
+        return Manual(finding, "a word with characters that a terminal acts on would be part of the change")
     return _guarded(finding, host, allowed)
 
 

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ansible_collections.webops.bad_gateway.plugins.module_utils._text import MARK
+from ansible_collections.webops.bad_gateway.plugins.module_utils._text import MARK, harmless
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives
 
 # Words that say where; of roles that are not named here, the block and the module of nginx.
@@ -62,6 +62,15 @@ def text(item: Any) -> str:
 def is_hidden(item: Any) -> bool:
     """Return whether a change holds a word that was hidden on the host."""
     return MARK in text(item)
+
+
+def is_harmful(item: Any) -> bool:
+    """Return whether a change holds a word that a terminal would act on: the values of tasks are shown to people."""
+    if isinstance(item, dict):
+        return any(map(is_harmful, item.values()))
+    if isinstance(item, (list, tuple)):
+        return any(map(is_harmful, item))
+    return isinstance(item, str) and harmless(item) != item
 
 
 def files(items: Iterable[Any]) -> tuple[str, ...]:

@@ -60,6 +60,10 @@ MARKUP = "<script>alert(1)</script>"
 RAW = "{% raw %}{{ 7*7 }}{% endraw %}"
 TEXTS = (TEMPLATE, SHELL, MARKUP, RAW, ESCAPES, "!unsafe", "'; DROP", '"quoted"')
 
+# Names that nginx allows, of a group and of a location; the location's connections to the group are not kept open, which a remedy can mend.
+GROUP = "queue {{ 7*7 }}; %s '"
+LOCATION = f"/{TEMPLATE};%s'{ESCAPES}"
+
 # A name that systemd allows and that a shell, a template or a terminal could take for more.
 UNIT = r"shop\x3btouch\x20it\x27s.service"
 
@@ -74,6 +78,7 @@ map $http_x_token $tenant {{
     default "";
     "{s["map key"]}" "{s["map value"]}";
 }}
+upstream "{GROUP}" {{ server 127.0.0.1:3102; keepalive 4; }}
 server {{
     listen 80 default_server;
     server_name {names} shop.example "line
@@ -99,6 +104,10 @@ feed.example" """
         fastcgi_pass unix:/run/php/{MARKUP.replace("/", "")}.sock;
     }}
     location /static/ {{ root /srv/www; }}
+    location "{LOCATION}" {{
+        proxy_set_header X-Api-Key {s["proxy_set_header X-Api-Key"]}; # {s["comment"]}
+        proxy_pass "http://{GROUP}";
+    }}
 }}
 """
     return top.encode() + harmful + rest.encode()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -13,12 +14,16 @@ import content
 import pytest
 from conftest import Fleet
 from lab_base import attempt
+from lab_base import run as run_command
 from running import PLAYBOOK, Run, assert_clean, assert_no_secret, play, texts
 from test_bad_input import Trap, assert_refused
 from test_hostile_hosts import state
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
+SITE = "/etc/nginx/private/site.conf"
+# A risk whose remedy edits the location with the hostile name.
+KEPT = "keepalive-incomplete"
 REMEDIATE = PLAYBOOK.with_name("remediate.yml")
 ROLLBACK = PLAYBOOK.with_name("rollback.yml")
 
@@ -31,6 +36,11 @@ def remediate(folder: Path, inventory: Path | str, *words: str) -> Run:
 def plan_of(run: Run) -> dict:
     """Return plan.json."""
     return json.loads((run.folder / "plan.json").read_text(encoding="ascii"))
+
+
+def site_of(fleet: Fleet) -> bytes:
+    """Return the file of the hostile site."""
+    return base64.b64decode(run_command(["docker", "exec", fleet.edge.container, "base64", SITE]))
 
 
 def inventory_of(fleet: Fleet, folder: Path) -> Path:
@@ -55,7 +65,7 @@ def _checked(fleet: Fleet, before: str, tmp_path_factory: pytest.TempPathFactory
     """Go through everything that is allowed at most, in check mode, with the verbosity and the diffs that people use."""
     folder = tmp_path_factory.mktemp("checked")
     assert before
-    return remediate(folder, inventory_of(fleet, folder), "--check", "--diff", "-vv", "-e", "bad_gateway_apply=risky")
+    return remediate(folder, inventory_of(fleet, folder), "--check", "--diff", "-vv", "-e", "bad_gateway_apply=risky", "-e", f"bad_gateway_allow={KEPT}")
 
 
 def test_check_mode_ends_and_is_clean(checked: Run) -> None:
@@ -74,11 +84,18 @@ def test_check_mode_changes_nothing(fleet: Fleet, before: str, checked: Run) -> 
     assert attempt(["docker", "exec", fleet.edge.container, "test", "-e", "/var/lib/webops_bad_gateway"])[0] != 0
 
 
+def test_the_difference_is_shown_without_what_is_around_it(checked: Run) -> None:
+    """The lines that would be added are there, in the location with the hostile name."""
+    assert b'+        proxy_set_header Connection "";' in checked.out and b"touch " + content.MARKER.encode() in checked.out
+
+
 def test_the_plan_starts_the_unit_and_leaves_the_rest(checked: Run) -> None:
     """The unit with the hostile name is to be started; what a client forged into the log is in no change."""
     hosts = plan_of(checked)["hosts"]
     changes = {step["remedy"]: step["changes"] for step in hosts["edge"]["steps"]}
     assert [item["name"] for item in changes["start_backend"]] == [content.UNIT]
+    (kept,) = changes["upstream_keepalive"]
+    assert kept["context"]["expects"] == f"location {text.harmless(content.LOCATION)}"
     assert "/run/php/other.sock" not in json.dumps(changes) and "3999" not in json.dumps(changes)
     assert plan_of(checked)["batches"] == [["edge"]]
     assert not hosts["site"]["steps"]
@@ -92,17 +109,54 @@ def test_nothing_was_evaluated_on_the_hosts(fleet: Fleet, checked: Run) -> None:
 
 
 def test_a_hostile_host_is_put_right_once_and_back_again(fleet: Fleet, tmp_path: Path) -> None:
-    """The unit is started and verified; a second run changes nothing; undone, it is stopped."""
+    """The unit is started, the location edited, and both verified; a second run changes nothing; undone, all is as it was."""
+    written = site_of(fleet)
     hosts = fleet.inventory(tmp_path / "hosts.json", {"edge": {"ansible_port": fleet.edge.ssh_port}})
-    done = remediate(tmp_path, hosts, "-v")
+    allowed = ("-e", f"bad_gateway_allow={KEPT}")
+    done = remediate(tmp_path, hosts, "-vvv", "--diff", *allowed)
     assert done.code == 0, done.said[-4000:]
     assert_clean(done)
     assert done.report["hosts"]["edge"]["remediation"]["outcome"] == "remedied"
-    again = remediate(tmp_path, hosts)
+    assert b'proxy_set_header Connection "";' in site_of(fleet)
+    again = remediate(tmp_path, hosts, *allowed)
     assert again.code == 0 and b"changed=0" in again.out and b"changed=1" not in again.out, again.said[-4000:]
-    back = play(tmp_path / "report", hosts, playbook=ROLLBACK)
+    back = play(tmp_path / "report", hosts, "-vvv", "--diff", playbook=ROLLBACK)
     assert back.code == 0, back.said[-4000:]
+    assert_clean(back)
+    assert site_of(fleet) == written
     assert attempt(["docker", "exec", fleet.edge.container, "systemctl", "is-active", "--quiet", content.UNIT])[0] != 0
+    assert not conftest.marker_on(fleet.edge)
+
+
+ROLES = f"""
+- hosts: edge
+  gather_facts: false
+  vars:
+    word: !unsafe {json.dumps(content.TEMPLATE)}
+    address: !unsafe {json.dumps(f"http://unix:/run/{content.TEMPLATE}:/%;")}
+    place: {{server_name: shop.example, location: /}}
+  tasks:
+    - ansible.builtin.include_role: {{name: webops.bad_gateway.rate_limit}}
+      vars:
+        rate_limit_changes: [{{context: "{{{{ place }}}}", zone: "{{{{ word }}}}", rate: 10r/s, burst: 5, key: "{{{{ word }}}}"}}]
+    - ansible.builtin.include_role: {{name: webops.bad_gateway.repoint_upstream}}
+      vars:
+        repoint_upstream_changes: [{{context: "{{{{ place }}}}", args: ["{{{{ address }}}}"], replaces: ["http://127.0.0.1:3000"]}}]
+    - ansible.builtin.include_role: {{name: webops.bad_gateway.unit_order}}
+      vars:
+        unit_order_changes: [{{unit: nginx.service, after: ["{{{{ word }}}}"]}}]
+"""
+
+
+def test_what_a_host_says_is_no_template_as_an_argument_of_a_role(fleet: Fleet, tmp_path: Path) -> None:
+    """Words go through the loops, filters and sums of the roles to the modules, and come there as they were."""
+    hosts = fleet.inventory(tmp_path / "hosts.json", {"edge": {"ansible_port": fleet.edge.ssh_port}})
+    playbook = tmp_path / "roles.yml"
+    playbook.write_text(ROLES, encoding="utf-8")
+    done = play(tmp_path / "report", hosts, "--check", "--diff", "-v", playbook=playbook)
+    assert f'"zone={content.TEMPLATE}:10m"' in done.said and f'"http://unix:/run/{content.TEMPLATE}:/%;"' in done.said, done.said[-4000:]
+    assert f"bad-gateway-after-{content.TEMPLATE}.conf" in done.said
+    assert_no_secret("output", done.out + done.err)
     assert not conftest.marker_on(fleet.edge)
 
 

@@ -190,6 +190,13 @@ def test_the_block_that_is_named(context, line):
     assert new == {line}
 
 
+@pytest.mark.parametrize("expects", ["location /a\x1b\u202e\u00e9", "location /a\\x1b\\u202e\u00e9"])
+def test_a_block_may_be_expected_by_its_harmless_words(expects):
+    before = "http { server {\n location /a\x1b\u202e\u00e9 { }\n} }\n"
+    assert changed(before, {"file": MAIN, "line": 2, "expects": expects}, TIMEOUT) != before
+    assert "look again" in refusal(before, {"file": MAIN, "line": 2, "expects": "location /a"}, TIMEOUT)
+
+
 def test_an_ambiguous_block_is_refused_with_what_there_is():
     said = refusal(SITES, {"location": "/api/"}, TIMEOUT)
     assert f"location /api/ at {MAIN}:12" in said and f"location /api/ at {MAIN}:21" in said

@@ -145,6 +145,12 @@ def test_a_hidden_word_is_never_part_of_a_change():
     assert not made.steps and "hidden" in made.manual[0].why
 
 
+@pytest.mark.parametrize("word", ["http://a\u202eb", "http://a\x1b[2J"])
+def test_a_word_that_a_terminal_acts_on_is_never_part_of_a_change(word):
+    made = plan(finding("backend-wrong-port", "repoint_upstream", {"context": at(9), "args": [word], "replaces": ["http://b"]}, route=None))
+    assert not made.steps and "a terminal acts on" in made.manual[0].why
+
+
 def test_what_was_undone_in_the_run_before_is_not_tried_again_unasked():
     made = plan(start(), slow(), failed=("start_backend",))
     assert list(steps(made)) == ["upstream_timeout"]

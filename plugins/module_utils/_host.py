@@ -9,6 +9,7 @@ This module is private to the collection.
 """
 
 import os
+import selectors
 import signal
 import stat
 import subprocess
@@ -131,16 +132,39 @@ class Host:
         except OSError as error:
             raise evidence.unanswered_by(error, argv[0])
         try:
-            out, err = process.communicate(timeout=timeout)
+            out, err = _printed(process, timeout, limit)
         except subprocess.TimeoutExpired:
             try:
                 os.killpg(process.pid, signal.SIGKILL)
             except OSError:
                 process.kill()
-            process.communicate()
+            process.wait()
             raise evidence.Unanswered(evidence.TIMEOUT, "{0} gave no answer in {1} s".format(" ".join(argv), timeout))
+        finally:
+            process.stdout.close()
+            process.stderr.close()
         return Output(process.returncode, out[:limit], err[:limit], len(out) > limit)
 
     def now(self):
         """Return the host's clock, in seconds since the epoch."""
         return time.time()
+
+
+def _printed(process, timeout, limit):
+    """Return the first limit + 1 bytes of each pipe of a process that ends in time; raises TimeoutExpired. It may print without end."""
+    deadline = time.monotonic() + timeout
+    held = {process.stdout: bytearray(), process.stderr: bytearray()}
+    with selectors.DefaultSelector() as selector:
+        for pipe in held:
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(process.args, timeout)
+            for ready, _events in selector.select(left):
+                piece = os.read(ready.fd, 65536)
+                if not piece:
+                    selector.unregister(ready.fileobj)
+                held[ready.fileobj] += piece[: limit + 1 - len(held[ready.fileobj])]
+    process.wait(timeout=max(0.1, deadline - time.monotonic()))
+    return bytes(held[process.stdout]), bytes(held[process.stderr])

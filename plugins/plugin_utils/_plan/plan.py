@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, Finding, HostResult, order
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import managed, patch, slots
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import ORDER, REMEDIES
@@ -138,8 +139,11 @@ def build(result: HostResult, host: Host | None, allowed: Allowed, failed: tuple
     manual: list[Manual] = []
     held: list[Held] = []
     wanted: list[tuple[str, Change]] = []
+    failing = set[str]().union(*(_endpoints(finding) for finding in result.findings if finding.kind == CAUSE))
     for finding in sorted(result.findings, key=order):
         sorted_out = _sorted(_with_authorities(finding, allowed.ca_file), host, allowed, failed)
+        if sorted_out and isinstance(sorted_out, list):
+            sorted_out = _not_to_be_loaded(finding, host, failing | _endpoints(finding)) or sorted_out
         if isinstance(sorted_out, Manual):
             manual.append(sorted_out)
         elif isinstance(sorted_out, Held):
@@ -237,6 +241,20 @@ def _guarded(finding: Finding, host: Host, allowed: Allowed) -> Manual | Held | 
     return [(fix.remedy, Change(item, (finding,))) for item in fix.changes]
 
 
+def _not_to_be_loaded(finding: Finding, host: Host, failing: set[str]) -> Held | None:
+    """Return why a finding waits whose remedy loads what nginx has not read yet, and would fail then: no rollback brings back what the workers have now.
+
+    failing are the endpoints of causes, and its own: what fails already, or is put right, is no reason to wait.
+    """
+    instances = _instances(finding, host, slots.files(finding.fix.changes)) if REMEDIES[finding.fix.remedy].loads else ()
+    for leg in host.legs:
+        alone = not any(other.serves for other in host.legs if other.route is leg.route)
+        if leg.instance in instances and leg.instance.running and leg.pending and absence.absent(leg) and alone and str(leg.endpoint) not in failing:
+            why = f"a reload would also load {leg.route.at}, which leads to {leg.endpoint}, where nothing listens: mend that first"
+            return Held(finding, why)
+    return None
+
+
 def _instances(finding: Finding, host: Host, files: Iterable[str]) -> tuple[Instance, ...]:
     """Return the nginx that a finding is about: those that read one of the files, or the one that it stands in, else all."""
     places = {*files, *([finding.at.file] if finding.at else [])}
@@ -280,8 +298,13 @@ def _without_conflicts(wanted: list[tuple[str, Change]]) -> tuple[list[tuple[str
 
 
 def _same_endpoint(change: Change, other: Change) -> bool:
-    ends = [{route["endpoint"] for finding in item.findings for route in (finding.route, *finding.also) if route} for item in (change, other)]
+    ends = [set[str]().union(*map(_endpoints, item.findings)) for item in (change, other)]
     return bool(ends[0] & ends[1])
+
+
+def _endpoints(finding: Finding) -> set[str]:
+    """Return the endpoints that a finding is about."""
+    return {route["endpoint"] for route in (finding.route, *finding.also) if route}
 
 
 def _reloads(kept: Iterable[tuple[str, Change]], host: Host | None) -> Iterator[str]:

@@ -312,6 +312,15 @@ def test_nothing_is_edited_or_loaded_while_nginx_refuses_its_configuration():
     assert "nginx refuses" in made.held[0].why
 
 
+def test_nothing_is_loaded_with_what_would_fail_then():
+    world = World().passes(f"http://{TCP}").service("shop.service", TCP).passes("http://127.0.0.1:3999", name="pay", mtime=NOW - 60)
+    made = plan(slow(), start(), world=world)
+    assert list(steps(made)) == ["start_backend"]
+    assert "pay:" in made.held[0].why and "leads to 127.0.0.1:3999, where nothing listens" in made.held[0].why
+    failing = {"listen": "*:80", "server": "pay.example", "location": "/", "pass": "proxy_pass http://127.0.0.1:3999", "endpoint": "127.0.0.1:3999"}
+    assert list(steps(plan(slow(route=failing), world=world))) == ["upstream_timeout"], "what fails already is no reason to wait"
+
+
 def test_what_a_reload_loads_besides_is_said():
     made = plan(slow(), world=World().passes(f"http://{TCP}").file(MAIN, "events {}\nhttp { include sites-enabled/*; }\n", mtime=NOW - 60))
     assert made.steps[0].notes == (f"the reload also loads what was changed since nginx read its configuration: {MAIN}",)

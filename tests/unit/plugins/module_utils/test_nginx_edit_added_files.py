@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files that come with an edit of an nginx configuration: read like any other, and edited in the same go."""
 
-from __future__ import annotations
-
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_edit as edit

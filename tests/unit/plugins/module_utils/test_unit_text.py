@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command of a unit, read and changed as text."""
 
-from __future__ import annotations
-
 import random
 
 import pytest

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Waiting for real sockets."""
 
-from __future__ import annotations
-
 import socket
 
 import pytest

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which drop-in sets an option in the command of a unit."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -17,13 +15,13 @@ OURS = f"{FRAGMENT}.d/zz-bad-gateway.conf"
 NAMES = ["--timeout", "-t"]
 
 
-def put(root: Path, path: str, content: str | bytes) -> None:
+def put(root, path, content):
     file = root / path.lstrip("/")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def change(root: Path, files: list[str], value: str = "58"):
+def change(root: Path, files: list, value: str = "58"):
     return unit_command.change(_host.Host(str(root)), "billing.service", files, "gunicorn", NAMES, value)
 
 

@@ -58,7 +58,7 @@ class ActionModule(ActionBase):
         for host in hosts:
             verdict = run.judge(host, tuple(settings["only"]), tuple(settings["skip"]))
             verdicts.append(verdict)
-            plans.append(self._plan(run, verdict, task_vars, (failed[host] or {}).get("remedies", ())))
+            plans.append(self._plan(run, verdict, task_vars, failed[host]))
         plans = batches.capped(plans, settings["max_hosts"])
         order = [item.host for item in plans if item.steps]
         pools = batches.pools(filter(None, map(run.model, hosts)), run.addresses) if len(order) > 1 else ()
@@ -95,12 +95,12 @@ class ActionModule(ActionBase):
             "new": made.get("new", []),
         }
 
-    def _plan(self, run, verdict, task_vars, failed=()):
-        """Return the plan for a host; failed are the remedies that were undone there in the run before."""
+    def _plan(self, run, verdict, task_vars, failed=None):
+        """Return the plan for a host; failed is what its part of report.json says of remedies that were undone there in the run before."""
         allowed = self._allowed(verdict.name, task_vars)
         # A model is only made where it is needed.
         model = run.model(verdict.name) if plan.may_be_put_right(verdict.findings, allowed) else None
-        return plan.build(verdict, model, allowed, tuple(failed))
+        return plan.build(verdict, model, allowed, plan_document.undone(failed))
 
     def _shown(self, file):
         """Return the plan in a file, or None where none was shown."""

@@ -40,6 +40,18 @@ class Allowed:
     ca_file: str = ""
 
 
+@dataclass(frozen=True)
+class Undone:
+    """What the run before tried on a host and undid as a whole: its remedies, and the ids that were gone by them before that."""
+
+    remedies: tuple[str, ...] = ()
+    helped: tuple[str, ...] = ()
+
+    def useless_for(self, finding: Finding) -> bool:
+        """Return whether the remedy of a finding was tried and did not help."""
+        return finding.fix.remedy in self.remedies and finding.id not in self.helped
+
+
 def _distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings with each of them once."""
     return tuple({id(finding): finding for finding in findings}.values())
@@ -130,18 +142,18 @@ class Plan:
         return replace(self, steps=(), held=held + self.held, reloads=())
 
 
-def build(result: HostResult, host: Host | None, allowed: Allowed, failed: tuple[str, ...] = ()) -> Plan:
+def build(result: HostResult, host: Host | None, allowed: Allowed, undone: Undone = Undone()) -> Plan:
     """Return the plan for a host.
 
     host    its model, None where there is none, and then there is nothing to do
-    failed  remedies that were undone on it in the run before, because they did not help: they are not used again unasked
+    undone  what was undone on it in the run before: what did not help is not used again unasked
     """
     manual: list[Manual] = []
     held: list[Held] = []
     wanted: list[tuple[str, Change]] = []
     failing = set[str]().union(*(_endpoints(finding) for finding in result.findings if finding.kind == CAUSE))
     for finding in sorted(result.findings, key=order):
-        sorted_out = _sorted(_with_authorities(finding, allowed.ca_file), host, allowed, failed)
+        sorted_out = _sorted(_with_authorities(finding, allowed.ca_file), host, allowed, undone)
         if sorted_out and isinstance(sorted_out, list):
             sorted_out = _not_to_be_loaded(finding, host, failing | _endpoints(finding)) or sorted_out
         if isinstance(sorted_out, Manual):
@@ -195,7 +207,7 @@ def has_remedy(finding: Finding) -> bool:
     return bool(fix and fix.remedy in REMEDIES and fix.changes and fix.safety != MANUAL)
 
 
-def _sorted(finding: Finding, host: Host | None, allowed: Allowed, failed: tuple[str, ...]) -> Manual | Held | list[tuple[str, Change]]:
+def _sorted(finding: Finding, host: Host | None, allowed: Allowed, undone: Undone) -> Manual | Held | list[tuple[str, Change]]:
     """Return what becomes of a finding: work for a person, held back, or changes by the name of their remedy."""
     fix = finding.fix
     able = host is not None and has_remedy(finding)
@@ -212,7 +224,7 @@ def _sorted(finding: Finding, host: Host | None, allowed: Allowed, failed: tuple
         return Held(finding, "bad_gateway_apply is none", f"bad_gateway_apply={fix.safety}")
     if fix.safety == RISKY and allowed.apply != ALL and not named:
         return Held(finding, "it is risky", f"bad_gateway_apply=risky, or bad_gateway_allow={finding.id}")
-    if fix.remedy in failed and not named:
+    if undone.useless_for(finding) and not named:
         return Held(finding, "it was tried in the run before, did not help and was undone; diagnose the host again first", f"bad_gateway_allow={finding.id}")
     if any(slots.is_hidden(item) for item in fix.changes):
         return Manual(finding, "a word that is hidden as a secret would be part of the change")

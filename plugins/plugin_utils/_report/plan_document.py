@@ -29,7 +29,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import slots
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Plan, Step
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Plan, Step, Undone
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import REMEDIES
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.document import safe
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.verification_terminal import ROLLBACK_FAILED, ROLLED_BACK
@@ -70,6 +70,14 @@ def failed(part: dict) -> dict | None:
     """Return what a host's part of report.json says of remedies that were undone because they did not help, or None."""
     remediation = part.get("remediation") or {}
     return remediation if remediation.get("outcome") in (ROLLED_BACK, ROLLBACK_FAILED) else None
+
+
+def undone(remediation: dict | None) -> Undone:
+    """Return what failed() found as a plan takes it. Of what also made something worse, nothing is known to have helped."""
+    if not remediation:
+        return Undone()
+    verified = remediation.get("verified") or {}
+    return Undone(tuple(remediation["remedies"]), tuple(verified["gone"]) if verified and not verified["new"] and verified["verdict"] != "worse" else ())
 
 
 def still_wanted(fresh: dict, shown: dict | None) -> dict:

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix, HostResult
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Allowed, Plan, build, may_be_put_right
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Allowed, Plan, Undone, build, may_be_put_right
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import MAIN, NOW, SITES, World
 
 TCP = "127.0.0.1:3000"
@@ -39,9 +39,9 @@ def slow(read: str = "120s", line: int = 3, **more) -> Finding:
     return finding("upstream-timeout", "upstream_timeout", {"context": at(line), "module": "proxy", "read": read}, **more)
 
 
-def plan(*findings: Finding, allowed: Allowed = ALL, world: World | None = None, failed: tuple[str, ...] = ()) -> Plan:
+def plan(*findings: Finding, allowed: Allowed = ALL, world: World | None = None, undone: Undone = Undone()) -> Plan:
     world = world or World().passes(f"http://{TCP}")
-    return build(HostResult("web1", "diagnosed", "", {}, findings, (), ()), Host.of(world.bundle()), allowed, failed)
+    return build(HostResult("web1", "diagnosed", "", {}, findings, (), ()), Host.of(world.bundle()), allowed, undone)
 
 
 def steps(made: Plan) -> dict[str, list[dict]]:
@@ -152,10 +152,16 @@ def test_a_word_that_a_terminal_acts_on_is_never_part_of_a_change(word):
 
 
 def test_what_was_undone_in_the_run_before_is_not_tried_again_unasked():
-    made = plan(start(), slow(), failed=("start_backend",))
+    made = plan(start(), slow(), undone=Undone(("start_backend",)))
     assert list(steps(made)) == ["upstream_timeout"]
     assert "tried in the run before" in made.held[0].why and made.held[0].setting == "bad_gateway_allow=backend-not-running"
-    assert plan(start(), failed=("start_backend",), allowed=Allowed("safe", ("backend-not-running",))).steps
+    assert plan(start(), undone=Undone(("start_backend",)), allowed=Allowed("safe", ("backend-not-running",))).steps
+
+
+def test_what_had_helped_before_all_was_undone_is_done_again():
+    made = plan(start(), slow(), undone=Undone(("start_backend", "upstream_timeout"), ("backend-not-running",)))
+    assert list(steps(made)) == ["start_backend"]
+    assert [held.finding.id for held in made.held] == ["upstream-timeout"]
 
 
 # --- conflicts

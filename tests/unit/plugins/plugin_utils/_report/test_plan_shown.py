@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Change, Held, Manual, Plan, Step
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Change, Held, Manual, Plan, Step, Undone
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import plan_document, plan_terminal, rollout_terminal
 
 SHOP = {"manager": "systemd", "name": "shop.service"}
@@ -244,3 +244,15 @@ def test_a_run_in_check_mode_ends_with_the_command_that_does_it():
 )
 def test_a_run_goes_on_while_all_is_well(outcomes, over):
     assert rollout_terminal.ended(outcomes) is over
+
+
+@pytest.mark.parametrize(("remediation", "wanted"), [
+    (None, Undone()),
+    ({"remedies": ["start_backend"], "verified": None}, Undone(("start_backend",))),
+    ({"remedies": ["start_backend"], "verified": {"verdict": "better", "gone": ["backend-not-running"], "new": []}},
+     Undone(("start_backend",), ("backend-not-running",))),
+    ({"remedies": ["start_backend"], "verified": {"verdict": "worse", "gone": ["backend-not-running"], "new": []}}, Undone(("start_backend",))),
+    ({"remedies": ["start_backend"], "verified": {"verdict": "better", "gone": ["backend-not-running"], "new": ["proxy-loop"]}}, Undone(("start_backend",))),
+])
+def test_what_was_undone_tells_what_had_helped(remediation, wanted):
+    assert plan_document.undone(remediation) == wanted

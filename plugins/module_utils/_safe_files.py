@@ -207,6 +207,15 @@ def find(path, follow=True):
         walk.close()
 
 
+def of_root(path):
+    """Return whether a file is root's and one that can be replaced, in folders of root's; False too where that cannot be told."""
+    try:
+        with find(path) as place:
+            return place.tenant is None and os.stat(place.name, dir_fd=place.folder, follow_symlinks=False).st_uid in (0, os.geteuid())
+    except (OSError, Refused):
+        return False
+
+
 def _check_last(walk, name, status):
     """Hold the last entry against the user to whom folders on the way belong."""
     if walk.tenant is not None and status.st_uid != walk.tenant:

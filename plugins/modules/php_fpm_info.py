@@ -82,7 +82,8 @@ php_fpm:
               running: true
               pid: 701
         pools:
-          description: The pools, with the place of the section and of its C(listen).
+          description:
+            - The pools, with the place of the section and of its C(listen). C(roots) says whether the file is a plain one that root alone decides on.
           type: list
           elements: dict
           returned: always
@@ -92,6 +93,7 @@ php_fpm:
               at: {file: /etc/php/8.2/fpm/pool.d/www.conf, line: 4}
               listen: unix:/run/php/php8.2-fpm.sock
               listen_at: {file: /etc/php/8.2/fpm/pool.d/www.conf, line: 41}
+              roots: true
               owner: www-data
               group: www-data
               mode: ""

@@ -16,6 +16,7 @@ import re
 import stat
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _safe_files as safe_files
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
 KEY = "php_fpm"
@@ -71,7 +72,7 @@ def collect(host, processes):
         version["process_control_timeout"] = seconds(reader.shared.get("process_control_timeout", ""))
         hidden += reader.hidden
         truncated = truncated or reader.truncated
-        pools += [_pool(pool, version, prefix, hidden) for pool in reader.pools.values()]
+        pools += [_pool(host, pool, version, prefix, hidden) for pool in reader.pools.values()]
     return evidence.Partial({"versions": _shown(versions), "pools": _shown(pools[:MAX_POOLS])}, truncated or len(pools) > MAX_POOLS, hidden)
 
 
@@ -228,7 +229,7 @@ def unquoted(value):
     return value.partition(";")[0].rstrip()
 
 
-def _pool(entries, version, prefix, hidden):
+def _pool(host, entries, version, prefix, hidden):
     name, path, number = entries[""]
 
     def value(key):
@@ -243,6 +244,7 @@ def _pool(entries, version, prefix, hidden):
         "name": name,
         "version": version["version"],
         "at": {"file": path, "line": number},
+        "roots": safe_files.of_root(host.path(path)),
         "listen": listen,
         "listen_at": {"file": listen_file, "line": listen_line},
         "owner": value("listen.owner"),

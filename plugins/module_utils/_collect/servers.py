@@ -15,6 +15,7 @@ import re
 import resource
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _safe_files as safe_files
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _claims, backends
 
@@ -98,7 +99,7 @@ def _pools(host, processes):
     return [
         {
             "pid": master, "kind": "php-fpm", "name": text.harmless(name, 256), "unit": text.harmless(children[0].unit, 256), "running": len(children),
-            "largest": _largest(host, children), "set": {}, "files": [],
+            "largest": _largest(host, children), "set": {}, "files": [], "not_roots": [],
         }
         for (master, name), children in sorted(pools.items())
     ]
@@ -134,6 +135,7 @@ def _server(host, processes, process, kind, commands, hidden):
         "largest": _largest(host, workers or [process]),
         "set": told,
         "files": [text.harmless(path, 1024) for path in files],
+        "not_roots": [text.harmless(path, 1024) for path in files if not safe_files.of_root(host.path(path))],
     }
 
 

@@ -68,6 +68,8 @@ def of_pool(host: Host, pool: dict, options: list[dict], apply: str) -> Change:
     file, unit = at.get("file") or "", pool.get("unit") or ""
     if not _FILE.fullmatch(file) or not _SECTION.fullmatch(pool.get("name") or "") or listen_at.get("file") != file:
         return Change(None, "its pool is written in more than one file")
+    if not pool.get("roots", True):
+        return Change(None, _not_roots(file))
     if not starting.unit_named(host, unit):
         return Change(None, "no unit is known that runs PHP-FPM")
     php_fpm = _tester(host, pool)
@@ -83,6 +85,10 @@ def of_master(host: Host, version: dict, options: list[dict]) -> Change:
         return Change(None, "no unit is known that runs PHP-FPM")
     file = php_fpm["configuration"]
     return Change({"unit": unit, "apply": "reload", "ini": {"file": file, "section": "global", "options": options}, "php_fpm": php_fpm})
+
+
+def _not_roots(file: str) -> str:
+    return f"{file} is not a plain file of root's, in folders that root alone writes to"
 
 
 def _tester(host: Host, pool: dict) -> dict:
@@ -126,6 +132,8 @@ def _of_uwsgi(host: Host, server: servers.Server, option: str, value: int) -> Ch
         return _of_command(host, server, "uwsgi", names, value)
     if not file.endswith(".ini") or not _FILE.fullmatch(file):
         return Change(None, "its options are not in one ini file")
+    if file in (server.seen.get("not_roots") or ()):
+        return Change(None, _not_roots(file))
     return Change({"unit": unit, "apply": "restart", "ini": {"file": file, "section": "uwsgi", "options": [{"name": names[0][2:], "value": str(value)}]}})
 
 

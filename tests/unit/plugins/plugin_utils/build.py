@@ -357,6 +357,7 @@ class World:
                 "at": {**at, "line": 4},
                 "listen": listen,
                 "listen_at": at,
+                "roots": True,
                 "owner": "www-data",
                 "group": "www-data",
                 "mode": "0660",
@@ -689,11 +690,13 @@ class World:
         source: str = "",
         files: Iterable[str] = (),
         largest: int | None = None,
+        not_roots: Iterable[str] = (),
     ) -> World:
         """Say what an application server was told; told is {setting: value} and was read from source, by default its command line."""
         given = {setting: {"value": value, "from": source or f"command line of process {pid}"} for setting, value in (told or {}).items()}
         unit = next((item["name"] for item in self.units if item["main_pid"] == pid), "")
         seen = {"pid": pid, "kind": kind, "name": name, "unit": unit, "running": running, "largest": largest, "set": given, "files": list(files)}
+        seen["not_roots"] = list(not_roots)
         self.answers["servers"]["value"].append(seen)
         return self
 

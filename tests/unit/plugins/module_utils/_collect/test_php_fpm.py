@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PHP-FPM: the layouts of packagers, the rules of its configuration (checked with php-fpm8.2 -tt), what runs."""
 
+import os
+
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
@@ -61,7 +63,7 @@ def test_a_pool_is_told_whole(root):
         "unit": "php8.2-fpm.service", "running": True, "pid": 70, "error_log": "/var/log/php-fpm.log", "process_control_timeout": 0.0,
     }]
     assert answer.value["pools"] == [{
-        "name": "www", "version": "8.2", "at": {"file": "/etc/php/8.2/fpm/pool.d/www.conf", "line": 2},
+        "name": "www", "version": "8.2", "at": {"file": "/etc/php/8.2/fpm/pool.d/www.conf", "line": 2}, "roots": True,
         "listen": "unix:/run/php/php8.2-fpm.sock", "listen_at": {"file": "/etc/php/8.2/fpm/pool.d/www.conf", "line": 4},
         "owner": "www-data", "group": "", "mode": "0660", "acl_users": ["nginx", "www-data"], "acl_groups": [], "user": "www-data",
         "pm": "dynamic", "max_children": 5, "request_terminate_timeout": 120.0, "ping_path": "/ping", "status_path": "",
@@ -69,6 +71,13 @@ def test_a_pool_is_told_whole(root):
         "unit": "php8.2-fpm.service", "running": True,
     }]
     assert answer.hidden == () and not answer.truncated
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_pool_in_a_file_of_another_user(root):
+    debian(root)
+    os.chown(str(root / "etc/php/8.2/fpm/pool.d/www.conf"), 1000, 1000)
+    assert [pool["roots"] for pool in collect(root).value["pools"]] == [False]
 
 
 def test_a_program_of_another_user_is_none_for_root_to_run(root):

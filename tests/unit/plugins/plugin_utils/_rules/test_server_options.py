@@ -168,6 +168,12 @@ def test_without_memory_a_person_decides(more):
     assert "memory does not allow more" in by_hand(exhausted_pool(**more), "backend-workers-exhausted")
 
 
+def test_a_pool_of_a_user_is_not_edited():
+    world = exhausted_pool()
+    world.answers["php_fpm"]["value"]["pools"][0]["roots"] = False
+    assert "is not a plain file of root's" in by_hand(world, "backend-workers-exhausted")
+
+
 def test_workers_of_gunicorn():
     world = World().passes(f"http://{APP}").service("shop.service", APP, comm="gunicorn", pid=1500)
     world.server(1500, "gunicorn", told={"workers": 2.0}, largest=30 * MIB).reply(APP, connect="full", queue={"accepted": False, "length": 5, "backlog": 4})
@@ -192,6 +198,11 @@ def test_a_buffer_that_nobody_set_is_set_in_the_only_file():
 def test_a_buffer_is_set_where_it_stands():
     server = {"told": {"buffer_size": 4096.0}, "source": "/etc/uwsgi/b.ini:3", "files": ["/etc/uwsgi/a.ini", "/etc/uwsgi/b.ini"]}
     assert change(too_big(**server), "uwsgi-request-too-big")["ini"]["file"] == "/etc/uwsgi/b.ini"
+
+
+def test_a_file_that_a_user_decides_on_is_not_edited():
+    server = {"files": ["/home/x/shop.ini"], "not_roots": ["/home/x/shop.ini"]}
+    assert "/home/x/shop.ini is not a plain file of root's" in by_hand(too_big(**server), "uwsgi-request-too-big")
 
 
 @pytest.mark.parametrize("server", [{}, {"told": {"buffer_size": 4096.0}, "files": ["/etc/uwsgi/a.ini"]}])

@@ -31,7 +31,7 @@ diagnose: ## Diagnose your own hosts: make diagnose INVENTORY=hosts.yml [ARGS="-
 	@scripts/setup run
 	@$(VENV)/ansible-playbook playbooks/diagnose.yml --inventory "$(INVENTORY)" $(ARGS)
 
-check: ## Lint, sanity and unit tests: two and a half minutes once set up
+check: ## Lint, sanity and unit tests: about three minutes once set up
 	@scripts/setup test
 	@$(VENV)/python scripts/stages.py check
 

@@ -14,6 +14,7 @@ description:
   - A host that cannot be reached or asked does not fail; its bundle says why.
 extends_documentation_fragment:
   - webops.bad_gateway._attributes
+  - webops.bad_gateway._collecting
 options:
   report_dir:
     description: Folder on the controller for the report and the evidence.
@@ -29,48 +30,6 @@ options:
       - Without it, every endpoint of the configuration is connected to.
     type: str
     version_added: 0.2.0
-  config:
-    description:
-      - Folder with a proposed configuration, which is asked about in place of the one of the host. Only what a configuration alone tells is judged then.
-    type: path
-    version_added: 0.3.0
-  config_path:
-    description: Where the main file of the proposed configuration will be. Its folder is the place of O(config).
-    type: path
-    default: /etc/nginx/nginx.conf
-    version_added: 0.3.0
-  config_test:
-    description:
-      - How the proposed configuration is tested with C(nginx -t). V(overlay) leaves no trace and needs root with the right to mount. V(plain) needs
-        the files in their place and leaves what C(nginx -t) leaves, empty logs and folders, and is for a container that is thrown away.
-        V(none) does not test.
-    type: str
-    choices: [overlay, plain, none]
-    default: overlay
-    version_added: 0.3.0
-  config_stand_ins:
-    description:
-      - Whether certificates, host names, users and folders that are not there are stood in for in the test, and said, rather than taken for errors.
-    type: bool
-    default: true
-    version_added: 0.3.0
-  probe:
-    description: Whether the endpoints in the configuration are connected to.
-    type: bool
-    default: true
-  probe_path:
-    description: The path to ask for; empty means one that fits each location.
-    type: str
-    default: ''
-  probe_method:
-    description: The method to ask with.
-    type: str
-    choices: [GET, HEAD]
-    default: GET
-  probe_timeout:
-    description: The longest wait for one answer, in seconds.
-    type: float
-    default: 10.0
 author:
   - WebOps (@webops)
 """

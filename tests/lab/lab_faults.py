@@ -16,6 +16,7 @@ FOLDER = HERE / "faults"
 PARTS = HERE / "parts"
 STATES = ("fault", "healthy")
 KINDS = ("cause", "risk", "advice")
+MACHINES = ("container",)
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,12 @@ class Remedy:
 class Fault:
     """One way to break a host, and its healthy look-alike.
 
-    `traffic`: visitors of the host's own go on while it is diagnosed. `remedy` is None where no remediation puts it right.
+    `machine`: what kind of host it needs. `traffic`: visitors of the host's own go on while it is diagnosed.
+    `remedy` is None where no remediation puts it right.
     """
 
     id: str
+    machine: str
     description: str
     setup: Steps
     states: dict[str, State]
@@ -185,7 +188,10 @@ def read(path: Path) -> Fault:
     except (OSError, yaml.YAMLError) as problem:
         raise LabError(f"{name} cannot be read: {problem}") from problem
     needed = {"description", "expect", *STATES}
-    data = check_keys(name, data, needed | {"setup", "traffic", "remedy"}, needed)
+    data = check_keys(name, data, needed | {"machine", "setup", "traffic", "remedy"}, needed)
+    machine = data.get("machine", MACHINES[0])
+    if machine not in MACHINES:
+        raise LabError(f"{name}: there is no machine {machine}; there are {', '.join(MACHINES)}")
     setup = read_steps(name, check_keys(f"{name}: setup", data.get("setup", {}), {"files", "commands"}, set()))
     states = {state: read_state(f"{name}: {state}", data[state]) for state in STATES}
     expect = check_keys(f"{name}: expect", data["expect"], {"cause", "kind", "certainty", "endpoint", "file", "text", "evidence", "beside"}, {"cause"})
@@ -200,7 +206,7 @@ def read(path: Path) -> Fault:
     shown = tuple(expect.get("evidence", ()))
     expectation = Expectation(kind, tuple(causes), certainties, expect.get("endpoint", ""), file, line, shown, tuple(expect.get("beside", ())))
     remedy = read_remedy(f"{name}: remedy", data["remedy"], states["fault"]) if "remedy" in data else None
-    return Fault(name, data["description"], setup, states, expectation, bool(data.get("traffic")), remedy)
+    return Fault(name, machine, data["description"], setup, states, expectation, bool(data.get("traffic")), remedy)
 
 
 def load() -> dict[str, Fault]:

@@ -13,14 +13,14 @@ import re
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import lab_engine
 import lab_image
 from lab_base import CACHE, ROOT, LabError, attempt, run
-from lab_faults import Fault, File, Request, Steps
+from lab_faults import MACHINES, Fault, File, Request, Steps
 
 # Each checkout has a lab of its own on the engine that all share.
 LABEL = f"bad-gateway-lab={hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
@@ -55,11 +55,12 @@ OPTIONS = (
 
 @dataclass(frozen=True)
 class Host:
-    """A running host and the ports of this machine that lead to its SSH server and its nginx."""
+    """A running host, the ports of this machine that lead to its SSH server and its nginx, and what kind of machine it is: one of `lab_faults.MACHINES`."""
 
     name: str
     ssh_port: int
     http_port: int
+    machine: str = MACHINES[0]
 
     @property
     def container(self) -> str:
@@ -97,7 +98,7 @@ def names() -> list[str]:
     return sorted(line[len(PREFIX) :] for line in listed.split() if line.startswith(PREFIX))
 
 
-def start_one(name: str, image: str) -> Host:
+def start_one(name: str, image: str, machine: str) -> Host:
     """Start a host from nothing and return when its system is up and its SSH server takes our key."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
         raise LabError(f"{name!r} is no name for a host: a letter, then letters, digits and hyphens")
@@ -112,20 +113,20 @@ def start_one(name: str, image: str) -> Host:
         state = attempt(["docker", "exec", PREFIX + name, "systemctl", "is-system-running"])[1].strip()
     if state == "degraded":
         raise LabError(f"{name} booted with failed units: " + attempt(["docker", "exec", PREFIX + name, "systemctl", "--failed", "--plain"])[1])
-    host = find(name)
+    host = replace(find(name), machine=machine)
     write_files(host, (File("/root/.ssh/authorized_keys", authorized_key(), 0o600, "root:root"),))
     STATE.mkdir(parents=True, exist_ok=True)
     (STATE / f"{name}.json").write_text(json.dumps({"ssh_port": host.ssh_port, "http_port": host.http_port}) + "\n", encoding="utf-8")
     return host
 
 
-def start(wanted: list[str]) -> list[Host]:
-    """Start several hosts at once, each from nothing. Raises LabError for the first that does not come up."""
+def start(wanted: list[str], machine: str = MACHINES[0]) -> list[Host]:
+    """Start several hosts of one kind at once, each from nothing. Raises LabError for the first that does not come up."""
+    authorized_key()
     lab_engine.ensure()
     image = lab_image.ensure()
-    authorized_key()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda name: start_one(name, image), wanted))
+        return list(pool.map(lambda name: start_one(name, image, machine), wanted))
 
 
 def remove(unwanted: list[str]) -> None:
@@ -147,6 +148,21 @@ def remove_all() -> list[str]:
     return there
 
 
+def command_on(host: Host, argv: list[str], data: bool = False) -> list[str]:
+    """Return the command that runs `argv` on a host as root, without a shell; `data`: it gets an input."""
+    return ["docker", "exec", *(["--interactive"] if data else []), host.container, *argv]
+
+
+def attempt_on(host: Host, argv: list[str], *, data: bytes | None = None, timeout: float = 60.0) -> tuple[int, str]:
+    """Run a command on a host and return (exit code, its output and errors)."""
+    return attempt(command_on(host, argv, data is not None), data=data, timeout=timeout)
+
+
+def run_on(host: Host, argv: list[str], *, data: bytes | None = None, timeout: float = 60.0) -> str:
+    """Run a command that must succeed on a host and return its output. Raises LabError with that output otherwise."""
+    return run(command_on(host, argv, data is not None), data=data, timeout=timeout)
+
+
 def write_files(host: Host, files: tuple[File, ...]) -> None:
     """Write files on a host with owner and mode, parent folders as needed. The clock of the host dates them."""
     if not files:
@@ -158,14 +174,14 @@ def write_files(host: Host, files: tuple[File, ...]) -> None:
             entry.size, entry.mode = len(each.content), each.mode
             entry.uname, unused, entry.gname = each.owner.partition(":")
             archive.addfile(entry, io.BytesIO(each.content))
-    run(["docker", "exec", "--interactive", host.container, "tar", "--touch", "-xpf", "-", "-C", "/"], data=packed.getvalue())
+    run_on(host, ["tar", "--touch", "-xpf", "-", "-C", "/"], data=packed.getvalue())
 
 
 def apply(host: Host, steps: Steps) -> None:
     """Write the files, then run the commands with `sh -eu`. Raises LabError with their output when one fails."""
     write_files(host, steps.files)
     if steps.commands:
-        run(["docker", "exec", host.container, "timeout", str(STEP_SECONDS), "sh", "-euxc", steps.commands], timeout=STEP_SECONDS + 10)
+        run_on(host, ["timeout", str(STEP_SECONDS), "sh", "-euxc", steps.commands], timeout=STEP_SECONDS + 10)
 
 
 def ask(host: Host, request: Request) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import lab_hosts
-from lab_base import LabError, attempt, collections_path, run
+from lab_base import LabError, attempt, collections_path
 from lab_faults import Fault, Request
 
 PLAY_SECONDS = 420
@@ -72,7 +72,7 @@ class Played:
 
 def taken(host: lab_hosts.Host) -> set[str]:
     """Return a line for each thing on a host that a remediation could change."""
-    return set(run(["docker", "exec", host.container, "sh", "-c", TAKEN], timeout=120).splitlines())
+    return set(lab_hosts.run_on(host, ["sh", "-c", TAKEN], timeout=120).splitlines())
 
 
 def command(name: str, inventory: Path, folder: Path, settings: dict[str, Any], *more: str) -> list[str]:

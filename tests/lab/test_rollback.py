@@ -17,7 +17,7 @@ from pathlib import Path
 import lab_hosts
 import pytest
 import yaml
-from lab_base import LabError, attempt, collections_path, run
+from lab_base import LabError, attempt, collections_path
 
 SITE = "/etc/nginx/sites-enabled/default"
 DROP_IN = "/etc/systemd/system/orders.service.d/limits.conf"
@@ -42,7 +42,7 @@ find /etc /srv -xdev ! -name '*.cache' ! -path '/etc/group*' ! -path '/etc/gshad
 
 def on(host: lab_hosts.Host, script: str) -> str:
     """Run a script on the host and return what it printed."""
-    return run(["docker", "exec", host.container, "sh", "-ec", script])
+    return lab_hosts.run_on(host, ["sh", "-ec", script])
 
 
 def state(host: lab_hosts.Host) -> dict[str, str]:

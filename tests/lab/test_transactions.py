@@ -21,7 +21,7 @@ import lab_faults
 import lab_hosts
 import lab_remedies
 import pytest
-from lab_base import ROOT, attempt, run
+from lab_base import ROOT
 
 FAULT = "backend-not-running/node-unit"
 NAMES = ["host-a", "host-b", "host-c"]
@@ -47,7 +47,7 @@ def hosts() -> Iterator[list[lab_hosts.Host]]:
 
 def runs(host: lab_hosts.Host) -> bool:
     """Return whether the backend runs."""
-    return attempt(["docker", "exec", host.container, "systemctl", "is-active", "--quiet", "shop"])[0] == 0
+    return lab_hosts.attempt_on(host, ["systemctl", "is-active", "--quiet", "shop"])[0] == 0
 
 
 def until(seconds: float, wanted: object) -> bool:
@@ -111,7 +111,7 @@ def test_a_fix_by_hand_is_verified(hosts: list[lab_hosts.Host], tmp_path: Path) 
     lab_remedies.play("diagnose", tmp_path / "inventory.yml", tmp_path, {})
     verdicts = []
     for command in ("true", "systemctl start shop && wait-for 127.0.0.1:3000"):
-        run(["docker", "exec", host.container, "sh", "-c", command])
+        lab_hosts.run_on(host, ["sh", "-c", command])
         played = lab_remedies.play("verify", tmp_path / "inventory.yml", tmp_path, {})
         report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["hosts"][host.name]
         assert [finding["id"] for finding in report["findings"] if finding["kind"] == "cause"] == ["backend-not-running"]

@@ -78,7 +78,7 @@ def taken(host: lab_hosts.Host) -> set[str]:
 def command(name: str, inventory: Path, folder: Path, settings: dict[str, Any], *more: str) -> list[str]:
     """Return the command that runs a playbook of the collection."""
     given = json.dumps({"bad_gateway_report_dir": str(folder), **settings})
-    return [str(Path(sys.executable).parent / "ansible-playbook"), f"webops.bad_gateway.{name}", "-i", str(inventory), "--forks=6", "-e", given, *more]
+    return [str(Path(sys.executable).parent / "ansible-playbook"), f"webops.bad_gateway.{name}", "-i", str(inventory), "--forks=8", "-e", given, *more]
 
 
 def environment() -> dict[str, str]:

@@ -126,7 +126,8 @@ class Lab:
 
     def judge_batch(self, number: int, cases: dict[lab_hosts.Host, Case], clock: Clock) -> None:
         """Bring hosts into their states and keep what the diagnosis says about each, and what a remediation does to it."""
-        with ThreadPoolExecutor(lab_hosts.AT_ONCE) as pool:
+        # All at once: most of it is waiting for what a fault takes, such as a timeout.
+        with ThreadPoolExecutor(len(cases)) as pool:
             ready = {host: case for host, case in zip(pool.map(lambda item: self.bring(*item), cases.items()), cases.values()) if host}
         clock.lap("broken")
         if not ready:

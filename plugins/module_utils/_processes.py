@@ -168,6 +168,11 @@ def container_of(path):
     return names[-1] if names else ""
 
 
+def control_groups(host, pid):
+    """Return {controllers: path} of a process, as proc(5) has it: "" names version 2; {} when it is gone."""
+    return _cgroups(_read(host, pid, "cgroup"))
+
+
 def socket_at(host, path):
     """Return the inode of the socket behind an open file such as /proc/12/fd/3, or None."""
     try:

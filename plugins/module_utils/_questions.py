@@ -13,6 +13,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import apparmor
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backend_log
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import backends
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import containers
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import error_log
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import host_facts
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import limits
@@ -32,7 +33,7 @@ _NO_NGINX = "there is no nginx whose configuration could name any"
 
 
 def ask_all(host, redactor, since, log_limit, test):
-    """Return the answers by question. A host without nginx is asked nothing more."""
+    """Return the answers by question. A host without nginx is asked only for its containers, in one of which an nginx may be down."""
     answers = {host_facts.KEY: evidence.ask(host_facts.ASKED, host_facts.collect, host)}
     scan = evidence.ask("/proc", _processes.scan, host)
     if scan["status"] != evidence.OK:
@@ -40,6 +41,7 @@ def ask_all(host, redactor, since, log_limit, test):
     processes = scan["value"]
     answers[nginx.KEY] = evidence.ask(nginx.ASKED, nginx.collect, host, redactor, processes, test)
     found = answers[nginx.KEY]["value"]
+    answers[containers.KEY] = evidence.ask(containers.ASKED, containers.collect, host, redactor, processes)
     if answers[nginx.KEY]["status"] == evidence.ABSENT:
         return answers
     sockets = set()
@@ -95,7 +97,7 @@ def _logs(instance, kind):
 
 def _unasked(answers, scan):
     every = (
-        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, temp_paths.KEY, apparmor.KEY, limits.KEY, network.KEY, listeners.KEY, error_log.KEY,
+        nginx.KEY, names.KEY, resolvers.KEY, paths.KEY, temp_paths.KEY, apparmor.KEY, limits.KEY, network.KEY, containers.KEY, listeners.KEY, error_log.KEY,
         access_log.KEY, php_fpm.KEY, backends.KEY, backend_log.KEY, servers.KEY, selinux.KEY, pressure.KEY,
     )
     for key in every:

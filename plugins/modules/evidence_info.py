@@ -38,6 +38,7 @@ seealso:
   - module: webops.bad_gateway.listeners_info
   - module: webops.bad_gateway.error_log_info
   - module: webops.bad_gateway.backends_info
+  - module: webops.bad_gateway.containers_info
   - module: webops.bad_gateway.php_fpm_info
   - module: webops.bad_gateway.selinux_info
 """
@@ -90,6 +91,11 @@ answers:
       description: The open descriptors of each nginx process and their limits.
       type: dict
       returned: always
+    containers:
+      description: The containers of Docker and Podman, how they are, and their networks.
+      type: dict
+      returned: always
+      version_added: 0.4.0
     listeners:
       description: The listening sockets and who holds them.
       type: dict

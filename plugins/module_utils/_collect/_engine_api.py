@@ -1,0 +1,220 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading questions to a container engine: Docker's HTTP API over a Unix socket, which Podman speaks too.
+
+Only GET is sent. Answers are bounded in time and bytes, and what they hold is not trusted: a socket in
+a user's own folder is answered by whatever that user runs.
+
+Sources: Docker's api/swagger.yaml (versions 1.41 and later; "/version" is asked without a version), Podman's pkg/api/handlers/compat.
+
+This module is private to the collection.
+"""
+
+import http.client
+import json
+import socket
+import struct
+import threading
+import time
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
+
+MAX_REPLY = 16 << 20
+TIMEOUT = 5.0  # for the whole of one answer
+SECONDS = 20.0  # for all questions to one engine
+
+API = (1, 41)  # Docker 20.10; a newer engine answers in it, unless it has forgotten it
+_PIECE = 1 << 16
+_STREAMS = ("stdin", "stdout", "stderr")  # the first byte of a frame
+_FRAME = struct.Struct(">BxxxI")
+_PEER = struct.Struct("=iII")
+_STATUSES = {401: evidence.DENIED, 403: evidence.DENIED, 404: evidence.ABSENT}
+
+
+class Engine:
+    """One engine, asked over one connection that is kept.
+
+    path      of its socket
+    holders   user ids, one of which must hold the socket at the other end; None: whoever
+    kind      "docker" or "podman"; version, api  as it says
+    uid       of the user that holds the socket
+    """
+
+    def __init__(self, path, holders=None, timeout=TIMEOUT, seconds=SECONDS):
+        self.path = path
+        self.kind = self.version = self.api = ""
+        self.uid = None
+        self._timeout = timeout
+        self._end = time.monotonic() + seconds
+        self._holders = holders
+        self._connection = None
+
+    def introduce(self):
+        """Ask who it is, and settle on the version of the API. Raises Unanswered."""
+        said = _mapping(self.get("/version", versioned=False))
+        parts = [part.get("Name") for part in said.get("Components") or () if isinstance(part, dict)] if isinstance(said.get("Components"), list) else []
+        self.kind = "podman" if "Podman Engine" in parts else "docker"
+        self.version = text.harmless(str(said.get("Version", "")), 64)
+        latest, oldest = _version(said.get("ApiVersion")), _version(said.get("MinAPIVersion"))
+        if latest is None:
+            raise evidence.Unanswered(evidence.ERROR, "{0} does not say the version of its API".format(self.path))
+        self.api = "{0}.{1}".format(*max(min(API, latest), oldest or (1, 0)))
+
+    def get(self, path, versioned=True, limit=MAX_REPLY):
+        """Return what the JSON of an answer stands for. Raises Unanswered."""
+        return _parsed(self.raw(path, versioned, limit), self.path)
+
+    def raw(self, path, versioned=True, limit=MAX_REPLY, cut=False):
+        """Return the bytes of an answer; cut: those of a longer one up to the limit. Raises Unanswered."""
+        left = min(self._timeout, self._end - time.monotonic())
+        if left <= 0:
+            raise evidence.Unanswered(evidence.TIMEOUT, "{0}: the time for its answers was over".format(self.path))
+        try:
+            return self._ask("/v{0}{1}".format(self.api, path) if versioned else path, limit, cut, left)
+        except evidence.Unanswered:
+            self.close()
+            raise
+        except socket.timeout:
+            self.close()
+            raise evidence.Unanswered(evidence.TIMEOUT, self._late(left))
+        except OSError as error:
+            self.close()
+            raise evidence.unanswered_by(error, self.path)
+        except (http.client.HTTPException, ValueError) as error:
+            self.close()
+            raise evidence.Unanswered(evidence.ERROR, "{0}: {1}".format(self.path, type(error).__name__))
+
+    def _late(self, seconds):
+        return "{0} gave no answer in {1:g} s".format(self.path, round(seconds, 1))
+
+    def _ask(self, path, limit, cut, seconds):
+        deadline = time.monotonic() + seconds
+        connection = self._connected(seconds)
+        # A time-out is for each read: one that sends a byte now and then must not hold the run.
+        end = threading.Timer(seconds, _hang_up, (connection.sock,))
+        end.daemon = True
+        end.start()
+        try:
+            connection.request("GET", path, headers={"Accept": "application/json"})
+            response = connection.getresponse()
+            body = _body(response, limit + 1)
+            if len(body) > limit and not cut:
+                raise evidence.Unanswered(evidence.ERROR, "{0}: the answer is larger than {1} bytes".format(self.path, limit))
+            if len(body) > limit or response.will_close:
+                self.close()
+        except (OSError, http.client.HTTPException):
+            if time.monotonic() >= deadline:
+                raise evidence.Unanswered(evidence.TIMEOUT, self._late(seconds))
+            raise
+        finally:
+            end.cancel()
+        if time.monotonic() >= deadline:
+            # What was hung up on looks like an answer that ended.
+            raise evidence.Unanswered(evidence.TIMEOUT, self._late(seconds))
+        if response.status != 200:
+            raise evidence.Unanswered(_STATUSES.get(response.status, evidence.ERROR), "{0} answered {1}{2}".format(self.path, response.status, _message(body)))
+        return body[:limit]
+
+    def _connected(self, seconds):
+        if self._connection is None:
+            connection = _UnixConnection(self.path, seconds)
+            connection.connect()
+            self._connection = connection
+            self.uid = _PEER.unpack(connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))[1]
+            if self._holders is not None and self.uid not in self._holders:
+                raise evidence.Unanswered(evidence.DENIED, "{0} is held by user {1}, whom it does not belong to".format(self.path, self.uid))
+        self._connection.sock.settimeout(seconds)
+        return self._connection
+
+    def close(self):
+        """End the connection; a further question makes a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _body(response, limit):
+    """Return the bytes of a response, at most limit. In small pieces: http.client takes the memory for each before it comes."""
+    parts, left = [], limit
+    while left > 0:
+        part = response.read(min(left, _PIECE))
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def frames(raw):
+    """Return [(stream, bytes)] of the log of a container without a terminal: each piece has a head of eight bytes. The last may be cut.
+
+    Raises ValueError for bytes of another form, as those of a terminal are.
+    """
+    found, at = [], 0
+    while at + _FRAME.size <= len(raw):
+        stream, length = _FRAME.unpack_from(raw, at)
+        if stream >= len(_STREAMS) or raw[at + 1:at + 4] != b"\0\0\0":
+            raise ValueError("no frame")
+        at += _FRAME.size
+        found.append((_STREAMS[stream], raw[at:at + length]))
+        at += length
+    return found
+
+
+def _parsed(raw, path):
+    # Python reads a number of a million digits for minutes.
+    try:
+        return json.loads(raw.decode("utf-8", "replace"), parse_int=_number)
+    except (ValueError, RecursionError) as error:
+        raise evidence.Unanswered(evidence.ERROR, "{0}: the answer is no JSON that can be read ({1})".format(path, type(error).__name__))
+
+
+def _number(digits):
+    return int(digits) if len(digits) < 20 else None
+
+
+def _mapping(said):
+    return said if isinstance(said, dict) else {}
+
+
+def _version(word):
+    """Return (major, minor) of a version such as "1.41", or None."""
+    major, _dot, minor = word.partition(".") if isinstance(word, str) and len(word) < 10 else ("", "", "")
+    return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else None
+
+
+def _message(body):
+    """Return ": " and what an engine says of a failure, or ""."""
+    try:
+        said = _mapping(_parsed(body, "")).get("message")
+    except evidence.Unanswered:
+        return ""
+    return ": " + text.harmless(said, 200) if isinstance(said, str) else ""
+
+
+def _hang_up(channel):
+    try:
+        channel.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        # It is closed already.
+        return
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path, seconds):
+        super().__init__("localhost", timeout=seconds)
+        self._path = path
+
+    def connect(self):
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        try:
+            self.sock.connect(self._path)
+        except BlockingIOError:
+            # The accept queue of a socket is full: nobody has taken a connection for some time.
+            raise socket.timeout()

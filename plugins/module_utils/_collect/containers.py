@@ -1,0 +1,389 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The containers of a host and their networks, as each container engine tells them: Docker, and Podman over its compatible socket.
+
+An engine is asked only where one runs: on a host whose Docker is stopped, systemd holds its socket and would
+start it, and with it containers. Podman has no daemon; its service answers and ends by itself.
+
+Environment variables are never taken. Of the labels only those of Compose are.
+
+Sources: Docker's api/swagger.yaml; Compose's pkg/api/labels.go; Podman's pkg/api/handlers/compat.
+
+This module is private to the collection.
+"""
+
+import calendar
+import os
+import re
+import time
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _engine_api as engine_api
+
+KEY = "containers"
+ASKED = "the APIs of Docker and Podman over their sockets"
+
+MAX_ENGINES = 16
+MAX_CONTAINERS = 300
+MAX_NETWORKS = 200
+MAX_ITEMS = 64
+MAX_INSPECTED = 2 << 20
+SLOW = 2  # answers about single containers that may be late before no more are asked for
+HEALTH_ENTRIES = 3
+HEALTH_LENGTH = 300
+
+SYSTEM_SOCKETS = ("/run/docker.sock", "/run/podman/podman.sock")
+USER_SOCKETS = ("docker.sock", "podman/podman.sock")  # below /run/user/UID
+
+_ID = re.compile(r"[0-9a-f]{64}\Z")
+_PORT = re.compile(r"([0-9]{1,5})/(tcp|udp|sctp)\Z")
+_MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
+_STATES = frozenset(("created", "running", "paused", "restarting", "removing", "exited", "dead"))
+# Podman's own words for the same.
+_SAME_STATE = {"configured": "created", "initialized": "created", "stopped": "exited", "stopping": "running", "unknown": "dead"}
+_WITH_ADDRESS = ("running", "paused")
+_ALIVE = ("running", "restarting", "paused")
+# Of control groups version 2, then 1: their file of events. As _systemd.py has them for units.
+_EVENTS = (("/sys/fs/cgroup", "", "memory.events", "memory.peak"), ("/sys/fs/cgroup/memory", "memory", "memory.oom_control", "memory.max_usage_in_bytes"))
+
+
+def collect(host, redactor, processes):
+    """Return the `containers` value of docs/architecture.md as a Partial; Unanswered (absent) without any engine.
+
+    processes is what _processes.scan() found. One engine that does not answer leaves the others' containers in the
+    value: its entry says so, and that there may be more containers than are told.
+    """
+    collector = _Collector(host, redactor, processes)
+    sockets = collector.sockets()
+    for path, holders in sockets[:MAX_ENGINES]:
+        collector.engine(path, holders)
+    if not collector.engines:
+        raise evidence.Unanswered(evidence.ABSENT, "no container engine: no socket of Docker or Podman")
+    value = {"engines": collector.engines, "containers": collector.containers, "networks": collector.networks}
+    return evidence.Partial(value, collector.truncated or len(sockets) > MAX_ENGINES, collector.hidden)
+
+
+class _Collector:
+    def __init__(self, host, redactor, processes):
+        self.host = host
+        self.redactor = redactor
+        self.processes = processes
+        self.engines = []
+        self.containers = []
+        self.networks = []
+        self.hidden = []
+        self.truncated = False
+
+    # --- engines
+
+    def sockets(self):
+        """Return [(path, user ids one of which must hold it, or None)] of the sockets that are there, one for each real path."""
+        wanted = [(path, None) for path in SYSTEM_SOCKETS] + [(path, None) for path in _given(self.processes)]
+        for user in self._users():
+            wanted += [("/run/user/{0}/{1}".format(user, name), (0, int(user))) for name in USER_SOCKETS]
+        found, seen = [], set()
+        for path, holders in wanted:
+            try:
+                there = self.host.exists(path)
+            except evidence.Unanswered as error:
+                self.hidden.append("container engines: {0}".format(text.harmless(error.why, 300)))
+                continue
+            real = os.path.realpath(self.host.path(path))
+            if there and real not in seen:
+                seen.add(real)
+                found.append((path, holders))
+        return found
+
+    def _users(self):
+        try:
+            return [name for name in self.host.names("/run/user") if name.isdecimal() and len(name) < 11]
+        except evidence.Unanswered:
+            return []
+
+    def engine(self, path, holders):
+        """Ask the engine behind a socket."""
+        api = engine_api.Engine(self.host.path(path), holders)
+        told = {"socket": path, "kind": "podman" if "podman" in path else "docker", "version": "", "api": "", "uid": None, "status": evidence.OK, "why": ""}
+        self.engines.append(told)
+        try:
+            self._check_runs(path)
+            api.introduce()
+            told.update(kind=api.kind, version=api.version, api=api.api, uid=api.uid)
+            self._containers(api, path)
+            self._networks(api, path)
+        except evidence.Unanswered as error:
+            told.update(status=error.status, why=text.harmless(error.why, 300))
+        finally:
+            api.close()
+
+    def _check_runs(self, path):
+        """Raise Unanswered where a connection to a socket of Docker would start Docker."""
+        first = self.processes.get(1)
+        if "podman" in os.path.realpath(self.host.path(path)) or first is None or first.program() != "systemd":
+            return
+        if not any(process.program() == "dockerd" for process in self.processes):
+            raise evidence.Unanswered(evidence.ABSENT, "Docker does not run; its socket was not connected to, which would start it")
+
+    # --- containers
+
+    def _containers(self, api, path):
+        listed = [entry for entry in _list(api.get("/containers/json?all=1")) if _ID.match(_str(entry, "Id"))]
+        listed.sort(key=lambda entry: (_state(_str(entry, "State")) not in _ALIVE, -(_int(entry, "Created") or 0)))
+        if len(listed) > MAX_CONTAINERS:
+            self.truncated = True
+            self.hidden.append("{0}: {1} containers, {2} looked into".format(path, len(listed), MAX_CONTAINERS))
+        slow = 0
+        for entry in listed[:MAX_CONTAINERS]:
+            shown = self._listed(path, entry)
+            try:
+                if slow >= SLOW:
+                    raise evidence.Unanswered(evidence.TIMEOUT, "not asked about: answers about others were late")
+                self._inspected(shown, _dict(api.get("/containers/{0}/json".format(shown["id"]), limit=MAX_INSPECTED)))
+            except evidence.Unanswered as error:
+                slow += error.status == evidence.TIMEOUT
+                if error.status == evidence.ABSENT:
+                    # Removed since it was listed.
+                    continue
+                shown.update(status=error.status, why=text.harmless(error.why, 300))
+                self.hidden.append("container {0}: {1}".format(shown["name"], shown["why"]))
+            self.containers.append(shown)
+
+    def _listed(self, path, entry):
+        """Return what the list tells of a container: enough to know that it is there."""
+        names = [name.lstrip("/") for name in entry.get("Names") or () if isinstance(name, str)] if isinstance(entry.get("Names"), list) else []
+        # A link of another container gives it a further name, "other/name".
+        name = next((name for name in names if "/" not in name), "")
+        mode = _str(_dict(entry.get("HostConfig")), "NetworkMode")
+        ports = [port for port in _list(entry.get("Ports")) if _int(port, "PublicPort")]
+        return {
+            "engine": path, "id": _str(entry, "Id"), "name": _shown(name), "image": _shown(_str(entry, "Image")), "status": evidence.OK, "why": "",
+            "state": _state(_str(entry, "State")), "exit_code": None, "oom_killed": None, "error": "", "restarts": None, "restart_policy": "",
+            "health": "", "healthcheck": None, "health_log": [], "created": _float(_int(entry, "Created")), "started": None, "finished": None,
+            "pid": None, "net": "", "network_mode": _shown(mode), "networks": _networks_of(entry, _state(_str(entry, "State"))),
+            "published": [_publish(_int(port, "PrivatePort"), _str(port, "Type"), _str(port, "IP"), _int(port, "PublicPort")) for port in ports[:MAX_ITEMS]],
+            "exposed": [], "compose": _compose(_dict(entry.get("Labels"))), "mounts": _mounts(entry), "log_driver": "", "log_path": "", "terminal": None,
+            "command": [], "memory": None,
+        }
+
+    def _inspected(self, shown, said):
+        """Put what the engine tells of one container into what the list told."""
+        state, config, settings = _dict(said.get("State")), _dict(said.get("Config")), _dict(said.get("HostConfig"))
+        health = _dict(state.get("Health") or state.get("Healthcheck"))
+        policy, log = _dict(settings.get("RestartPolicy")), _dict(settings.get("LogConfig"))
+        network = _dict(said.get("NetworkSettings"))
+        running = _state(_str(state, "Status")) or shown["state"]
+        pid = _int(state, "Pid") or None
+        process = self.processes.get(pid) if pid else None
+        if process is not None and process.container not in ("", shown["id"]):
+            # The engine counts processes from elsewhere.
+            process = None
+        check = _dict(config.get("Healthcheck")).get("Test")
+        shown.update(
+            name=_shown(_str(said, "Name").lstrip("/")) or shown["name"],
+            image=_shown(_str(config, "Image")) or shown["image"],
+            state=running,
+            exit_code=_int(state, "ExitCode"),
+            oom_killed=_bool(state, "OOMKilled"),
+            error=text.harmless(self.redactor.text(_str(state, "Error", 4096)), 500),
+            restarts=_int(said, "RestartCount") or 0,
+            restart_policy=_shown(_str(policy, "Name")) or "no",
+            health=_health(_str(health, "Status")),
+            healthcheck=isinstance(check, list) and bool(check) and check[:1] != ["NONE"],
+            health_log=[self._health_entry(entry) for entry in _list(health.get("Log"))[-HEALTH_ENTRIES:]],
+            created=moment(_str(said, "Created")),
+            started=moment(_str(state, "StartedAt")),
+            finished=moment(_str(state, "FinishedAt")),
+            pid=pid,
+            net=process.net if process is not None else "",
+            network_mode=_shown(_str(settings, "NetworkMode")) or shown["network_mode"],
+            networks=_networks_of(said, running),
+            published=_published(_dict(network.get("Ports")) if running in _ALIVE else _dict(settings.get("PortBindings"))),
+            exposed=sorted({port for port, protocol in map(_port, _dict(config.get("ExposedPorts"))) if protocol == "tcp"})[:MAX_ITEMS],
+            compose=_compose(_dict(config.get("Labels"))),
+            mounts=_mounts(said),
+            log_driver=_shown(_str(log, "Type")),
+            log_path=_shown(_str(said, "LogPath", 4096) or _str(log, "Path", 4096)),
+            terminal=_bool(config, "Tty"),
+            command=_processes.shown_argv([word for word in [_str(said, "Path", 4096)] if word] + _words(said.get("Args")), self.redactor),
+            memory=self._memory(process, _int(settings, "Memory")),
+        )
+
+    def _health_entry(self, entry):
+        code, said = _int(entry, "ExitCode"), _str(entry, "Output", 4096)
+        return "exit code {0}: {1}".format(code, text.harmless(self.redactor.text(said).strip(), HEALTH_LENGTH))
+
+    def _memory(self, process, limit):
+        """Return {"limit", "peak", "oom_kills"} as of a unit; null parts are not known. Its limit is the one that it was given."""
+        found = {"limit": limit or None, "peak": None, "oom_kills": None}
+        if process is None:
+            return found
+        groups = _processes.control_groups(self.host, process.pid)
+        for folder, controllers, events, peak in _EVENTS:
+            group = next((path for names, path in groups.items() if controllers in names.split(",")), "")
+            if not group.startswith("/") or "/../" in group + "/":
+                continue
+            try:
+                lines = self.host.text("{0}{1}/{2}".format(folder, group, events), 4096).split("\n")
+            except (evidence.Unanswered, OSError):
+                continue
+            found["oom_kills"] = next((_count(line.partition(" ")[2]) for line in lines if line.startswith("oom_kill ")), None)
+            try:
+                found["peak"] = _count(self.host.text("{0}{1}/{2}".format(folder, group, peak), 64))
+            except (evidence.Unanswered, OSError):
+                # memory.peak is there since Linux 5.19.
+                pass
+            break
+        return found
+
+    # --- networks
+
+    def _networks(self, api, path):
+        listed = [entry for entry in _list(api.get("/networks")) if _str(entry, "Name")]
+        self.truncated = self.truncated or len(listed) > MAX_NETWORKS
+        for entry in listed[:MAX_NETWORKS]:
+            ranges = _list(_dict(entry.get("IPAM")).get("Config"))
+            self.networks.append({
+                "engine": path, "name": _shown(_str(entry, "Name")), "id": _shown(_str(entry, "Id")), "driver": _shown(_str(entry, "Driver")),
+                "internal": entry.get("Internal") is True, "subnets": [_shown(_str(one, "Subnet")) for one in ranges[:MAX_ITEMS] if _str(one, "Subnet")],
+            })
+
+
+def moment(written):
+    """Return the seconds since the epoch of a time of the API, or None; the year 1 stands for never."""
+    match = _MOMENT.match(written)
+    if match is None or match.group(1) == "0001":
+        return None
+    zone = match.group(8)
+    shift = 0 if zone == "Z" else int(zone[0] + "1") * (int(zone[1:3]) * 3600 + int(zone[4:6]) * 60)
+    try:
+        seconds = calendar.timegm(time.strptime(written[:19], "%Y-%m-%dT%H:%M:%S"))
+    except (ValueError, OverflowError):
+        return None
+    return round(seconds - shift + float(match.group(7) or 0), 3)
+
+
+def _given(processes):
+    """Return the paths of sockets that running engines were told to listen on."""
+    found = []
+    for process in processes:
+        if process.program() != "dockerd":
+            continue
+        words = [word for argument in process.argv[1:] for word in (argument.split("=", 1) if argument.startswith("--host=") else [argument])]
+        for option, value in zip(words, words[1:]):
+            if option in ("-H", "--host") and value.startswith("unix:///"):
+                found.append(value[len("unix://"):])
+    return found
+
+
+def _published(bindings):
+    """Return the published ports of {"80/tcp": [{"HostIp", "HostPort"}]}; a port that the engine chooses at the start is null."""
+    found = []
+    for written, places in bindings.items():
+        port, protocol = _port(written)
+        for place in _list(places):
+            if port:
+                number = _str(place, "HostPort")
+                found.append(_publish(port, protocol, _str(place, "HostIp"), int(number) if number.isdecimal() and len(number) < 6 else None))
+    return found[:MAX_ITEMS]
+
+
+def _publish(port, protocol, address, host_port):
+    return {"port": port, "protocol": protocol if protocol in ("tcp", "udp", "sctp") else "", "address": _shown(address), "host_port": host_port or None}
+
+
+def _port(written):
+    match = _PORT.match(written) if isinstance(written, str) else None
+    return (int(match.group(1)), match.group(2)) if match else (0, "")
+
+
+def _networks_of(said, state):
+    """Return the networks that a container is connected to, by their names. One that does not run may keep an address that another has now."""
+    found = []
+    for name, entry in list(_dict(_dict(said.get("NetworkSettings")).get("Networks")).items())[:MAX_ITEMS]:
+        entry = _dict(entry)
+        addresses = [_str(entry, "IPAddress"), _str(entry, "GlobalIPv6Address")] if state in _WITH_ADDRESS else []
+        # Since Docker 26 what the name server answers to stands beside what was asked for.
+        aliases = _words(entry.get("Aliases")) + _words(entry.get("DNSNames"))
+        found.append({
+            "name": _shown(name), "id": _shown(_str(entry, "NetworkID")), "addresses": [_shown(address) for address in addresses if address],
+            "aliases": [_shown(alias) for alias in dict.fromkeys(aliases)][:MAX_ITEMS], "gateway": _shown(_str(entry, "Gateway")),
+        })
+    return sorted(found, key=lambda network: network["name"])
+
+
+def _mounts(said):
+    return [
+        {
+            "kind": _shown(_str(entry, "Type")), "source": _shown(_str(entry, "Source", 4096)), "target": _shown(_str(entry, "Destination", 4096)),
+            "rw": entry.get("RW") is True,
+        }
+        for entry in _list(said.get("Mounts"))[:MAX_ITEMS]
+    ]
+
+
+def _compose(labels):
+    """Return where a container of Compose comes from, or None. Its labels are whatever who made it wrote."""
+    project, service = _str(labels, "com.docker.compose.project"), _str(labels, "com.docker.compose.service")
+    if not project or not service:
+        return None
+    folder = _str(labels, "com.docker.compose.project.working_dir", 4096)
+    files = [file for file in _str(labels, "com.docker.compose.project.config_files", 16384).split(",") if file]
+    needed = [part.split(":") for part in _str(labels, "com.docker.compose.depends_on", 16384).split(",") if part]
+    return {
+        "project": _shown(project), "service": _shown(service), "folder": _shown(folder),
+        "files": [_shown(os.path.join(folder, file)) for file in files[:MAX_ITEMS]],
+        "depends_on": [{"service": _shown(part[0]), "condition": _shown(part[1]) if len(part) > 1 else ""} for part in needed[:MAX_ITEMS]],
+    }
+
+
+def _state(word):
+    word = _SAME_STATE.get(word, word)
+    return word if word in _STATES else ""
+
+
+def _health(word):
+    return word if word in ("starting", "healthy", "unhealthy") else ""
+
+
+# What an engine says is of any type.
+
+def _dict(said):
+    return said if isinstance(said, dict) else {}
+
+
+def _list(said):
+    return [entry for entry in said if isinstance(entry, dict)] if isinstance(said, list) else []
+
+
+def _words(said):
+    return [word[:4096] for word in said if isinstance(word, str)] if isinstance(said, list) else []
+
+
+def _str(said, key, limit=1024):
+    word = said.get(key)
+    return word[:limit] if isinstance(word, str) else ""
+
+
+def _int(said, key):
+    number = said.get(key)
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
+
+
+def _bool(said, key):
+    return said.get(key) if isinstance(said.get(key), bool) else None
+
+
+def _float(number):
+    return float(number) if number is not None else None
+
+
+def _count(written):
+    written = written.strip()
+    return int(written) if written.isdecimal() and len(written) < 20 else None
+
+
+def _shown(word):
+    return text.harmless(word, 4096)

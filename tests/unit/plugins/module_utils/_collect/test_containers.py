@@ -1,0 +1,283 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What engines say of their containers: of the true ones as they said it, of any other without a failure of ours."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+import pytest
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _engine_api as engine_api
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import containers
+from ansible_collections.webops.bad_gateway.plugins.module_utils._host import Host
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.module_utils._collect.engine_server import EngineServer, chunked, response
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="collectors are for Linux")
+
+DOCKER = "/run/docker.sock"
+ID = "0c" * 32
+LIST = "/v1.41/containers/json?all=1"
+ONE = "/v1.41/containers/{0}/json".format(ID)
+
+
+@pytest.fixture(name="lab")
+def _lab():
+    """A root folder for engines, short enough for the path of a Unix socket."""
+    lab = Lab(tempfile.mkdtemp(prefix="e", dir="/tmp"))
+    yield lab
+    lab.close()
+
+
+class Lab:
+    """A host in a folder with engines."""
+
+    def __init__(self, root):
+        self.root = root
+        self.servers = []
+        self.by_pid = {}
+
+    def engine(self, path, answers=()):
+        self.servers.append(EngineServer(self.root + path, dict(answers)))
+        return self.servers[-1]
+
+    def process(self, pid, **about):
+        process = _processes.Process()
+        for field in process.__slots__:
+            setattr(process, field, about.get(field, "" if field in ("comm", "exe", "unit", "container", "net", "mnt") else []))
+        process.pid = pid
+        self.by_pid[pid] = process
+
+    def ask(self):
+        return evidence.ask("engines", containers.collect, Host(self.root), text.Redactor("key"), _processes.Processes(self.by_pid))
+
+    def close(self):
+        for server in self.servers:
+            server.close()
+        shutil.rmtree(self.root)
+
+
+def only(answer):
+    assert answer["status"] == "ok" and len(answer["value"]["containers"]) == 1, answer
+    return answer["value"]["containers"][0]
+
+
+def test_a_host_without_an_engine(lab):
+    assert lab.ask()["status"] == "absent"
+
+
+def test_an_engine_with_nothing_in_it(lab):
+    server = lab.engine(DOCKER)
+    answer = lab.ask()
+    assert answer["value"] == {
+        "engines": [
+            {"socket": DOCKER, "kind": "docker", "version": "20.10.24", "api": "1.41", "uid": os.geteuid(), "status": "ok", "why": ""}
+        ],
+        "containers": [], "networks": [],
+    }
+    assert not answer["truncated"] and all(line.startswith("GET ") for line in server.asked)
+
+
+def test_only_the_list_tells_of_a_container_that_cannot_be_asked_about(lab):
+    listed = {"Id": ID, "Names": ["/shop", "/web/shop"], "Image": "shop:1", "State": "running", "Created": 5, "HostConfig": {"NetworkMode": "shop_net"}}
+    lab.engine(DOCKER, {LIST: [listed], ONE: response({"message": "broken\x1b"}, "500 Internal Server Error")})
+    answer = lab.ask()
+    shown = only(answer)
+    assert (shown["status"], shown["name"], shown["state"], shown["network_mode"]) == ("error", "shop", "running", "shop_net")
+    assert shown["exit_code"] is None and "broken\\x1b" in shown["why"] and "shop" in answer["hidden"][0]
+
+
+def test_a_container_removed_since_it_was_listed_is_not_there(lab):
+    lab.engine(DOCKER, {LIST: [{"Id": ID, "State": "running"}]})
+    assert lab.ask()["value"]["containers"] == []
+
+
+def test_answers_in_chunks(lab):
+    lab.engine(DOCKER, {LIST: chunked(json.dumps([{"Id": ID, "State": "exited"}]).encode()), ONE: chunked(json.dumps({"Name": "/shop"}).encode())})
+    assert only(lab.ask())["name"] == "shop"
+
+
+# --- engines
+
+def test_docker_that_does_not_run_is_not_started(lab):
+    server = lab.engine(DOCKER)
+    lab.process(1, exe="/usr/lib/systemd/systemd")
+    answer = lab.ask()
+    assert answer["value"]["engines"][0]["status"] == "absent" and server.asked == []
+    lab.process(7, exe="/usr/bin/dockerd", argv=["/usr/bin/dockerd"])
+    assert lab.ask()["value"]["engines"][0]["status"] == "ok"
+
+
+def test_several_engines_are_asked_each_for_itself(lab):
+    user = os.geteuid()
+    podman = dict(Version="4.3.1", ApiVersion="1.41", MinAPIVersion="1.24", Components=[{"Name": "Podman Engine"}])
+    lab.engine(DOCKER, {"/version": response({}, "500 Internal Server Error")})
+    lab.engine("/run/user/{0}/podman/podman.sock".format(user), {"/version": podman})
+    lab.engine("/run/own.sock")
+    lab.process(9, exe="/usr/bin/dockerd", argv=["/usr/bin/dockerd", "-H", "fd://", "--host=unix:///run/own.sock"])
+    engines = lab.ask()["value"]["engines"]
+    assert [(engine["socket"], engine["kind"], engine["status"]) for engine in engines] == [
+        (DOCKER, "docker", "error"), ("/run/own.sock", "docker", "ok"), ("/run/user/{0}/podman/podman.sock".format(user), "podman", "ok"),
+    ]
+
+
+def test_one_socket_with_two_names_is_one_engine(lab):
+    lab.engine("/run/podman/podman.sock", {"/version": {"Version": "4.3.1", "ApiVersion": "1.41", "Components": [{"Name": "Podman Engine"}]}})
+    os.symlink(lab.root + "/run/podman/podman.sock", lab.root + DOCKER)
+    assert [engine["kind"] for engine in lab.ask()["value"]["engines"]] == ["podman"]
+
+
+@pytest.mark.parametrize("latest, oldest, used", [("1.41", "1.12", "1.41"), ("1.52", "1.44", "1.44"), ("1.39", "1.12", "1.39"), ("1.50", None, "1.41")])
+def test_the_version_of_the_api_is_one_that_both_speak(lab, latest, oldest, used):
+    server = lab.engine(DOCKER, {"/version": {"Version": "x", "ApiVersion": latest, "MinAPIVersion": oldest}})
+    lab.ask()
+    assert server.asked[1].startswith("GET /v{0}/containers".format(used))
+
+
+def test_a_socket_that_may_not_be_opened(lab, monkeypatch):
+    lab.engine(DOCKER)
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(engine_api._UnixConnection, "connect", refuse)
+    engine = lab.ask()["value"]["engines"][0]
+    assert engine["status"] == "denied" and DOCKER in engine["why"]
+
+
+def test_a_socket_of_a_user_that_another_holds(lab):
+    server = lab.engine("/run/user/4001/podman/podman.sock")
+    with pytest.raises(evidence.Unanswered) as caught:
+        engine_api.Engine(lab.root + "/run/user/4001/podman/podman.sock", (os.geteuid() + 1,)).introduce()
+    assert caught.value.status == "denied" and server.asked == []
+
+
+def test_a_socket_that_nobody_listens_on(lab):
+    lab.engine(DOCKER)
+    lab.servers.pop().close()
+    assert lab.ask()["value"]["engines"][0]["status"] == "error"
+
+
+def silent(_connection):
+    time.sleep(5)
+
+
+def dripping(connection):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+    for _unused in range(50):
+        connection.sendall(b"[")
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("kind", [silent, dripping])
+def test_an_engine_that_hangs_is_not_waited_for(lab, monkeypatch, kind):
+    lab.engine(DOCKER, {LIST: kind})
+    quicken(monkeypatch)
+    begin = time.monotonic()
+    engine = lab.ask()["value"]["engines"][0]
+    assert engine["status"] == "timeout" and "0.3 s" in engine["why"] and time.monotonic() - begin < 2
+
+
+def test_containers_that_hang_are_not_asked_about_one_after_the_other(lab, monkeypatch):
+    ids = ["{0:064x}".format(number) for number in range(9)]
+    server = lab.engine(DOCKER, dict({LIST: [{"Id": one, "State": "running"} for one in ids]}, **{"/v1.41/containers/" + one + "/json": silent for one in ids}))
+    quicken(monkeypatch)
+    answer = lab.ask()
+    assert [shown["status"] for shown in answer["value"]["containers"]] == ["timeout"] * 9 and len(answer["hidden"]) == 9
+    assert sum("/json HTTP" in line for line in server.asked) == containers.SLOW
+
+
+def quicken(monkeypatch):
+    engine = engine_api.Engine
+    monkeypatch.setattr(engine_api, "Engine", lambda path, holders: engine(path, holders, timeout=0.3))
+
+
+# --- hostile answers
+
+HOSTILE = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[{]", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 2000, chunked(b"[" * 200000, 50000), chunked(b"9" * 1000000, 50000), response("text"), response([[]]),
+    response([{"Id": "../../version"}]), response({"Id": ID}),
+]
+
+
+@pytest.mark.parametrize("reply", HOSTILE)
+def test_a_hostile_list_makes_no_container_and_no_defect(lab, reply):
+    def answer(connection):
+        connection.sendall(reply)
+        connection.shutdown(2)
+
+    lab.engine(DOCKER, {LIST: answer})
+    begin = time.monotonic()
+    said = lab.ask()
+    assert said["status"] == "ok" and said["value"]["containers"] == [] and time.monotonic() - begin < 3
+    assert said["value"]["engines"][0]["status"] in ("ok", "error")
+
+
+def test_an_answer_without_end_is_refused(lab):
+    def endless(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(b" " * 65536)
+
+    lab.engine(DOCKER, {LIST: endless})
+    engine = lab.ask()["value"]["engines"][0]
+    assert engine["status"] == "error" and "larger than" in engine["why"]
+
+
+WRONG = [
+    None, True, -1, 1.5, "x\x1b\u202e", [], {}, [None], [1], {"a": None}, {"80/tcp": 3}, {"80/tcp": [None, 4, {"HostPort": "999999"}]}, 10 ** 40, ["a", {}],
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_values_of_any_type_make_no_defect(lab, wrong, depth):
+    """Each value of a true answer, down to a depth, in turn of another type."""
+    true = {
+        "Id": ID, "Name": "/shop", "Names": ["/shop"], "Created": "2026-11-27T05:20:27.76716801Z", "Path": "node", "Args": ["app.js"], "RestartCount": 1,
+        "LogPath": "/x-json.log", "Labels": {"com.docker.compose.project": "p", "com.docker.compose.service": "s", "com.docker.compose.depends_on": "db"},
+        "State": {"Status": "running", "Pid": 4, "ExitCode": 0, "OOMKilled": False, "StartedAt": "2026-11-27T05:20:28Z",
+                  "Health": {"Status": "healthy", "Log": [{"ExitCode": 0, "Output": "fine"}]}},
+        "Config": {"Image": "shop:1", "ExposedPorts": {"80/tcp": {}}, "Healthcheck": {"Test": ["CMD", "x"]}, "Labels": {},
+                   "Tty": False, "Env": ["PASSWORD=hunter2"]},
+        "HostConfig": {"NetworkMode": "n", "PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}, "RestartPolicy": {"Name": "no"},
+                       "LogConfig": {"Type": "json-file"}, "Memory": 5},
+        "NetworkSettings": {"Ports": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}, "Networks": {"n": {"IPAddress": "172.18.0.2", "Aliases": ["a"]}}},
+        "Mounts": [{"Type": "bind", "Source": "/a", "Destination": "/b", "RW": True}], "Ports": [{"PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}],
+    }
+    server = lab.engine(DOCKER)
+    for variant in variants(true, wrong, depth):
+        server.answers.update({LIST: [dict(variant, Id=ID)], ONE: variant, "/v1.41/networks": [variant]})
+        answer = lab.ask()
+        assert answer["status"] == "ok" and "hunter2" not in json.dumps(answer), answer
+        for shown in answer["value"]["containers"]:
+            assert shown["status"] == "ok" and "\x1b" not in json.dumps(shown)
+
+
+def variants(value, wrong, depth):
+    """Yield a value with each of its parts, at one depth, replaced."""
+    if depth == 0:
+        yield wrong
+    elif isinstance(value, dict):
+        for key in value:
+            for inner in variants(value[key], wrong, depth - 1):
+                yield dict(value, **{key: inner})
+    elif isinstance(value, list) and value:
+        for inner in variants(value[0], wrong, depth - 1):
+            yield [inner]
+
+
+@pytest.mark.parametrize("written, seconds", [
+    ("2026-11-27T05:20:28.412804462Z", 1795756828.413), ("2026-11-27T06:20:28+01:00", 1795756828.0), ("2026-11-27T02:50:28.5-02:30", 1795756828.5),
+    ("0001-01-01T00:00:00Z", None), ("2026-13-27T05:20:28Z", None), ("", None),
+])
+def test_times(written, seconds):
+    assert containers.moment(written) == seconds

@@ -28,7 +28,7 @@ def fault_named(name: str) -> lab_faults.Fault:
 def up(options: argparse.Namespace) -> None:
     """Start hosts, and bring them into a fault or its healthy look-alike when one is named."""
     fault = fault_named(options.fault) if options.fault else None
-    for host in lab_hosts.start(options.names):
+    for host in lab_hosts.start(options.names, options.machine or (fault.machine if fault else lab_faults.MACHINES[0])):
         if fault:
             lab_hosts.bring_into(host, fault, "healthy" if options.healthy else "fault")
         say(f"{host.name}: http://127.0.0.1:{host.http_port}/, SSH at port {host.ssh_port}")
@@ -94,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("names", nargs="+", metavar="NAME")
     one.add_argument("--fault", help="bring the hosts into this fault and prove it by requests")
     one.add_argument("--healthy", action="store_true", help="into the fault's healthy look-alike instead")
+    one.add_argument("--machine", choices=lab_faults.MACHINES, help="the kind of host; by default the one that the fault needs, or a container")
     for name, does, text in (("apply", apply, "bring a running host into a fault"), ("prove", prove, "send a fault's requests and check the statuses")):
         one = add(name, does, text)
         one.add_argument("name", metavar="NAME")

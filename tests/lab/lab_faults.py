@@ -16,7 +16,9 @@ FOLDER = HERE / "faults"
 PARTS = HERE / "parts"
 STATES = ("fault", "healthy")
 KINDS = ("cause", "risk", "advice")
-MACHINES = ("container",)
+# A container, or one with a Docker engine and containers of its own.
+ENGINE = "engine"
+MACHINES = ("container", ENGINE)
 
 
 @dataclass(frozen=True)

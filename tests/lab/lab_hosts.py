@@ -20,7 +20,7 @@ from typing import Any
 import lab_engine
 import lab_image
 from lab_base import CACHE, ROOT, LabError, attempt, run
-from lab_faults import MACHINES, Fault, File, Request, Steps
+from lab_faults import ENGINE, MACHINES, Fault, File, Request, Steps
 
 # Each checkout has a lab of its own on the engine that all share.
 LABEL = f"bad-gateway-lab={hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
@@ -42,15 +42,20 @@ OPTIONS = (
     "--cap-add=SYS_PTRACE",
     "--security-opt=seccomp=unconfined",
     "--security-opt=apparmor=unconfined",
-    "--cgroupns=host",
     "--sysctl=net.ipv6.conf.all.disable_ipv6=0",
     "--tmpfs=/run",
     "--tmpfs=/run/lock",
     "--tmpfs=/tmp",
-    "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw",
     "--publish=127.0.0.1::22",
     "--publish=127.0.0.1::80",
 )
+# What else each kind of host needs.
+OF_MACHINE = {
+    MACHINES[0]: ("--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw"),
+    # An engine in it: control groups of its own, so that its containers have the names there that they have anywhere; a /proc whose sysctls it may
+    # set, since not every machine can give --privileged; and volumes, for a layer of a file system cannot lie on another one.
+    ENGINE: ("--cgroupns=private", "--security-opt=systempaths=unconfined", "--volume=/var/lib/docker", "--volume=/var/lib/containers"),
+}
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def start_one(name: str, image: str, machine: str) -> Host:
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
         raise LabError(f"{name!r} is no name for a host: a letter, then letters, digits and hyphens")
     remove([name])
-    run(["docker", "run", "--detach", f"--name={PREFIX}{name}", f"--hostname={name}", *OPTIONS, image], timeout=BOOT_SECONDS)
+    run(["docker", "run", "--detach", f"--name={PREFIX}{name}", f"--hostname={name}", *OPTIONS, *OF_MACHINE[machine], image], timeout=BOOT_SECONDS)
     end = time.monotonic() + BOOT_SECONDS
     state = ""
     while state not in ("running", "degraded"):
@@ -124,7 +129,7 @@ def start(wanted: list[str], machine: str = MACHINES[0]) -> list[Host]:
     """Start several hosts of one kind at once, each from nothing. Raises LabError for the first that does not come up."""
     authorized_key()
     lab_engine.ensure()
-    image = lab_image.ensure()
+    image = lab_image.ensure(machine == ENGINE)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(lambda name: start_one(name, image, machine), wanted))
 

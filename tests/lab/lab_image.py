@@ -1,7 +1,7 @@
 # Copyright (c) 2026 WebOps
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The image of the lab's hosts: a Debian with systemd, nginx and every kind of backend, built from Debian packages.
+"""The images of the lab's hosts, built from Debian packages: a Debian with systemd, nginx and every kind of backend, and the same with an engine.
 
 The tag is a hash of the recipe, so that an image is built once and again only when the recipe changes.
 """
@@ -49,6 +49,9 @@ PACKAGES = (
 PM2 = "pm2@7.0.4"
 FINISH = HERE / "image" / "finish.sh"
 WAIT = HERE / "image" / "wait_for.py"
+# What a host that runs containers of its own has besides. Debian 12 has Compose as a program, and not as a plugin of docker.
+ENGINE_PACKAGES = ("busybox-static", "docker-compose", "docker.io", "podman")
+ENGINE_FOLDER = HERE / "image" / "engine"
 
 
 def tag() -> str:
@@ -59,6 +62,16 @@ def tag() -> str:
     for file in (FINISH, WAIT):
         recipe.update(file.read_bytes() + b"\0")
     return f"{NAME}:{recipe.hexdigest()[:12]}"
+
+
+def engine_tag(base: str) -> str:
+    """Return the name of the image of hosts with an engine, with the hash of everything that it is made from."""
+    recipe = hashlib.sha256()
+    for part in (base, " ".join(ENGINE_PACKAGES)):
+        recipe.update(part.encode() + b"\0")
+    for file in sorted(ENGINE_FOLDER.iterdir()):
+        recipe.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return f"{NAME}-engine:{recipe.hexdigest()[:12]}"
 
 
 def mirrors() -> list[str]:
@@ -111,10 +124,35 @@ def build(image: str) -> None:
     say(f"built in {time.monotonic() - begun:.0f} s")
 
 
-def ensure() -> str:
-    """Return the name of the image, building it when the engine does not have it."""
+def build_engine(image: str, base: str) -> None:
+    """Build the image of hosts with an engine on the first one. Raises LabError with the last lines of what failed."""
+    say(f"building the image {image} from Debian packages: half a minute, once")
+    begun = time.monotonic()
+    sources = "\n".join(mirrors() or [f"deb http://deb.debian.org/debian {SUITE} main"])
+    # The packages come over this machine's own network, as for the first image.
+    options = ("--network=host", f"--volume={ENGINE_FOLDER}:/recipe:ro")
+    builder = run(["docker", "create", *options, base, "sh", "/recipe/finish.sh", sources, *ENGINE_PACKAGES]).split()[-1]
+    try:
+        run(["docker", "start", "--attach", builder], timeout=900)
+        run(["docker", "commit", "--change", 'CMD ["/usr/local/sbin/boot"]', builder, image], timeout=300)
+    finally:
+        attempt(["docker", "rm", "--force", builder])
+    say(f"built in {time.monotonic() - begun:.0f} s")
+
+
+def ensure(engine: bool = False) -> str:
+    """Return the name of the image of hosts, with an `engine` of their own or without, building it when the engine of this machine does not have it."""
     image = tag()
-    code, unused = attempt(["docker", "image", "inspect", "--format", "{{.Id}}", image])
-    if code != 0:
+    if not there(image):
         build(image)
+    if not engine:
+        return image
+    base, image = image, engine_tag(image)
+    if not there(image):
+        build_engine(image, base)
     return image
+
+
+def there(image: str) -> bool:
+    """Say whether the engine of this machine has an image."""
+    return attempt(["docker", "image", "inspect", "--format", "{{.Id}}", image])[0] == 0

@@ -64,7 +64,8 @@ def ask_all(host, redactor, since, log_limit, test):
         dict(log, text=instance["log_formats"].get(log["format"])) for instance in (found or {}).get("instances", ()) for log in _logs(instance, "access_logs")
     ]
     before = pressure.begin(host, processes, masters)
-    answers[listeners.KEY] = evidence.ask(listeners.ASKED, listeners.collect, host, redactor, processes, masters)
+    inside = {one["pid"] for one in (answers[containers.KEY]["value"] or {}).get("containers", ()) if one["pid"]}
+    answers[listeners.KEY] = evidence.ask(listeners.ASKED, listeners.collect, host, redactor, processes, masters, inside=inside)
     answers[error_log.KEY] = evidence.ask("error logs", error_log.collect, host, logs, since, sorted(sockets), redactor, log_limit)
     answers[access_log.KEY] = evidence.ask(access_log.ASKED, access_log.collect, host, visits, since, redactor)
     answers[php_fpm.KEY] = evidence.ask(php_fpm.ASKED, php_fpm.collect, host, processes)

@@ -10,7 +10,7 @@ short_description: Tell which sockets accept connections, and who holds them
 version_added: 0.1.0
 description:
   - Lists the TCP and Unix sockets that listen on a host, with the processes that hold them, the systemd unit or container of each,
-    and the fill of their accept queues. It asks the kernel and starts no program.
+    and the fill of their accept queues. In the network namespaces of containers it lists the TCP sockets. It asks the kernel and starts no program.
   - Secrets are replaced by marks, and control characters by their escapes, before anything leaves the host.
   - The module does not fail when the question cannot be answered; the answer says why. Run it as root to see everything.
 options:

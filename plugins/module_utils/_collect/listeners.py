@@ -25,6 +25,7 @@ ASKED = "sock_diag, /proc/net/tcp, /proc/net/tcp6, /proc/net/unix, /proc/*/fd"
 
 MAX_TABLE = 64 << 20
 MAX_NAMESPACES = 256
+MAX_CONTAINERS = 200
 MAX_OWNERS = 64
 OWNERS_SECONDS = 10.0
 
@@ -32,11 +33,12 @@ _MAPPED = b"\0" * 10 + b"\xff\xff"
 _ACCEPTS = 0x10000  # __SO_ACCEPTCON
 
 
-def collect(host, redactor, processes, pids=(), diag=_sock_diag.listening):
+def collect(host, redactor, processes, pids=(), diag=_sock_diag.listening, inside=()):
     """Return the `listeners` value of docs/architecture.md as a Partial.
 
     processes is what _processes.scan() found. pids are processes whose network namespaces are read
-    besides our own. diag is the netlink question, replaced in tests.
+    besides our own. Those of containers are read too, for TCP alone: the same path is another file in each. inside are
+    processes of containers that their control groups do not tell. diag is the netlink question, replaced in tests.
 
     An IPv4-mapped address is given as the IPv4 address that it accepts connections for, family
     "inet". The path of a Unix socket is absolute where its owner's working directory is known;
@@ -44,8 +46,11 @@ def collect(host, redactor, processes, pids=(), diag=_sock_diag.listening):
     """
     hidden, truncated = list(processes.hidden), processes.truncated
     value = {"tcp": [], "unix": []}
-    for net, pid in _namespaces(processes, pids, hidden):
-        for kind in ("tcp", "unix"):
+    spaces = _namespaces(processes, pids, hidden)
+    more, cut = _of_containers(processes, inside, dict(spaces))
+    truncated = truncated or cut
+    for net, pid, kinds in [space + (("tcp", "unix"),) for space in spaces] + [space + (("tcp",),) for space in more]:
+        for kind in kinds:
             try:
                 found, cut = _sockets(host, kind, pid, diag)
             except evidence.Unanswered as error:
@@ -79,6 +84,15 @@ def _namespaces(processes, pids, hidden):
         elif len(found) < MAX_NAMESPACES:
             found.setdefault(process.net, pid)
     return list(found.items())
+
+
+def _of_containers(processes, inside, known):
+    """Return ([(namespace, pid)], whether there are more) of the containers, without those that are known."""
+    found = {}
+    for process in processes:
+        if process.net and process.net not in known and (process.container or process.pid in inside):
+            found.setdefault(process.net, process.pid)
+    return list(found.items())[:MAX_CONTAINERS], len(found) > MAX_CONTAINERS
 
 
 def _sockets(host, kind, pid, diag):

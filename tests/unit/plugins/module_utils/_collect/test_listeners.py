@@ -97,6 +97,27 @@ def test_the_namespaces_of_the_given_processes_are_read_too(root):
     assert [entry for entry in found if entry[0] in (3000, 3001)] == [(3000, HOST_NET), (3001, "4026532999")]
 
 
+def test_of_the_namespaces_of_containers_the_tcp_sockets_are_read(root, monkeypatch):
+    """A path of a Unix socket in a container is another file than the same path of the host."""
+    first = "12:memory:/docker/" + "ab" * 32
+    add_process(root, 40, [b"app"], net="4026533001", cgroup=first, sockets=(18214,))
+    add_process(root, 41, [b"app"], net="4026533001", cgroup="12:memory:/docker/" + "cd" * 32)
+    add_process(root, 42, [b"rootless"], net="4026533002")
+    add_process(root, 43, [b"a unit with a network of its own"], net="4026533003")
+    for pid in (40, 42, 43):
+        net = root / "proc" / str(pid) / "net"
+        net.mkdir()
+        (net / "tcp").write_bytes(TCP.replace(b"0BB8", b"%04X" % (4000 + pid)))
+        (net / "unix").write_bytes(UNIX)
+    host = Host(str(root))
+    value = listeners.collect(host, REDACTOR, _processes.scan(host, booted=0.0), (), refused, inside={42}).value
+    found = {entry["net"]: entry for entry in value["tcp"] if entry["port"] in (4040, 4042, 4043)}
+    assert sorted(found) == ["4026533001", "4026533002"] and {entry["net"] for entry in value["unix"]} == {HOST_NET}
+    assert [owner["container"] for owner in found["4026533001"]["owners"]] == ["ab" * 32]
+    monkeypatch.setattr(listeners, "MAX_CONTAINERS", 1)
+    assert listeners.collect(host, REDACTOR, _processes.scan(host, booted=0.0), (), refused, inside={42}).truncated
+
+
 def test_a_namespace_that_cannot_be_read_is_said_and_hides_nothing_else(root):
     add_process(root, 32, [b"nginx"], net="4026532999")
     answer = collect(root, pids=[32, 4711])

@@ -112,7 +112,8 @@ class Remedy:
 class Fault:
     """One way to break a host, and its healthy look-alike.
 
-    `machine`: what kind of host it needs. `traffic`: visitors of the host's own go on while it is diagnosed.
+    `machine`: what kind of host it needs. `expect`: one for each thing that is wrong with it, all of which must be found and nothing else; a single one
+    must come first. `traffic`: visitors of the host's own go on while it is diagnosed.
     `remedy` is None where no remediation puts it right.
     """
 
@@ -121,7 +122,7 @@ class Fault:
     description: str
     setup: Steps
     states: dict[str, State]
-    expect: Expectation
+    expect: tuple[Expectation, ...]
     traffic: bool
     remedy: Remedy | None
 
@@ -182,6 +183,17 @@ def find_line(where: str, files: tuple[File, ...], path: str, text: str) -> int:
     return lines[0]
 
 
+def read_expectation(where: str, given: Any, files: tuple[File, ...]) -> Expectation:
+    """Read `expect`, or one of its entries; `files` are those of the broken host."""
+    data = check_keys(where, given, {"cause", "kind", "certainty", "endpoint", "file", "text", "evidence", "beside"}, {"cause"})
+    kind, file = data.get("kind", "cause"), data.get("file", "")
+    if kind not in KINDS:
+        raise LabError(f"{where}: there is no kind {kind}")
+    causes, certainties = (tuple(each) if isinstance(each, list) else (each,) for each in (data["cause"], data.get("certainty", "proven")))
+    line = find_line(where, files, file, data["text"]) if file else 0
+    return Expectation(kind, causes, certainties, data.get("endpoint", ""), file, line, tuple(data.get("evidence", ())), tuple(data.get("beside", ())))
+
+
 def read(path: Path) -> Fault:
     """Read one fault. Raises LabError that names the file and what is wrong in it."""
     name = f"{path.parent.name}/{path.stem}"
@@ -196,19 +208,10 @@ def read(path: Path) -> Fault:
         raise LabError(f"{name}: there is no machine {machine}; there are {', '.join(MACHINES)}")
     setup = read_steps(name, check_keys(f"{name}: setup", data.get("setup", {}), {"files", "commands"}, set()))
     states = {state: read_state(f"{name}: {state}", data[state]) for state in STATES}
-    expect = check_keys(f"{name}: expect", data["expect"], {"cause", "kind", "certainty", "endpoint", "file", "text", "evidence", "beside"}, {"cause"})
-    causes = expect["cause"] if isinstance(expect["cause"], list) else [expect["cause"]]
-    certainty = expect.get("certainty", "proven")
-    kind = expect.get("kind", "cause")
-    if kind not in KINDS:
-        raise LabError(f"{name}: there is no kind {kind}")
-    file = expect.get("file", "")
-    line = find_line(name, setup.files + states["fault"].steps.files, file, expect["text"]) if file else 0
-    certainties = tuple(certainty) if isinstance(certainty, list) else (certainty,)
-    shown = tuple(expect.get("evidence", ()))
-    expectation = Expectation(kind, tuple(causes), certainties, expect.get("endpoint", ""), file, line, shown, tuple(expect.get("beside", ())))
+    given = data["expect"] if isinstance(data["expect"], list) else [data["expect"]]
+    expect = tuple(read_expectation(f"{name}: expect", each, setup.files + states["fault"].steps.files) for each in given)
     remedy = read_remedy(f"{name}: remedy", data["remedy"], states["fault"]) if "remedy" in data else None
-    return Fault(name, machine, data["description"], setup, states, expectation, bool(data.get("traffic")), remedy)
+    return Fault(name, machine, data["description"], setup, states, expect, bool(data.get("traffic")), remedy)
 
 
 def load() -> dict[str, Fault]:

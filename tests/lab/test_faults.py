@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Breaks real hosts, proves by requests that they are broken, and holds the diagnosis against what was done to them.
 
-Every fault must be named first, and its healthy look-alike must give no cause; neither host may be changed by the
-diagnosis. Hosts are started in batches of BATCH, diagnosed in one run over SSH, and removed.
+Every fault must be named first, or several on one host all and nothing else, and its healthy look-alike must give no cause; neither host may be
+changed by the diagnosis. Hosts are started in batches of BATCH, diagnosed in one run over SSH, and removed.
 
 A fault that a remediation puts right is put right on the same host, which the requests must prove; doing it again must change nothing, and
 undoing it must bring back what was there. The healthy look-alike, on which everything is allowed, must not be touched.
@@ -224,18 +224,36 @@ def first(report: dict, kind: str, ids: tuple[str, ...] = ()) -> dict | None:
 def test_diagnosis(case: Case, lab: Lab) -> None:
     """The diagnosis names the fault first, or stays silent about the look-alike, and changes nothing."""
     outcome = lab.outcome(case)
-    report, expect = outcome.report, case.fault.expect
+    report, expected = outcome.report, case.fault.expect
     assert report.get("status") in ("diagnosed", "partial"), report
     assert outcome.changed == []
     assert [item for item in report["unknown"] if DEFECT.search(item["why"])] == []
-    if case.state == "healthy" or expect.kind != "cause":
-        beside = () if case.state == "healthy" else expect.beside
-        assert [finding["id"] for finding in report["findings"] if finding["kind"] == "cause" and finding["id"] not in beside] == []
+    causes = [finding for finding in report["findings"] if finding["kind"] == "cause"]
     if case.state == "healthy":
-        assert first(report, expect.kind, expect.causes) is None
+        assert [finding["id"] for finding in causes] == []
+        for expect in expected:
+            assert first(report, expect.kind, expect.causes) is None
         return
-    found = first(report, expect.kind, expect.causes if expect.kind == "advice" else ())
-    assert found is not None, report
+    if len(expected) > 1:
+        assert [finding for finding in causes if not any(is_meant(finding, expect) for expect in expected)] == []
+    elif expected[0].kind != "cause":
+        assert [finding["id"] for finding in causes if finding["id"] not in expected[0].beside] == []
+    for expect in expected:
+        holds(report, expect, len(expected) == 1)
+
+
+def is_meant(finding: dict, expect: lab_faults.Expectation) -> bool:
+    """Tell whether a finding is about what is expected."""
+    return finding["kind"] == expect.kind and finding["id"] in expect.causes and (not expect.endpoint or finding["route"]["endpoint"] == expect.endpoint)
+
+
+def holds(report: dict, expect: lab_faults.Expectation, alone: bool) -> None:
+    """Hold a report against what is expected; where nothing else is wrong with the host, that must come first."""
+    if alone:
+        found = first(report, expect.kind, expect.causes if expect.kind == "advice" else ())
+    else:
+        found = next((finding for finding in report["findings"] if is_meant(finding, expect)), None)
+    assert found is not None, (expect, report)
     assert found["id"] in expect.causes, found
     assert found["certainty"] in expect.certainties, found
     if expect.endpoint:

@@ -14,6 +14,7 @@ import lab_engine
 import lab_faults
 import lab_hosts
 import lab_image
+import lab_vm
 from lab_base import ROOT, LabError, say
 
 
@@ -54,10 +55,8 @@ def down(options: argparse.Namespace) -> None:
     """Remove the named hosts, or all of the lab."""
     if options.names:
         lab_hosts.remove(options.names)
-    elif lab_engine.answers():
-        say(f"removed: {', '.join(lab_hosts.remove_all()) or 'nothing was there'}")
     else:
-        say("no Docker engine answers, so no host runs")
+        say(f"removed: {', '.join(lab_hosts.remove_all()) or 'nothing was there'}")
 
 
 def show(options: argparse.Namespace) -> None:
@@ -68,7 +67,7 @@ def show(options: argparse.Namespace) -> None:
         return
     for name in lab_hosts.names():
         host = lab_hosts.find(name)
-        print(f"{host.name}  http://127.0.0.1:{host.http_port}/  ssh port {host.ssh_port}")
+        print(f"{host.name}  {host.machine}  http://127.0.0.1:{host.http_port}/  ssh port {host.ssh_port}")
 
 
 def inventory(options: argparse.Namespace) -> None:
@@ -89,7 +88,8 @@ def parser() -> argparse.ArgumentParser:
         return one
 
     add("engine", lambda options: lab_engine.ensure(), "install and start a Docker engine where none answers")
-    add("image", lambda options: say(lab_image.ensure()), "build the hosts' image when it is missing")
+    add("image", lambda options: say(lab_image.ensure()), "build the containers' image when it is missing")
+    add("disk", lambda options: say(str(lab_vm.ensure())), "build the virtual machines' disk when it is missing")
     one = add("up", up, "start hosts, each from nothing")
     one.add_argument("names", nargs="+", metavar="NAME")
     one.add_argument("--fault", help="bring the hosts into this fault and prove it by requests")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 WebOps
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every part of the lab uses: its folders, its one kind of error, and bounded commands."""
+"""What every part of the lab uses: its folders, its one kind of error, bounded commands, and its SSH key."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CACHE = ROOT / ".cache" / "lab"
+KEY = CACHE / "id_ed25519"
 
 
 class LabError(Exception):
@@ -53,6 +54,14 @@ def run(argv: list[str], *, data: bytes | None = None, timeout: float = 60.0, en
     if code != 0:
         raise LabError(f"exit code {code} from {' '.join(argv)}\n{output[-4000:]}".rstrip())
     return output
+
+
+def authorized_key() -> bytes:
+    """Return the public half of the lab's own SSH key, made on first use."""
+    if not KEY.exists():
+        KEY.parent.mkdir(parents=True, exist_ok=True)
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(KEY)])
+    return KEY.with_suffix(".pub").read_bytes()
 
 
 def collections_path() -> str:

@@ -16,9 +16,10 @@ FOLDER = HERE / "faults"
 PARTS = HERE / "parts"
 STATES = ("fault", "healthy")
 KINDS = ("cause", "risk", "advice")
-# A container, or one with a Docker engine and containers of its own.
+# A container; one with a Docker engine and containers of its own; a virtual machine whose kernel enforces SELinux.
 ENGINE = "engine"
-MACHINES = ("container", ENGINE)
+SELINUX = "selinux"
+MACHINES = ("container", ENGINE, SELINUX)
 
 
 @dataclass(frozen=True)

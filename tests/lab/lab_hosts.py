@@ -1,7 +1,7 @@
 # Copyright (c) 2026 WebOps
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's hosts: containers that run systemd, sshd and nginx, reached over SSH and HTTP on 127.0.0.1."""
+"""The lab's hosts: containers and virtual machines that run systemd, sshd and nginx, reached over SSH and HTTP on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import re
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lab_engine
 import lab_image
-from lab_base import CACHE, ROOT, LabError, attempt, run
-from lab_faults import ENGINE, MACHINES, Fault, File, Request, Steps
+import lab_vm
+from lab_base import CACHE, KEY, ROOT, LabError, attempt, authorized_key, run
+from lab_faults import ENGINE, MACHINES, SELINUX, Fault, File, Request, Steps
 
 # Each checkout has a lab of its own on the engine that all share.
 LABEL = f"bad-gateway-lab={hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
 PREFIX = f"bad-gateway-{LABEL.partition('=')[2]}-"
-KEY = CACHE / "id_ed25519"
 STATE = CACHE / "hosts"
 BOOT_SECONDS = 90
 STEP_SECONDS = 90
@@ -49,7 +49,7 @@ OPTIONS = (
     "--publish=127.0.0.1::22",
     "--publish=127.0.0.1::80",
 )
-# What else each kind of host needs.
+# What else each kind of container needs.
 OF_MACHINE = {
     MACHINES[0]: ("--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw"),
     # An engine in it: control groups of its own, so that its containers have the names there that they have anywhere; a /proc whose sysctls it may
@@ -73,14 +73,6 @@ class Host:
         return PREFIX + self.name
 
 
-def authorized_key() -> bytes:
-    """Return the public half of the lab's own SSH key, made on first use."""
-    if not KEY.exists():
-        KEY.parent.mkdir(parents=True, exist_ok=True)
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(KEY)])
-    return KEY.with_suffix(".pub").read_bytes()
-
-
 def published(name: str, port: int) -> int:
     """Return the port of this machine that leads to the host's `port`."""
     answer = run(["docker", "port", PREFIX + name, f"{port}/tcp"])
@@ -94,13 +86,16 @@ def find(name: str) -> Host:
     """Return a running host by its name."""
     if name not in names():
         raise LabError(f"no host {name} runs. Start it: python tests/lab/lab.py up {name}")
-    return Host(name, published(name, 22), published(name, 80))
+    try:
+        return Host(name, **json.loads((STATE / f"{name}.json").read_text(encoding="utf-8")))
+    except FileNotFoundError as problem:
+        raise LabError(f"{name} did not come up. Remove it: python tests/lab/lab.py down {name}") from problem
 
 
 def names() -> list[str]:
     """Return the names of all hosts of the lab that run."""
-    listed = run(["docker", "ps", "--filter", f"label={LABEL}", "--format", "{{.Names}}"])
-    return sorted(line[len(PREFIX) :] for line in listed.split() if line.startswith(PREFIX))
+    listed = run(["docker", "ps", "--filter", f"label={LABEL}", "--format", "{{.Names}}"]) if lab_engine.answers() else ""
+    return sorted([line[len(PREFIX) :] for line in listed.split() if line.startswith(PREFIX)] + lab_vm.names())
 
 
 def start_one(name: str, image: str, machine: str) -> Host:
@@ -108,6 +103,15 @@ def start_one(name: str, image: str, machine: str) -> Host:
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):
         raise LabError(f"{name!r} is no name for a host: a letter, then letters, digits and hyphens")
     remove([name])
+    host = Host(name, *lab_vm.start(name, Path(image)), machine) if machine == SELINUX else start_container(name, image, machine)
+    STATE.mkdir(parents=True, exist_ok=True)
+    kept = {"ssh_port": host.ssh_port, "http_port": host.http_port, "machine": host.machine}
+    (STATE / f"{name}.json").write_text(json.dumps(kept) + "\n", encoding="utf-8")
+    return host
+
+
+def start_container(name: str, image: str, machine: str) -> Host:
+    """Start a host that is a container."""
     run(["docker", "run", "--detach", f"--name={PREFIX}{name}", f"--hostname={name}", *OPTIONS, *OF_MACHINE[machine], image], timeout=BOOT_SECONDS)
     end = time.monotonic() + BOOT_SECONDS
     state = ""
@@ -118,27 +122,29 @@ def start_one(name: str, image: str, machine: str) -> Host:
         state = attempt(["docker", "exec", PREFIX + name, "systemctl", "is-system-running"])[1].strip()
     if state == "degraded":
         raise LabError(f"{name} booted with failed units: " + attempt(["docker", "exec", PREFIX + name, "systemctl", "--failed", "--plain"])[1])
-    host = replace(find(name), machine=machine)
+    host = Host(name, published(name, 22), published(name, 80), machine)
     write_files(host, (File("/root/.ssh/authorized_keys", authorized_key(), 0o600, "root:root"),))
-    STATE.mkdir(parents=True, exist_ok=True)
-    (STATE / f"{name}.json").write_text(json.dumps({"ssh_port": host.ssh_port, "http_port": host.http_port}) + "\n", encoding="utf-8")
     return host
 
 
 def start(wanted: list[str], machine: str = MACHINES[0]) -> list[Host]:
     """Start several hosts of one kind at once, each from nothing. Raises LabError for the first that does not come up."""
     authorized_key()
-    lab_engine.ensure()
-    image = lab_image.ensure(machine == ENGINE)
+    if machine == SELINUX:
+        image = str(lab_vm.ensure())
+    else:
+        lab_engine.ensure()
+        image = lab_image.ensure(machine == ENGINE)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(lambda name: start_one(name, image, machine), wanted))
 
 
 def remove(unwanted: list[str]) -> None:
     """Remove hosts and all that is in them; one that is not there is no error."""
+    lab_vm.remove(unwanted)
     for name in unwanted:
         (STATE / f"{name}.json").unlink(missing_ok=True)
-    if unwanted:
+    if unwanted and lab_engine.answers():
         code, output = attempt(["docker", "rm", "--force", "--volumes", *(PREFIX + name for name in unwanted)], timeout=120)
         wrong = [line for line in output.splitlines() if line.startswith("Error") and "No such container" not in line]
         if code != 0 and wrong:
@@ -146,15 +152,17 @@ def remove(unwanted: list[str]) -> None:
 
 
 def remove_all() -> list[str]:
-    """Remove every container with the lab's label, running or not, and return their names."""
-    listed = run(["docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}"])
-    there = sorted(line[len(PREFIX) :] for line in listed.split() if line.startswith(PREFIX))
+    """Remove every container with the lab's label and every virtual machine, running or not, and return their names."""
+    listed = run(["docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}"]) if lab_engine.answers() else ""
+    there = sorted([line[len(PREFIX) :] for line in listed.split() if line.startswith(PREFIX)] + lab_vm.names(ended=True))
     remove(there)
     return there
 
 
 def command_on(host: Host, argv: list[str], data: bool = False) -> list[str]:
-    """Return the command that runs `argv` on a host as root, without a shell; `data`: it gets an input."""
+    """Return the command that runs `argv` on a host as root, without a shell of this machine; `data`: it gets an input."""
+    if host.machine == SELINUX:
+        return lab_vm.command(host.name, host.ssh_port, argv)
     return ["docker", "exec", *(["--interactive"] if data else []), host.container, *argv]
 
 

@@ -63,6 +63,11 @@ CASES = [Case(fault, state) for fault in FAULTS for state in lab_faults.STATES]
 REMEDIABLE = [case for case in CASES if case.fault.remedy]
 
 
+def params(cases: list[Case]) -> list:
+    """Return the cases as parameters of a test, marked with the kind of machine that they need."""
+    return [pytest.param(case, id=str(case), marks=getattr(pytest.mark, case.fault.machine)) for case in cases]
+
+
 def diagnose(folder: Path, hosts: list[lab_hosts.Host]) -> dict:
     """Run the collection's playbook on the hosts and return the hosts of report.json."""
     inventory = folder / "inventory.yml"
@@ -220,7 +225,7 @@ def first(report: dict, kind: str, ids: tuple[str, ...] = ()) -> dict | None:
     return min(found, key=lambda finding: finding["rank"], default=None)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", params(CASES))
 def test_diagnosis(case: Case, lab: Lab) -> None:
     """The diagnosis names the fault first, or stays silent about the look-alike, and changes nothing."""
     outcome = lab.outcome(case)
@@ -265,7 +270,7 @@ def holds(report: dict, expect: lab_faults.Expectation, alone: bool) -> None:
         assert words in shown, found
 
 
-@pytest.mark.parametrize("case", [case for case in REMEDIABLE if case.state == "fault"], ids=str)
+@pytest.mark.parametrize("case", params([case for case in REMEDIABLE if case.state == "fault"]))
 def test_remedy(case: Case, lab: Lab) -> None:
     """A remediation puts the host right by what it may change, changes nothing when it is run again, and can be undone to the last byte."""
     found, remedy = remedied(case, lab), case.fault.remedy
@@ -280,7 +285,7 @@ def test_remedy(case: Case, lab: Lab) -> None:
     assert found.left == [], found.output
 
 
-@pytest.mark.parametrize("case", [case for case in REMEDIABLE if case.state == "healthy"], ids=str)
+@pytest.mark.parametrize("case", params([case for case in REMEDIABLE if case.state == "healthy"]))
 def test_a_healthy_host_is_not_touched(case: Case, lab: Lab) -> None:
     """Whatever is allowed, there is nothing to do on the look-alike."""
     found = remedied(case, lab)

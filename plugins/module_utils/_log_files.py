@@ -255,7 +255,21 @@ def _out_of_json(line, known):
         said = written["log"].rstrip("\n").encode("utf-8", "replace") if line else b""
     except (ValueError, KeyError, TypeError, AttributeError):
         return line
-    stamp = _local(str(written.get("time")), known) if line and nginx_log.RECORD_START.match(said) else b""
+    return _restamped(said, str(written.get("time")), known) if line else said
+
+
+def restamped(lines):
+    """Return lines that an engine gave back, each with its time in UTC before it, as one piece: records with the time of this host, the others with none."""
+    known, found = {}, []
+    for line in lines:
+        word, _space, said = line.partition(b" ")
+        moment = word.decode("ascii", "replace")
+        found.append(_restamped(said, moment, known) if _UTC.match(moment) else line)
+    return b"\n".join(found)
+
+
+def _restamped(said, moment, known):
+    stamp = _local(moment, known) if nginx_log.RECORD_START.match(said) else b""
     return stamp + said[19:] if stamp else said
 
 

@@ -17,11 +17,15 @@ import re
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _log_files as log_files
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _engine_api as engine_api
 
 MAX_DESCRIPTORS = 2048
 JOURNAL_RECORDS = 8000
 JOURNAL_SECONDS = 10
 JOURNAL_LIMIT = 16 << 20
+ENGINE_RECORDS = (8000, 800, 80)
+ENGINE_LIMIT = 16 << 20
+ENGINE_SECONDS = 10
 SYSLOG_FILES = ("/var/log/syslog", "/var/log/messages", "/var/log/daemon.log", "/var/log/local7.log")
 
 _STREAMS = {
@@ -33,6 +37,7 @@ _LOOPBACK = re.compile(r"(?:127\.[0-9.]+|localhost|\[::1\])(?::\d+)?\Z", re.ASCI
 _ID = re.compile(r"[0-9a-f]{64}\Z")
 _UNIT = re.compile(r"[\w:.\\@-]{1,255}\.(?:service|scope)\Z", re.ASCII)
 _DELETED = " (deleted)"
+_ENGINE_FILE = re.compile(r"/[^\0\n]*(?:-json|/ctr)\.log\Z")
 
 
 class File:
@@ -83,6 +88,45 @@ class Journal:
         if not out.out and os.geteuid() != 0:
             raise evidence.Unanswered(evidence.DENIED, "the journal of the system may be read by root only")
         return out.out, out.truncated or out.out.count(b"\n") >= JOURNAL_RECORDS
+
+
+class EngineLog:
+    """What a container writes to one of its standard streams, as its engine gives it back whatever it keeps it in."""
+
+    __slots__ = ("path", "socket", "holders", "container", "stream")
+
+    def __init__(self, path, engine, container, stream):
+        self.path = path
+        self.socket = engine.path
+        self.holders = (engine.uid,)
+        self.container = container
+        self.stream = stream
+
+    @property
+    def key(self):
+        """Return what two sources have in common that are the same."""
+        return self.socket, self.container, self.stream
+
+    def read(self, _host, begin):
+        """Return (bytes, truncated) of the lines since begin, the oldest first, their records with the time of this host. Raises Unanswered."""
+        engine = engine_api.Engine(self.socket, self.holders, ENGINE_SECONDS, ENGINE_SECONDS)
+        try:
+            engine.introduce()
+            streams = "stdout={0}&stderr={1}".format(int(self.stream != "stderr"), int(self.stream != "stdout"))
+            for number in ENGINE_RECORDS:
+                words = "{0}&timestamps=1&since={1}&tail={2}".format(streams, int(begin), number)
+                raw = engine.raw("/containers/{0}/logs?{1}".format(self.container, words), limit=ENGINE_LIMIT + 1, cut=True)
+                if len(raw) <= ENGINE_LIMIT:
+                    # Of an answer that is cut, the newest would be missing.
+                    lines = _lines(raw)
+                    return log_files.restamped(lines), number != ENGINE_RECORDS[0] or len(lines) >= number
+        finally:
+            engine.close()
+        raise evidence.Unanswered(evidence.ERROR, "{0}: the last {1} lines are larger than {2} bytes".format(self.path, ENGINE_RECORDS[-1], ENGINE_LIMIT))
+
+
+# What is asked for, and read at once.
+ASKED = (Journal, EngineLog)
 
 
 class Unseen:
@@ -172,7 +216,7 @@ def _stream(host, log, number):
             return [File(target[: -len(_DELETED)], log.get("root", ""), (pid, number), "nginx still writes to this file, which has been deleted")]
         return [File(target, log.get("root", ""))]
     if log.get("container"):
-        return _of_container(host, log)
+        return _of_container(host, log, number)
     if target.startswith("socket:") and _UNIT.match(log.get("unit") or ""):
         return [_journal_of(log)]
     return [Unseen(path, "it leads to a {0} of whoever started nginx".format(target.partition(":")[0]))]
@@ -182,11 +226,12 @@ def _journal_of(log):
     return Journal("journal of {0}".format(log["unit"]), ("_SYSTEMD_UNIT={0}".format(log["unit"]),))
 
 
-def _of_container(host, log):
-    """Return where an engine keeps what its containers write, as far as that can be seen from here."""
+def _of_container(host, log, number):
+    """Return where an engine keeps what a container writes to a descriptor, as far as that can be seen from here."""
     name = log["container"]
     if not _ID.match(name):
         return [Unseen(log["path"], "the standard streams of container {0} are kept by its engine".format(name))]
+    refused = None
     places = (
         "/var/lib/docker/containers/{0}/{0}-json.log".format(name),
         "/var/lib/containers/storage/overlay-containers/{0}/userdata/ctr.log".format(name),
@@ -196,16 +241,55 @@ def _of_container(host, log):
             if host.exists(place):
                 return [File(place)]
         except evidence.Unanswered as error:
-            return [Unseen(place, error.why)]
+            refused = Unseen(place, error.why)
     try:
         for pod in host.names("/var/log/containers"):
             if pod.endswith("-{0}.log".format(name)):
                 return [File("/var/log/containers/" + pod)]
     except evidence.Unanswered:
         pass
-    if _has_journal(host):
-        return [Journal("journal of container {0}".format(name[:12]), ("CONTAINER_ID_FULL={0}".format(name),))]
-    return [Unseen(log["path"], "the standard streams of container {0} are kept by its engine, and not where this can be read".format(name[:12]))]
+    try:
+        return [_kept(host, log, number)]
+    except evidence.Unanswered as error:
+        if refused is None and error.status == evidence.ABSENT and _has_journal(host):
+            return [_journal_of_container(name)]
+        return [refused or Unseen(log["path"], "the standard streams of container {0} are kept by its engine: {1}".format(name[:12], error.why))]
+
+
+def _kept(host, log, number):
+    """Return where the engine of a container says that it keeps its streams. Raises Unanswered."""
+    name = log["container"]
+    engine, said = engine_api.keeper(host, name)
+    engine.close()
+    about = {"HostConfig": {}, "Config": {}}
+    about.update((key, said[key]) for key in about if isinstance(said.get(key), dict))
+    kept = about["HostConfig"].get("LogConfig") if isinstance(about["HostConfig"].get("LogConfig"), dict) else {}
+    driver = kept.get("Type")
+    if driver in ("none", "passthrough"):
+        return Unseen(log["path"], "what container {0} writes to its standard streams is not kept: its log driver is {1}".format(name[:12], driver))
+    if driver == "journald" and _has_journal(host):
+        return _journal_of_container(name)
+    for place in (said.get("LogPath"), kept.get("Path")):
+        # The word of an engine that is not root's does not open files of root's.
+        if engine.uid == 0 and isinstance(place, str) and _ENGINE_FILE.match(place) and name in place and _is_there(host, place):
+            return File(place)
+    stream = "" if about["Config"].get("Tty") else ("stdin", "stdout", "stderr")[number]
+    return EngineLog("log of container {0}".format(name[:12]), engine, name, stream)
+
+
+def _journal_of_container(name):
+    return Journal("journal of container {0}".format(name[:12]), ("CONTAINER_ID_FULL={0}".format(name),))
+
+
+def _lines(raw):
+    """Return the lines (bytes) of an engine's answer about a log, each with its time before it."""
+    try:
+        # A long line comes in several pieces.
+        whole = b"".join(part for _stream, part in engine_api.pieces(raw))
+    except ValueError:
+        # That of a terminal comes as it is.
+        whole = raw
+    return whole.split(b"\n")
 
 
 def _syslog(host, log):

@@ -319,7 +319,7 @@ class Logs:
     def _add(self, source, about):
         if isinstance(source, log_sources.Unseen):
             self.unseen.append("{0}: {1}".format(source.path, source.why))
-        elif isinstance(source, log_sources.Journal):
+        elif isinstance(source, log_sources.ASKED):
             self._journals.append(source)
         else:
             try:

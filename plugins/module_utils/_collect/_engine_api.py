@@ -1,10 +1,13 @@
 # Copyright (c) 2026 WebOps
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading questions to a container engine: Docker's HTTP API over a Unix socket, which Podman speaks too.
+"""Reading questions to the container engines of a host: Docker's HTTP API over a Unix socket, which Podman speaks too.
 
 Only GET is sent. Answers are bounded in time and bytes, and what they hold is not trusted: a socket in
 a user's own folder is answered by whatever that user runs.
+
+An engine is asked only where one runs: on a host whose Docker is stopped, systemd holds its socket and would
+start it, and with it containers. Podman has no daemon; its service answers and ends by itself.
 
 Sources: Docker's api/swagger.yaml (versions 1.41 and later; "/version" is asked without a version), Podman's pkg/api/handlers/compat.
 
@@ -13,6 +16,7 @@ This module is private to the collection.
 
 import http.client
 import json
+import os
 import socket
 import struct
 import threading
@@ -25,12 +29,78 @@ MAX_REPLY = 16 << 20
 TIMEOUT = 5.0  # for the whole of one answer
 SECONDS = 20.0  # for all questions to one engine
 
+SYSTEM_SOCKETS = ("/run/docker.sock", "/run/podman/podman.sock")
+USER_SOCKETS = ("docker.sock", "podman/podman.sock")  # below /run/user/UID
+
 API = (1, 41)  # Docker 20.10; a newer engine answers in it, unless it has forgotten it
 _PIECE = 1 << 16
 _STREAMS = ("stdin", "stdout", "stderr")  # the first byte of a frame
 _FRAME = struct.Struct(">BxxxI")
 _PEER = struct.Struct("=iII")
 _STATUSES = {401: evidence.DENIED, 403: evidence.DENIED, 404: evidence.ABSENT}
+
+
+def sockets(host, hidden):
+    """Return [(path, user ids one of which must hold it, or None for whoever)] of the sockets of engines, one for each real path.
+
+    A folder that may not be looked into is added to hidden as a sentence.
+    """
+    wanted = [(path, None) for path in SYSTEM_SOCKETS] + [(path, None) for path in _given(host)]
+    for user in _numbers(host, "/run/user"):
+        wanted += [("/run/user/{0}/{1}".format(user, name), (0, user)) for name in USER_SOCKETS]
+    found, seen = [], set()
+    for path, holders in wanted:
+        try:
+            there = host.exists(path)
+        except evidence.Unanswered as error:
+            hidden.append("container engines: {0}".format(text.harmless(error.why, 300)))
+            continue
+        real = os.path.realpath(host.path(path))
+        if there and real not in seen:
+            seen.add(real)
+            found.append((path, holders))
+    return found
+
+
+def check_runs(host, path):
+    """Raise Unanswered where a connection to a socket of Docker would start Docker."""
+    if "podman" in os.path.realpath(host.path(path)) or _read(host, 1, "comm") != b"systemd\n":
+        return
+    if not any(_dockers(host)):
+        raise evidence.Unanswered(evidence.ABSENT, "Docker does not run; its socket was not connected to, which would start it")
+
+
+def _given(host):
+    """Return the paths of sockets that each running Docker was told to listen on."""
+    found = []
+    for pid in _dockers(host):
+        words = [word for part in _read(host, pid, "cmdline").split(b"\0") for word in (part.split(b"=", 1) if part.startswith(b"--host=") else [part])]
+        for option, value in zip(words, words[1:]):
+            if option in (b"-H", b"--host") and value.startswith(b"unix:///"):
+                found.append(value[len(b"unix://"):].decode("utf-8", "backslashreplace"))
+    return found
+
+
+def _dockers(host):
+    """Yield the pids of the running Docker daemons."""
+    for pid in _numbers(host, "/proc"):
+        if _read(host, pid, "comm") == b"dockerd\n":
+            yield pid
+
+
+def _numbers(host, folder):
+    try:
+        return [int(name) for name in host.names(folder) if name.isdecimal() and len(name) < 11]
+    except evidence.Unanswered:
+        return []
+
+
+def _read(host, pid, name):
+    try:
+        return host.read("/proc/{0}/{1}".format(pid, name), 65536)[0]
+    except (evidence.Unanswered, OSError):
+        # It has ended, or belongs to another user and is hidden.
+        return b""
 
 
 class Engine:
@@ -147,7 +217,23 @@ def _body(response, limit):
     return b"".join(parts)
 
 
-def frames(raw):
+def keeper(host, container):
+    """Return (Engine, what it tells of a container) of the engine that keeps a container of some id; Unanswered where none does."""
+    failure = evidence.Unanswered(evidence.ABSENT, "no engine keeps container {0}".format(container[:12]))
+    for path, holders in sockets(host, []):
+        engine = Engine(host.path(path), holders)
+        try:
+            check_runs(host, path)
+            engine.introduce()
+            return engine, _mapping(engine.get("/containers/{0}/json".format(container)))
+        except evidence.Unanswered as error:
+            engine.close()
+            if error.status != evidence.ABSENT:
+                failure = error
+    raise failure
+
+
+def pieces(raw):
     """Return [(stream, bytes)] of the log of a container without a terminal: each piece has a head of eight bytes. The last may be cut.
 
     Raises ValueError for bytes of another form, as those of a terminal are.

@@ -3,9 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The containers of a host and their networks, as each container engine tells them: Docker, and Podman over its compatible socket.
 
-An engine is asked only where one runs: on a host whose Docker is stopped, systemd holds its socket and would
-start it, and with it containers. Podman has no daemon; its service answers and ends by itself.
-
 Environment variables are never taken. Of the labels only those of Compose are.
 
 Sources: Docker's api/swagger.yaml; Compose's pkg/api/labels.go; Podman's pkg/api/handlers/compat.
@@ -35,9 +32,6 @@ SLOW = 2  # answers about single containers that may be late before no more are 
 HEALTH_ENTRIES = 3
 HEALTH_LENGTH = 300
 
-SYSTEM_SOCKETS = ("/run/docker.sock", "/run/podman/podman.sock")
-USER_SOCKETS = ("docker.sock", "podman/podman.sock")  # below /run/user/UID
-
 _ID = re.compile(r"[0-9a-f]{64}\Z")
 _PORT = re.compile(r"([0-9]{1,5})/(tcp|udp|sctp)\Z")
 _MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
@@ -57,7 +51,7 @@ def collect(host, redactor, processes):
     value: its entry says so, and that there may be more containers than are told.
     """
     collector = _Collector(host, redactor, processes)
-    sockets = collector.sockets()
+    sockets = engine_api.sockets(host, collector.hidden)
     for path, holders in sockets[:MAX_ENGINES]:
         collector.engine(path, holders)
     if not collector.engines:
@@ -77,39 +71,13 @@ class _Collector:
         self.hidden = []
         self.truncated = False
 
-    # --- engines
-
-    def sockets(self):
-        """Return [(path, user ids one of which must hold it, or None)] of the sockets that are there, one for each real path."""
-        wanted = [(path, None) for path in SYSTEM_SOCKETS] + [(path, None) for path in _given(self.processes)]
-        for user in self._users():
-            wanted += [("/run/user/{0}/{1}".format(user, name), (0, int(user))) for name in USER_SOCKETS]
-        found, seen = [], set()
-        for path, holders in wanted:
-            try:
-                there = self.host.exists(path)
-            except evidence.Unanswered as error:
-                self.hidden.append("container engines: {0}".format(text.harmless(error.why, 300)))
-                continue
-            real = os.path.realpath(self.host.path(path))
-            if there and real not in seen:
-                seen.add(real)
-                found.append((path, holders))
-        return found
-
-    def _users(self):
-        try:
-            return [name for name in self.host.names("/run/user") if name.isdecimal() and len(name) < 11]
-        except evidence.Unanswered:
-            return []
-
     def engine(self, path, holders):
         """Ask the engine behind a socket."""
         api = engine_api.Engine(self.host.path(path), holders)
         told = {"socket": path, "kind": "podman" if "podman" in path else "docker", "version": "", "api": "", "uid": None, "status": evidence.OK, "why": ""}
         self.engines.append(told)
         try:
-            self._check_runs(path)
+            engine_api.check_runs(self.host, path)
             api.introduce()
             told.update(kind=api.kind, version=api.version, api=api.api, uid=api.uid)
             self._containers(api, path)
@@ -118,14 +86,6 @@ class _Collector:
             told.update(status=error.status, why=text.harmless(error.why, 300))
         finally:
             api.close()
-
-    def _check_runs(self, path):
-        """Raise Unanswered where a connection to a socket of Docker would start Docker."""
-        first = self.processes.get(1)
-        if "podman" in os.path.realpath(self.host.path(path)) or first is None or first.program() != "systemd":
-            return
-        if not any(process.program() == "dockerd" for process in self.processes):
-            raise evidence.Unanswered(evidence.ABSENT, "Docker does not run; its socket was not connected to, which would start it")
 
     # --- containers
 
@@ -263,19 +223,6 @@ def moment(written):
     except (ValueError, OverflowError):
         return None
     return round(seconds - shift + float(match.group(7) or 0), 3)
-
-
-def _given(processes):
-    """Return the paths of sockets that running engines were told to listen on."""
-    found = []
-    for process in processes:
-        if process.program() != "dockerd":
-            continue
-        words = [word for argument in process.argv[1:] for word in (argument.split("=", 1) if argument.startswith("--host=") else [argument])]
-        for option, value in zip(words, words[1:]):
-            if option in ("-H", "--host") and value.startswith("unix:///"):
-                found.append(value[len("unix://"):])
-    return found
 
 
 def _published(bindings):

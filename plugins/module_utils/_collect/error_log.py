@@ -194,7 +194,7 @@ class _Reading:
             self.entries.append(log_files.entry(source.path, evidence.ABSENT, source.why))
             self.unseen.append((source.path, source.why))
             return False
-        if isinstance(source, log_sources.Journal):
+        if isinstance(source, log_sources.ASKED):
             return self._systemd(source)
         try:
             return self._file(source)
@@ -214,7 +214,7 @@ class _Reading:
         self._journals += 1
         try:
             if self._journals > JOURNALS or time.monotonic() > self.journal.deadline:
-                raise evidence.Unanswered(evidence.TIMEOUT, "the journal is asked at most {0} times".format(JOURNALS))
+                raise evidence.Unanswered(evidence.TIMEOUT, "journals and engines are asked at most {0} times".format(JOURNALS))
             raw, told["truncated"] = source.read(self.host, self.begin)
         except evidence.Unanswered as error:
             told.update(status=error.status, why=text.harmless(error.why, FIELD_LENGTH))

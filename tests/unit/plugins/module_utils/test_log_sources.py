@@ -5,6 +5,10 @@
 
 import json
 import os
+import shutil
+import struct
+import tempfile
+import time
 
 import pytest
 
@@ -12,6 +16,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidenc
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _log_files as log_files
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _log_sources as log_sources
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.module_utils._collect.engine_server import EngineServer, chunked
 
 ID = "a" * 64
 LOG = "/var/log/nginx/error.log"
@@ -87,6 +92,107 @@ def test_standard_error_of_a_container(host):
     fill(host, kept)
     assert described(found(host, "stderr", container=ID)) == [("file", kept)]
     assert described(found(host, "stderr", container="../../etc")) == [("unseen", "stderr")]
+
+
+@pytest.fixture(name="engine")
+def _engine():
+    """A host in a folder that is short enough for the socket of an engine, and its engine."""
+    root = tempfile.mkdtemp(prefix="e", dir="/tmp")
+    os.makedirs(root + "/proc/7/fd")
+    os.symlink("pipe:[12]", root + "/proc/7/fd/2")
+    server = EngineServer(root + "/run/docker.sock", {})
+    server.host = Fake(root)
+    yield server
+    server.close()
+    shutil.rmtree(root)
+
+
+def keeps(engine, driver, path="", terminal=False):
+    about = {"HostConfig": {"LogConfig": {"Type": driver, "Config": {}}}, "LogPath": path, "Config": {"Tty": terminal}}
+    engine.answers["/v1.41/containers/{0}/json".format(ID)] = about
+
+
+@pytest.mark.parametrize("driver, path, expected", [
+    ("json-file", "/data/containers/{0}/{0}-json.log".format(ID), ("file", "/data/containers/{0}/{0}-json.log".format(ID))),
+    ("k8s-file", "/data/{0}/userdata/ctr.log".format(ID), ("file", "/data/{0}/userdata/ctr.log".format(ID))),
+    ("json-file", "/etc/shadow", ("enginelog", "log of container aaaaaaaaaaaa")),
+    ("local", "", ("enginelog", "log of container aaaaaaaaaaaa")),
+    ("journald", "", ("journal", "CONTAINER_ID_FULL=" + ID)),
+    ("none", "", ("unseen", "stderr")),
+    (7, [], ("enginelog", "log of container aaaaaaaaaaaa")),
+])
+def test_an_engine_says_where_it_keeps_a_log(engine, monkeypatch, driver, path, expected):
+    fill(engine.host, "/run/systemd/journal/socket")
+    if isinstance(path, str) and path:
+        fill(engine.host, path)
+    keeps(engine, driver, path)
+    root_is(monkeypatch, os.geteuid())
+    assert described(found(engine.host, "stderr", container=ID)) == [expected]
+
+
+def root_is(monkeypatch, uid):
+    """Make the engine of the test, which runs as we do, look as if it ran as another user."""
+    connected = log_sources.engine_api.Engine._connected
+
+    def as_root(self, seconds):
+        connection = connected(self, seconds)
+        self.uid = 0 if uid == os.geteuid() else uid
+        return connection
+
+    monkeypatch.setattr(log_sources.engine_api.Engine, "_connected", as_root)
+
+
+def test_the_word_of_a_users_engine_opens_no_file(engine, monkeypatch):
+    path = "/home/x/{0}-json.log".format(ID)
+    fill(engine.host, path)
+    keeps(engine, "json-file", path)
+    root_is(monkeypatch, 1000)
+    assert described(found(engine.host, "stderr", container=ID)) == [("enginelog", "log of container aaaaaaaaaaaa")]
+
+
+def test_a_container_that_no_engine_knows(engine):
+    source, = found(engine.host, "stderr", container=ID)
+    assert "no engine keeps container aaaaaaaaaaaa" in source.why
+    fill(engine.host, "/run/systemd/journal/socket")
+    assert described(found(engine.host, "stderr", container=ID)) == [("journal", "CONTAINER_ID_FULL=" + ID)]
+
+
+def framed(*lines):
+    return b"".join(struct.pack(">BxxxI", 2, len(line)) + line for line in lines)
+
+
+TIMED = b"2026-11-27T05:45:08.084423241Z 2026/11/27 07:45:08 [error] 8#8: *5 connect() failed\n"
+
+
+def test_the_log_that_an_engine_gives_back(engine, monkeypatch):
+    """Its records have the time of the container's zone; the engine's own is in UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    keeps(engine, "local")
+    source, = found(engine.host, "stderr", container=ID)
+    way = "/v1.41/containers/{0}/logs?stdout=0&stderr=1&timestamps=1&since=5&tail=8000".format(ID)
+    engine.answers[way] = chunked(framed(TIMED[:40], TIMED[40:], b"2026-11-27T05:45:09.084423241Z PHP message: x\n"))
+    raw, truncated = source.read(engine.host, 5.5)
+    assert raw == b"2026/11/27 14:45:08 [error] 8#8: *5 connect() failed\nPHP message: x\n"
+    assert not truncated
+    # Of a terminal there is one stream, without heads.
+    keeps(engine, "local", terminal=True)
+    source, = found(engine.host, "stderr", container=ID)
+    engine.answers[way.replace("stdout=0", "stdout=1")] = chunked(TIMED)
+    assert source.read(engine.host, 5.5)[0].startswith(b"2026/11/27 14:45:08 [error]")
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_of_a_log_that_is_too_large_the_newest_lines_are_taken(engine, monkeypatch):
+    monkeypatch.setattr(log_sources, "ENGINE_LIMIT", 1000)
+    keeps(engine, "local")
+    source, = found(engine.host, "stderr", container=ID)
+    for number, lines in ((8000, 900), (800, 800), (80, 3)):
+        way = "/v1.41/containers/{0}/logs?stdout=0&stderr=1&timestamps=1&since=5&tail={1}".format(ID, number)
+        engine.answers[way] = chunked(framed(*[TIMED] * lines), 4096)
+    raw, truncated = source.read(engine.host, 5)
+    assert raw.count(b"[error]") == 3 and truncated
 
 
 def test_local_syslog_is_the_journal_and_then_its_files(host):

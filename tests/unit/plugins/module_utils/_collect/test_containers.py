@@ -48,12 +48,11 @@ class Lab:
         self.servers.append(EngineServer(self.root + path, dict(answers)))
         return self.servers[-1]
 
-    def process(self, pid, **about):
-        process = _processes.Process()
-        for field in process.__slots__:
-            setattr(process, field, about.get(field, "" if field in ("comm", "exe", "unit", "container", "net", "mnt") else []))
-        process.pid = pid
-        self.by_pid[pid] = process
+    def process(self, pid, *argv):
+        os.makedirs("{0}/proc/{1}".format(self.root, pid))
+        for name, content in (("comm", os.path.basename(argv[0]) + "\n"), ("cmdline", "\0".join(argv) + "\0")):
+            with open("{0}/proc/{1}/{2}".format(self.root, pid, name), "w") as file:
+                file.write(content)
 
     def ask(self):
         return evidence.ask("engines", containers.collect, Host(self.root), text.Redactor("key"), _processes.Processes(self.by_pid))
@@ -108,10 +107,10 @@ def test_answers_in_chunks(lab):
 
 def test_docker_that_does_not_run_is_not_started(lab):
     server = lab.engine(DOCKER)
-    lab.process(1, exe="/usr/lib/systemd/systemd")
+    lab.process(1, "/usr/lib/systemd/systemd")
     answer = lab.ask()
     assert answer["value"]["engines"][0]["status"] == "absent" and server.asked == []
-    lab.process(7, exe="/usr/bin/dockerd", argv=["/usr/bin/dockerd"])
+    lab.process(7, "/usr/bin/dockerd")
     assert lab.ask()["value"]["engines"][0]["status"] == "ok"
 
 
@@ -121,7 +120,7 @@ def test_several_engines_are_asked_each_for_itself(lab):
     lab.engine(DOCKER, {"/version": response({}, "500 Internal Server Error")})
     lab.engine("/run/user/{0}/podman/podman.sock".format(user), {"/version": podman})
     lab.engine("/run/own.sock")
-    lab.process(9, exe="/usr/bin/dockerd", argv=["/usr/bin/dockerd", "-H", "fd://", "--host=unix:///run/own.sock"])
+    lab.process(9, "/usr/bin/dockerd", "-H", "fd://", "--host=unix:///run/own.sock")
     engines = lab.ask()["value"]["engines"]
     assert [(engine["socket"], engine["kind"], engine["status"]) for engine in engines] == [
         (DOCKER, "docker", "error"), ("/run/own.sock", "docker", "ok"), ("/run/user/{0}/podman/podman.sock".format(user), "podman", "ok"),

@@ -24,6 +24,7 @@ import sys
 import time
 import zipfile
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _container_state as containers
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _restore as restore
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _safe_files as files
 
@@ -182,6 +183,15 @@ class Checkpoint:
         program = {"manager": manager, "name": name, "user": user, "home": home, "command": command}
         self.arm()
         self.add("program", state=restore.program_state(program), **program)
+
+    def save_container(self, engine, name, networks=()):
+        """Save whether a container runs, and the networks it is connected to; networks are those that it will be connected to. Raises CheckpointError."""
+        try:
+            state = containers.look(engine, name)
+        except containers.Failed as error:
+            raise CheckpointError("container {0} could not be put back: {1}".format(name, error))
+        self.arm()
+        self.add("container", engine=engine, connects=sorted(networks), **state)
 
     def add_after(self, unit, action):
         """Note what undoing must do when the files are back: restart or reload of a unit, or daemon-reload."""
@@ -380,10 +390,20 @@ def would_change(point, force=False):
     for record in book.all("program"):
         if (record["state"] in restore.UP_PROGRAMS) != (restore.program_state(record) in restore.UP_PROGRAMS):
             found.append("{0} (was {1})".format(record["name"], record["state"] or "unknown"))
+    for record in book.all("container"):
+        found += _container_differs(record)
     for record in book.all("member"):
         if _is_member(record) != record["was"]:
             found.append("{0} {1} {2}".format(record["user"], "was in" if record["was"] else "was not in", record["group"]))
     return found
+
+
+def _container_differs(record):
+    """Return sentences about how a container is not what it was; one that is gone cannot be put back, and is told when it is tried."""
+    try:
+        return [what for _way, _network, what in containers.differences(record, containers.look(record["engine"], record["id"]))]
+    except containers.Failed:
+        return []
 
 
 def _is_member(record):
@@ -532,7 +552,7 @@ def _code():
     while package:
         sources[package + "/__init__.py"] = ""
         package = package.rpartition("/")[0]
-    for module in (files, restore):
+    for module in (files, containers, restore):
         # This module may itself lie in the archive that Ansible sends.
         sources["{0}/{1}.py".format(_PACKAGE, module.__name__.rpartition(".")[2])] = module.__loader__.get_source(module.__name__)
     held = io.BytesIO()

@@ -4,7 +4,7 @@
 """Undo what a checkpoint's journal says, with or without a controller.
 
 A module calls undo(); the host's own timer runs the copy of this file that lies in the checkpoint's folder (main). Neither it nor
-_safe_files, the only file that it imports, needs anything else of the collection.
+_safe_files and _container_state, the only files that it imports, need anything else of the collection.
 
 A checkpoint is a folder: journal (JSON lines, each flushed to the disk before the change that it announces), saved/ (bytes of files), restore.pyz
 (this code), and reserve, until it is closed: space, so that undoing has some when the disk is full meanwhile. A line that was cut short announces
@@ -17,6 +17,7 @@ nothing. The RECORDs, by "do":
     foreign    path: of a file that was saved before
     write      path, temp, after (STATE)
     unit       name, active, enabled;  member: user, group, was;  program: manager, name, user, home, command, state
+    container  engine, connects, and its STATE of _container_state
     after      unit, action: what to do when the files are back
     reload     pid, started (ticks since boot), exe, title, container: an nginx master is told to read its configuration
     master     the same, workers [[pid, started]]: an nginx master that may be told so by others
@@ -43,6 +44,7 @@ import subprocess
 import sys
 import time
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _container_state as containers
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _safe_files as files
 
 OPEN, CONFIRMED, ROLLED_BACK, UNVERIFIED = "open", "confirmed", "rolled-back", "unverified"
@@ -389,6 +391,8 @@ class Undoing:
             self.attempt(record["name"], self.unit, record)
         for record in _oldest(self.book.all("program"), "manager", "name", "user", "home"):
             self.attempt(record["name"], self.program, record)
+        for record in _oldest(self.book.all("container"), "engine", "id"):
+            self.attempt("container " + record["name"], self.container, record)
         self.do_after()
         for record in _oldest(self.book.all("reload") + self.book.all("master"), "exe", "title", "container") if self.touched else []:
             self.attempt("nginx", self.nginx, record)
@@ -407,7 +411,7 @@ class Undoing:
         except files.Refused as error:
             self.unverified.append(str(error))
             self.left.add(what)
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, containers.Failed) as error:
             self.unverified.append("{0}: {1}".format(files.shown(what), error))
 
     def sweep(self, record):
@@ -564,6 +568,25 @@ class Undoing:
             self.restored.append(what)
         if (program_state(record) in UP_PROGRAMS) != was:
             raise ValueError("it was {0}, and is {1} now".format(record["state"], program_state(record) or "unknown"))
+
+    def container(self, record):
+        """Disconnect a container from the networks that it was connected to, and let it run, or not, as it did."""
+        engine, identity = record["engine"], record["id"]
+        try:
+            now = containers.look(engine, identity)
+        except containers.Failed as error:
+            if not error.gone:
+                raise
+            self.conflicts.append("container {0}: somebody has removed it, or made it anew, since".format(record["name"]))
+            return
+        for way, network, what in containers.differences(record, now):
+            self.touched = True
+            self.note("changing", what=what)
+            containers.put_back(engine, identity, way, network)
+            self.restored.append(what)
+        left = containers.differences(record, containers.look(engine, identity))
+        if left:
+            raise ValueError("it is not what it was: {0}".format(", ".join(what for _way, _network, what in left)))
 
     def do_after(self):
         """Do what belongs after the files, once, if anything was changed back."""

@@ -9,8 +9,8 @@ module: checkpoint
 short_description: Save what a change will touch, keep the change, or undo it
 version_added: 0.3.0
 description:
-  - Keeps on the host what is needed to undo a change - the bytes, owner, mode, ACL and label of files, and the states of units, programs and group
-    memberships - in C(/var/lib/webops_bad_gateway), on the disk before the change is made.
+  - Keeps on the host what is needed to undo a change - the bytes, owner, mode, ACL and label of files, and the states of units, programs, group
+    memberships and containers - in C(/var/lib/webops_bad_gateway), on the disk before the change is made.
   - An open checkpoint that is not confirmed in time is undone by the host itself, without the controller.
   - One checkpoint may be open on a host; it keeps a second run out. One that was left open, and whose time is over, is undone when the next is opened.
   - Files that somebody else has changed since are left as they are, and named, unless O(force) is set.
@@ -101,6 +101,28 @@ options:
         description: Its C(pm2); the default is the one in the usual folders.
         type: str
         default: ""
+  containers:
+    description:
+      - Containers that will be started, restarted or connected to networks. Undone, one that was stopped is stopped again by its engine, and the
+        networks of O(containers[].networks) in which it was not are left again. A restart is not taken back.
+    type: list
+    elements: dict
+    default: []
+    version_added: 0.4.0
+    suboptions:
+      engine:
+        description: The Unix socket of the engine, of Docker or Podman.
+        type: path
+        default: /run/docker.sock
+      name:
+        description: Id or name of the container.
+        type: str
+        required: true
+      networks:
+        description: Names of the networks that it will be connected to. Others are none of this change.
+        type: list
+        elements: str
+        default: []
   after:
     description: What undoing must do when the files are back, if it changed anything.
     type: list
@@ -266,6 +288,14 @@ OPTIONS = {
             "command": {"type": "str", "default": ""},
         },
     },
+    "containers": {
+        "type": "list", "elements": "dict", "default": [],
+        "options": {
+            "engine": {"type": "path", "default": "/run/docker.sock"},
+            "name": {"type": "str", "required": True},
+            "networks": {"type": "list", "elements": "str", "default": []},
+        },
+    },
     "after": {
         "type": "list", "elements": "dict", "default": [],
         "options": {
@@ -287,6 +317,8 @@ def save(point, params):
         point.save_member(**member)
     for program in params["programs"]:
         point.save_program(**program)
+    for container in params["containers"]:
+        point.save_container(**container)
     for action in params["after"]:
         point.add_after(**action)
 

@@ -106,7 +106,7 @@ checkpoints:
           returned: always
           sample: [/etc/nginx/nginx.conf]
         units:
-          description: Units, programs and memberships that were saved.
+          description: Units, programs, memberships and containers that were saved.
           type: list
           elements: str
           returned: always
@@ -199,6 +199,7 @@ def others(book):
     found = [record["name"] for record in book.all("unit")]
     found += ["{manager} {name}".format(**record) for record in book.all("program")]
     found += ["{user} in {group}".format(**record) for record in book.all("member")]
+    found += ["container {name}".format(**record) for record in book.all("container")]
     return list(dict.fromkeys(found))
 
 

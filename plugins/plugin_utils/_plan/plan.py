@@ -298,7 +298,7 @@ def _without_conflicts(wanted: list[tuple[str, Change]]) -> tuple[list[tuple[str
         for other_index, (other_remedy, other) in enumerate(wanted):
             if index == other_index:
                 continue
-            if remedy == "repoint_upstream" and other_remedy == "start_backend" and _same_endpoint(change, other):
+            if remedy == "repoint_upstream" and other_remedy in ("start_backend", "start_container") and _same_endpoint(change, other):
                 refused[index] = f"{other.findings[0].id} starts what listens there"
             elif slots.clash(slots.of(remedy, change.item), slots.of(other_remedy, other.item)):
                 refused[index] = f"{other.findings[0].id} ({other_remedy}) wants the same place to be different; neither is done"

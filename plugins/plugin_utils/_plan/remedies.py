@@ -40,6 +40,9 @@ REMEDIES = {
     "temp_path_owner": Remedy("gives a temporary folder of nginx back to its worker", "the folder gets its old owner and mode back"),
     "unit_order": Remedy("orders the start of units by a drop-in", "the drop-in is removed, and systemd reads its units again"),
     "start_backend": Remedy("starts the backend, and enables it where it was meant to start by itself", "the backend is stopped, and disabled where it was"),
+    "connect_network": Remedy("connects a container to the network of the other", "the container leaves that network again"),
+    "start_container": Remedy(
+        "starts or restarts a container", "the container is stopped again where it was stopped; that it was restarted cannot be taken back"),
     "fpm_listen": Remedy("sets where a PHP-FPM pool listens", _BACKEND_BACK),
     "repoint_upstream": _edit("leads a pass to where the backend listens"),
     "upstream_scheme": _edit("changes the scheme of a pass"),

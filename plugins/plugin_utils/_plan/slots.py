@@ -22,6 +22,8 @@ _WHERE = {
     "temp_path_owner": ("path",),
     "unit_order": ("unit",),
     "start_backend": ("manager", "name", "user", "home"),
+    "start_container": ("engine", "id", "name"),
+    "connect_network": ("engine", "id", "name", "network"),
     "nginx_limits": ("context", "unit"),
     "reload_nginx": ("path", "master"),
     "start_nginx": ("unit",),
@@ -29,7 +31,7 @@ _WHERE = {
 }
 _IN_NGINX = ("context", "module")
 # Words that say neither.
-_ASIDE = ("replaces", "endpoint", "apply", "php_fpm", "also", "directive")
+_ASIDE = ("replaces", "endpoint", "apply", "php_fpm", "also", "directive", "started")
 # Lines that two remedies write.
 _SAME_LINE = {
     ("websocket_headers", "headers"): "proxy_set_header Connection",

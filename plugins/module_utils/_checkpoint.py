@@ -390,7 +390,7 @@ def would_change(point, force=False):
     for record in book.all("program"):
         if (record["state"] in restore.UP_PROGRAMS) != (restore.program_state(record) in restore.UP_PROGRAMS):
             found.append("{0} (was {1})".format(record["name"], record["state"] or "unknown"))
-    for record in book.all("container"):
+    for record in restore.saved_containers(book):
         found += _container_differs(record)
     for record in book.all("member"):
         if _is_member(record) != record["was"]:

@@ -391,7 +391,7 @@ class Undoing:
             self.attempt(record["name"], self.unit, record)
         for record in _oldest(self.book.all("program"), "manager", "name", "user", "home"):
             self.attempt(record["name"], self.program, record)
-        for record in _oldest(self.book.all("container"), "engine", "id"):
+        for record in saved_containers(self.book):
             self.attempt("container " + record["name"], self.container, record)
         self.do_after()
         for record in _oldest(self.book.all("reload") + self.book.all("master"), "exe", "title", "container") if self.touched else []:
@@ -633,6 +633,19 @@ def _masters(record):
     if known and known["started"] == record["started"]:
         return [known]
     return [found for found in _processes() if all(found[key] == record[key] for key in ("title", "exe", "container"))]
+
+
+def saved_containers(book):
+    """Return the first record of each container, with the networks of all of its records to be left, in reverse order."""
+    records = book.all("container")
+    return [
+        dict(first, connects=sorted({network for record in records if _same(record, first) for network in record["connects"]}))
+        for first in _oldest(records, "engine", "id")
+    ]
+
+
+def _same(record, other):
+    return (record["engine"], record["id"]) == (other["engine"], other["id"])
 
 
 def _oldest(records, *keys):

@@ -30,6 +30,7 @@ VARIABLES = (
     "bad_gateway_fail_on",
     "bad_gateway_force",
     "bad_gateway_hosts",
+    "bad_gateway_install_packages",
     "bad_gateway_max_hosts",
     "bad_gateway_only",
     "bad_gateway_probe",

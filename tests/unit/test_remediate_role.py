@@ -28,21 +28,26 @@ def test_every_role_is_known():
 
 @pytest.mark.parametrize("name", ORDER)
 def test_each_remedy_is_handed_its_part_of_the_plan(name):
+    installs = f"{name}_install" in options_of(name)
     wanted = {
         "name": f"Carry out {name}",
         "ansible.builtin.include_role": {"name": f"webops.bad_gateway.{name}"},
         "vars": {
             f"{name}_changes": f"{{{{ remediate_plan.steps.{name} }}}}",
+            **({f"{name}_install": "{{ bad_gateway_install_packages | default(false) }}"} if installs else {}),
             f"{name}_checkpoint": "{{ remediate_checkpoint.id | default('') }}",
         },
     }
     assert yaml.safe_load((TASKS / f"{name}.yml").read_text(encoding="utf-8")) == [wanted]
 
 
+def options_of(name):
+    return yaml.safe_load((ROLES / name / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+
+
 def test_each_role_takes_what_it_is_handed():
     for name in ORDER:
-        specs = yaml.safe_load((ROLES / name / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
-        options = specs["argument_specs"]["main"]["options"]
+        options = options_of(name)
         assert options[f"{name}_changes"]["type"] == "list" and options[f"{name}_checkpoint"]["type"] == "str"
 
 

@@ -13,8 +13,8 @@ description:
     and Podman over its compatible socket, with and without root. Several engines are asked, each for itself.
   - Only reading calls are made, and nothing but the Python standard library is needed. Docker is not asked where it does not run, because
     its socket would start it.
-  - Environment variables are never returned, and of the labels only those of Compose. Secrets in command lines and in the output of health
-    checks are replaced by marks, and control characters by their escapes, before anything leaves the host.
+  - Environment variables are never returned, and of the labels only those of Compose. Secrets in command lines, in the output of health
+    checks and in the last lines of a container that failed are replaced by marks, and control characters by their escapes, before anything leaves the host.
   - The module does not fail when the question cannot be answered; the answer says why.
 options:
   mark_key:
@@ -143,6 +143,7 @@ containers:
                 limit: 67108864
                 peak: null
                 oom_kills: null
+              words: [Killed]
         networks:
           description: The networks.
           type: list

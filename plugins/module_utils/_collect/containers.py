@@ -29,6 +29,9 @@ MAX_NETWORKS = 200
 MAX_ITEMS = 64
 MAX_INSPECTED = 2 << 20
 SLOW = 2  # answers about single containers that may be late before no more are asked for
+MAX_TALKERS = 12  # containers whose last lines are asked for
+WORDS = 10
+WORDS_BYTES = 256 << 10
 HEALTH_ENTRIES = 3
 HEALTH_LENGTH = 300
 
@@ -39,6 +42,7 @@ _STATES = frozenset(("created", "running", "paused", "restarting", "removing", "
 # Podman's own words for the same.
 _SAME_STATE = {"configured": "created", "initialized": "created", "stopped": "exited", "stopping": "running", "unknown": "dead"}
 _WITH_ADDRESS = ("running", "paused")
+_DOWN = ("exited", "restarting", "dead")
 _ALIVE = ("running", "restarting", "paused")
 # Of control groups version 2, then 1: their file of events. As _systemd.py has them for units.
 _EVENTS = (("/sys/fs/cgroup", "", "memory.events", "memory.peak"), ("/sys/fs/cgroup/memory", "memory", "memory.oom_control", "memory.max_usage_in_bytes"))
@@ -95,13 +99,16 @@ class _Collector:
         if len(listed) > MAX_CONTAINERS:
             self.truncated = True
             self.hidden.append("{0}: {1} containers, {2} looked into".format(path, len(listed), MAX_CONTAINERS))
-        slow = 0
+        slow, talkers = 0, 0
         for entry in listed[:MAX_CONTAINERS]:
             shown = self._listed(path, entry)
             try:
                 if slow >= SLOW:
                     raise evidence.Unanswered(evidence.TIMEOUT, "not asked about: answers about others were late")
                 self._inspected(shown, _dict(api.get("/containers/{0}/json".format(shown["id"]), limit=MAX_INSPECTED)))
+                if shown["state"] in _DOWN and shown["exit_code"] != 0 and talkers < MAX_TALKERS:
+                    talkers += 1
+                    shown["words"] = self._words(api, shown["id"])
             except evidence.Unanswered as error:
                 slow += error.status == evidence.TIMEOUT
                 if error.status == evidence.ABSENT:
@@ -125,7 +132,7 @@ class _Collector:
             "pid": None, "net": "", "network_mode": _shown(mode), "networks": _networks_of(entry, _state(_str(entry, "State"))),
             "published": [_publish(_int(port, "PrivatePort"), _str(port, "Type"), _str(port, "IP"), _int(port, "PublicPort")) for port in ports[:MAX_ITEMS]],
             "exposed": [], "compose": _compose(_dict(entry.get("Labels"))), "mounts": _mounts(entry), "log_driver": "", "log_path": "", "terminal": None,
-            "command": [], "memory": None,
+            "command": [], "memory": None, "words": None,
         }
 
     def _inspected(self, shown, said):
@@ -170,6 +177,22 @@ class _Collector:
             command=_processes.shown_argv([word for word in [_str(said, "Path", 4096)] if word] + _words(said.get("Args")), self.redactor),
             memory=self._memory(process, _int(settings, "Memory")),
         )
+
+    def _words(self, api, container):
+        """Return the last lines that a container wrote; None where they are not kept."""
+        try:
+            raw = api.raw("/containers/{0}/logs?stdout=1&stderr=1&tail={1}".format(container, WORDS), limit=WORDS_BYTES, cut=True)
+        except evidence.Unanswered as error:
+            if error.status == evidence.TIMEOUT:
+                raise
+            return None
+        try:
+            raw = b"".join(part for _stream, part in engine_api.pieces(raw))
+        except ValueError:
+            # Those of a terminal come as they are.
+            pass
+        lines = [line for line in text.decode(raw).splitlines() if line.strip()]
+        return [text.harmless(self.redactor.text(line[:4096]), HEALTH_LENGTH) for line in lines[-WORDS:]]
 
     def _health_entry(self, entry):
         code, said = _int(entry, "ExitCode"), _str(entry, "Output", 4096)

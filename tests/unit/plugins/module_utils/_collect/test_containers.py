@@ -6,6 +6,7 @@
 import json
 import os
 import shutil
+import struct
 import sys
 import tempfile
 import time
@@ -101,6 +102,50 @@ def test_a_container_removed_since_it_was_listed_is_not_there(lab):
 def test_answers_in_chunks(lab):
     lab.engine(DOCKER, {LIST: chunked(json.dumps([{"Id": ID, "State": "exited"}]).encode()), ONE: chunked(json.dumps({"Name": "/shop"}).encode())})
     assert only(lab.ask())["name"] == "shop"
+
+
+@pytest.mark.parametrize("state, code, asked", [("exited", 1, True), ("restarting", 1, True), ("exited", 0, False), ("running", 1, False)])
+def test_the_last_words_of_a_container_that_failed(lab, state, code, asked):
+    said = b"".join(struct.pack(">BxxxI", 2, len(line)) + line for line in (b"Traceback\n", b"password=hunter2 \x1b[2J\n"))
+    one = {"Name": "/shop", "State": {"Status": state, "ExitCode": code}}
+    lab.engine(DOCKER, {LIST: [{"Id": ID, "State": state}], ONE: one, "/v1.41/containers/{0}/logs?stdout=1&stderr=1&tail=10".format(ID): chunked(said)})
+    words = only(lab.ask())["words"]
+    assert words == (["Traceback", text.Redactor("key").text("password=hunter2") + " \\x1b[2J"] if asked else None)
+
+
+# --- as Docker 20.10.24 said it
+
+@pytest.fixture(name="recorded")
+def _recorded(lab):
+    """The containers of a recording by their names."""
+
+    def replay(socket, name):
+        path = os.path.join(os.path.dirname(__file__), "recordings", name)
+        with open(path, "rb") as file:
+            lab.engine(socket, json.loads(file.read().decode("utf-8")))
+        answer = lab.ask()
+        assert answer["hidden"] == [] and "hunter2" not in json.dumps(answer)
+        return answer["value"], {shown["name"]: shown for shown in answer["value"]["containers"]}
+
+    return replay
+
+
+def test_docker(recorded):
+    value, shown = recorded(DOCKER, "docker-20.10.24.json")
+    assert [(one["kind"], one["version"], one["api"], one["status"]) for one in value["engines"]] == [("docker", "20.10.24+dfsg1", "1.41", "ok")]
+    assert {(name, one["state"], one["exit_code"], one["oom_killed"]) for name, one in shown.items()} == {
+        ("shop-web", "running", 0, False), ("shop-lo", "running", 0, False), ("shop-sick", "running", 0, False), ("shop-oom", "exited", 137, True),
+    }
+    web, unhealthy = shown["shop-web"], shown["shop-sick"]
+    assert web["networks"] == [dict(web["networks"][0], name="shop_net", addresses=["172.18.0.3"], gateway="172.18.0.1")]
+    assert web["published"] == [{"port": 80, "protocol": "tcp", "address": "127.0.0.1", "host_port": 18080}] and web["network_mode"] == "shop_net"
+    assert {"kind": "bind", "source": "/srv/shop/nginx.conf", "target": "/etc/nginx/nginx.conf", "rw": False} in web["mounts"]
+    assert (web["healthcheck"], web["health"], web["compose"], web["log_driver"]) == (False, "", None, "json-file")
+    assert [port["address"] for port in shown["shop-lo"]["published"]] == ["0.0.0.0", "::"] and "lo" in shown["shop-lo"]["networks"][0]["aliases"]
+    assert unhealthy["network_mode"].startswith("container:") and unhealthy["networks"] == []
+    assert (unhealthy["health"], unhealthy["healthcheck"]) == ("unhealthy", True) and unhealthy["health_log"][0].startswith("exit code 1: token=redacted:")
+    assert shown["shop-oom"]["memory"]["limit"] == 30 << 20 and shown["shop-oom"]["pid"] is None and shown["shop-oom"]["finished"] > 1e9
+    assert {network["name"]: (network["driver"], network["subnets"]) for network in value["networks"]}["shop_net"] == ("bridge", ["172.18.0.0/16"])
 
 
 # --- engines

@@ -27,6 +27,7 @@ import zipfile
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _container_state as containers
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _restore as restore
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _safe_files as files
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _selinux_local as local
 
 ROOT = "/var/lib/webops_bad_gateway"
 KEPT = 50
@@ -164,6 +165,19 @@ class Checkpoint:
         self.arm()
         self.add("unit", name=name, **state)
 
+    def save_settings(self, keys):
+        """Save settings of SELinux (KEYs of _selinux_local) that others will change; the oldest saved state is put back. Raises CheckpointError."""
+        new = [key for key in keys if key not in self.book.settings]
+        if not new:
+            return
+        try:
+            found = local.states(new)
+        except local.LocalError as error:
+            raise CheckpointError("{0}, so a change could not be undone".format(error))
+        self.arm()
+        for key in new:
+            self.add("setting", key=list(key), before=found[key])
+
     def save_member(self, user, group):
         """Save whether a user is a named member of a group. Raises CheckpointError."""
         try:
@@ -220,16 +234,16 @@ class Checkpoint:
         """
         if self.state != restore.CONFIRMED:
             self.require_open()
-        elif at_once or self.book.last("confirmed")["after"]:
+        elif at_once or self.book.known_after():
             return True
         if at_once:
-            after = {}
+            after, settings = {}, []
         elif would_change(self, force=True):
-            after = self._states()
+            after, settings = self._states(), self._settings()
         else:
             self.abandon()
             return False
-        self.add("confirmed", at=time.time(), after=after)
+        self.add("confirmed", at=time.time(), after=after, settings=settings)
         restore.release(self.folder)
         self._disarm()
         prune(self.root)
@@ -270,6 +284,13 @@ class Checkpoint:
             if item.ours(state) or not files.differences(state, item.before):
                 found[path] = state
         return found
+
+    def _settings(self):
+        """Return [[KEY, STATE]] of what the change left of settings of SELinux; none where they cannot be read."""
+        try:
+            return [[list(key), state] for key, state in sorted(local.states(self.book.settings).items())] if self.book.settings else []
+        except local.LocalError:
+            return []
 
     def _disarm(self):
         """Stop what would undo the change; it looks whether it must, so a failure does no harm."""
@@ -372,10 +393,13 @@ def newest_to_undo(root=ROOT):
 
 
 def changed_by_others(point):
-    """Return sentences about the files that undoing would leave, as somebody else has changed them since."""
+    """Return sentences about the files and settings that undoing would leave, as somebody else has changed them since."""
     return [
         "{0}: somebody else has changed it since ({1})".format(files.shown(path), ", ".join(different))
         for path, different, ours in restore.pending(point.book) if not ours
+    ] + [
+        "{0}: somebody else has changed it since ({1})".format(local.told(key), was)
+        for key, was, ours in restore.pending_settings(point.book) if not ours
     ]
 
 
@@ -383,6 +407,7 @@ def would_change(point, force=False):
     """Return sentences about what undoing would put back."""
     book = point.book
     found = ["{0} ({1})".format(files.shown(path), ", ".join(different)) for path, different, ours in restore.pending(book) if ours or force]
+    found += ["{0} ({1})".format(local.told(key), was) for key, was, ours in restore.pending_settings(book) if ours or force]
     for record in book.all("unit"):
         now = restore.unit_state(record["name"])
         if (record["active"] in restore.RUNNING) != (now["active"] in restore.RUNNING) or record["enabled"] != now["enabled"]:
@@ -552,7 +577,7 @@ def _code():
     while package:
         sources[package + "/__init__.py"] = ""
         package = package.rpartition("/")[0]
-    for module in (files, containers, restore):
+    for module in (files, containers, local, restore):
         # This module may itself lie in the archive that Ansible sends.
         sources["{0}/{1}.py".format(_PACKAGE, module.__name__.rpartition(".")[2])] = module.__loader__.get_source(module.__name__)
     held = io.BytesIO()
@@ -634,7 +659,7 @@ def prune(root):
     for point in closed[-KEPT:]:
         confirmed = point.book.last("confirmed")
         # Younger ones may be about to be changed.
-        if confirmed and not confirmed["after"] and confirmed["at"] < time.time() - 86400 and not would_change(point):
+        if confirmed and not point.book.known_after() and confirmed["at"] < time.time() - 86400 and not would_change(point):
             discard(point.folder)
     for name in os.listdir(root):
         if ID.fullmatch(name) and name not in known:

@@ -4,7 +4,7 @@
 """Undo what a checkpoint's journal says, with or without a controller.
 
 A module calls undo(); the host's own timer runs the copy of this file that lies in the checkpoint's folder (main). Neither it nor
-_safe_files and _container_state, the only files that it imports, need anything else of the collection.
+_safe_files, _container_state and _selinux_local, the only files that it imports, need anything else of the collection.
 
 A checkpoint is a folder: journal (JSON lines, each flushed to the disk before the change that it announces), saved/ (bytes of files), restore.pyz
 (this code), and reserve, until it is closed: space, so that undoing has some when the disk is full meanwhile. A line that was cut short announces
@@ -16,13 +16,14 @@ nothing. The RECORDs, by "do":
     save       path, before (STATE of _safe_files), blob (name in saved/ or ""), foreign (others change it, so that any state of it is ours)
     foreign    path: of a file that was saved before
     write      path, temp, after (STATE)
+    setting    key, before (KEY as a list, and STATE, of _selinux_local)
     unit       name, active, enabled;  member: user, group, was;  program: manager, name, user, home, command, state
     container  engine, connects, and its STATE of _container_state
     after      unit, action: what to do when the files are back
     reload     pid, started (ticks since boot), exe, title, container: an nginx master is told to read its configuration
     master     the same, workers [[pid, started]]: an nginx master that may be told so by others
-    confirmed  at, after: {path: STATE}, empty when the changes were yet to come
-    undoing    at, forced; then restoring: path, temp;  changing: what;  done: step
+    confirmed  at, after: {path: STATE}, empty when the changes were yet to come, settings: [[KEY, STATE]]
+    undoing    at, forced; then restoring: path, temp;  resetting: keys;  changing: what;  done: step
     undone     at, restored, conflicts, unverified
 
 Undoing twice, or again after it was killed, gives the same. A file that is neither as it was nor as the change left it has been changed by
@@ -46,6 +47,7 @@ import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _container_state as containers
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _safe_files as files
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _selinux_local as local
 
 OPEN, CONFIRMED, ROLLED_BACK, UNVERIFIED = "open", "confirmed", "rolled-back", "unverified"
 RUNNING = ("active", "reloading", "activating")
@@ -159,14 +161,32 @@ class Item:
         return any(not files.differences(now, state) for state in self.after)
 
 
+class Setting:
+    """A setting of SELinux that others change: its KEY, its STATE before, and after, which is None until a checkpoint was confirmed that knew it.
+
+    underway: an attempt to put it back was not ended.
+    """
+
+    def __init__(self, record):
+        self.key = tuple(record["key"])
+        self.before = record["before"]
+        self.after = None
+        self.underway = False
+
+    def ours(self, now):
+        """Return whether a STATE is one that the change may have left."""
+        return self.underway or self.after is None or now == self.after
+
+
 class Book:
-    """What a journal says: state, opened (the first record), items {path: Item}, and the other records by what they do."""
+    """What a journal says: state, opened (the first record), items {path: Item}, settings {KEY: Setting}, and the other records by what they do."""
 
     def __init__(self, records):
         self.records = []
         self.opened = None
         self.state = OPEN
         self.items = {}
+        self.settings = {}
         for record in records:
             self.take(record)
 
@@ -178,6 +198,8 @@ class Book:
             self.opened = record
         elif do == "save" and path not in self.items:
             self.items[path] = Item(record)
+        elif do == "setting":
+            self.settings.setdefault(tuple(record["key"]), Setting(record))
         elif do == "foreign":
             self.items[path].foreign = True
         elif do == "write":
@@ -189,16 +211,26 @@ class Book:
                 if item.path in record["after"]:
                     item.after.append(record["after"][item.path])
                     item.foreign = False
+            for key, state in record.get("settings", ()):
+                self.settings[tuple(key)].after = state
         elif do == "restoring":
             self.items[path].underway = True
+        elif do == "resetting":
+            for key in record["keys"]:
+                self.settings[tuple(key)].underway = True
         elif do == "undone":
-            for item in self.items.values():
-                item.underway = False
+            for kept in list(self.items.values()) + list(self.settings.values()):
+                kept.underway = False
             self.state = UNVERIFIED if record["conflicts"] or record["unverified"] else ROLLED_BACK
 
     def all(self, do):
         """Return the records of one kind."""
         return [record for record in self.records if record["do"] == do]
+
+    def known_after(self):
+        """Return whether a confirmed checkpoint knows what its changes left."""
+        confirmed = self.last("confirmed")
+        return bool(confirmed["after"] or confirmed.get("settings"))
 
     def last(self, do):
         """Return the newest record of a kind, or None."""
@@ -386,6 +418,8 @@ class Undoing:
             self.attempt(item.path, self.file, item)
         for record in reversed(self.book.all("member")):
             self.attempt("{user} in {group}".format(**record), self.member, record)
+        if self.book.settings:
+            self.reset()
         self.reread_units()
         for record in _oldest(self.book.all("unit"), "name"):
             self.attempt(record["name"], self.unit, record)
@@ -524,6 +558,33 @@ class Undoing:
         self.change("{0} is {1} a member of {2}".format(user, "again" if record["was"] else "no longer", group), argv)
         if is_member(user, group) != record["was"]:
             raise ValueError("gpasswd changed nothing")
+
+    def reset(self):
+        """Give booleans, port types and labels of paths their records and values of before, in one change of the policy store."""
+        wanted = {}
+        try:
+            now = local.states(self.book.settings)
+            for key, setting in self.book.settings.items():
+                if now[key] == setting.before:
+                    continue
+                if self.force or setting.ours(now[key]):
+                    wanted[key] = setting.before
+                else:
+                    self.conflicts.append("{0}: somebody else has changed it since ({1})".format(local.told(key), local.described(now[key])))
+            if wanted:
+                self.touched = True
+                self.note("resetting", keys=[list(key) for key in wanted])
+                local.put_back(wanted)
+                now = local.states(wanted)
+        except local.LocalError as error:
+            for key in wanted or self.book.settings:
+                self.unverified.append("{0}: it was {1}: {2}".format(local.told(key), local.described(self.book.settings[key].before), error))
+            return
+        for key, state in sorted(wanted.items()):
+            if now[key] == state:
+                self.restored.append("{0} ({1})".format(local.told(key), local.described(state)))
+            else:
+                self.unverified.append("{0}: it was {1}, and is {2} now".format(local.told(key), local.described(state), local.described(now[key])))
 
     def reread_units(self):
         """Let systemd read unit files that were put back."""
@@ -681,6 +742,20 @@ def pending(book):
         if different:
             found.append((item.path, different, item.ours(now)))
     return found
+
+
+def pending_settings(book):
+    """Return [(KEY, what it was, whether what it is now is our doing)] of the settings that are not what they were before."""
+    if not book.settings:
+        return []
+    try:
+        now = local.states(book.settings)
+    except local.LocalError as error:
+        return [(key, "cannot be read: {0}".format(error), True) for key in book.settings]
+    return [
+        (key, "was {0}".format(local.described(setting.before)), setting.ours(now[key]))
+        for key, setting in book.settings.items() if now[key] != setting.before
+    ]
 
 
 def uptime():

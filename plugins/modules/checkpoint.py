@@ -9,8 +9,8 @@ module: checkpoint
 short_description: Save what a change will touch, keep the change, or undo it
 version_added: 0.3.0
 description:
-  - Keeps on the host what is needed to undo a change - the bytes, owner, mode, ACL and label of files, and the states of units, programs, group
-    memberships and containers - in C(/var/lib/webops_bad_gateway), on the disk before the change is made.
+  - Keeps on the host what is needed to undo a change - the bytes, owner, mode, ACL and label of files, the states of units, programs, group
+    memberships and containers, and the local settings of SELinux - in C(/var/lib/webops_bad_gateway), on the disk before the change is made.
   - An open checkpoint that is not confirmed in time is undone by the host itself, without the controller.
   - One checkpoint may be open on a host; it keeps a second run out. One that was left open, and whose time is over, is undone when the next is opened.
   - Files that somebody else has changed since are left as they are, and named, unless O(force) is set.
@@ -123,6 +123,49 @@ options:
         type: list
         elements: str
         default: []
+  booleans:
+    description:
+      - Names of SELinux booleans that will be set. Their values in force are saved, and their local records or that they have none.
+      - This, O(ports) and O(fcontexts) need the Python module C(semanage) on the host, for the interpreter that Ansible uses; without it nothing is saved,
+        and the module fails. M(webops.bad_gateway.selinux_local_info) tells which package has it.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.4.0
+  ports:
+    description: Ports whose SELinux types will be set. Their local records are saved, or that they have none.
+    type: list
+    elements: dict
+    default: []
+    version_added: 0.4.0
+    suboptions:
+      port:
+        description: The port.
+        type: int
+        required: true
+      protocol:
+        description: Its protocol.
+        type: str
+        choices: [tcp, udp]
+        default: tcp
+  fcontexts:
+    description:
+      - Patterns of paths whose SELinux labels will be set. Their local records are saved, or that they have none. The labels that paths have now are saved by
+        O(paths).
+    type: list
+    elements: dict
+    default: []
+    version_added: 0.4.0
+    suboptions:
+      pattern:
+        description: The pattern, a regular expression, as the local record has it.
+        type: str
+        required: true
+      ftype:
+        description: For which kind of file it is, as in C(semanage fcontext --ftype); V(a) is for all.
+        type: str
+        choices: [a, b, c, d, f, l, p, s]
+        default: a
   after:
     description: What undoing must do when the files are back, if it changed anything.
     type: list
@@ -262,6 +305,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _checkpoint
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _restore
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _selinux_local
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
 MAX_SENTENCE = 2000
@@ -296,6 +340,15 @@ OPTIONS = {
             "networks": {"type": "list", "elements": "str", "default": []},
         },
     },
+    "booleans": {"type": "list", "elements": "str", "default": []},
+    "ports": {
+        "type": "list", "elements": "dict", "default": [],
+        "options": {"port": {"type": "int", "required": True}, "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"}},
+    },
+    "fcontexts": {
+        "type": "list", "elements": "dict", "default": [],
+        "options": {"pattern": {"type": "str", "required": True}, "ftype": {"type": "str", "choices": sorted(_selinux_local.FTYPES), "default": "a"}},
+    },
     "after": {
         "type": "list", "elements": "dict", "default": [],
         "options": {
@@ -319,8 +372,16 @@ def save(point, params):
         point.save_program(**program)
     for container in params["containers"]:
         point.save_container(**container)
+    point.save_settings(settings(params))
     for action in params["after"]:
         point.add_after(**action)
+
+
+def settings(params):
+    """Return the KEYs of _selinux_local that are named."""
+    keys = [(_selinux_local.BOOLEAN, name) for name in params["booleans"]]
+    keys += [(_selinux_local.PORT, item["protocol"], item["port"], item["port"]) for item in params["ports"]]
+    return keys + [(_selinux_local.FCONTEXT, item["pattern"], item["ftype"]) for item in params["fcontexts"]]
 
 
 def described(point):

@@ -111,6 +111,13 @@ checkpoints:
           elements: str
           returned: always
           sample: [shop.service]
+        settings:
+          description: Booleans, types of ports and labels of paths of SELinux that were saved.
+          type: list
+          elements: str
+          returned: always
+          sample: [SELinux boolean httpd_can_network_relay]
+          version_added: 0.4.0
         differs:
           description: What is not as it was before, and would be put back; empty for one that is rolled back.
           type: list
@@ -143,6 +150,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _checkpo
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _restore
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _safe_files
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _selinux_local
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
 MAX_SENTENCE = 2000
@@ -174,6 +182,7 @@ def described(point):
         "opened": book.opened["at"],
         "files": [text.harmless(_safe_files.shown(path), MAX_SENTENCE) for path in book.items],
         "units": [text.harmless(name, MAX_SENTENCE) for name in others(book)],
+        "settings": [text.harmless(_selinux_local.told(key), MAX_SENTENCE) for key in book.settings],
         "differs": [text.harmless(each, MAX_SENTENCE) for each in differs],
         "left": [text.harmless(each, MAX_SENTENCE) for each in left],
         "says": text.harmless(sentence(point, differs, left), MAX_SENTENCE),

@@ -72,6 +72,11 @@ options:
     type: bool
     default: false
     version_added: 0.3.0
+  install_packages:
+    description: Whether packages of the distribution are installed that a remedy needs on a host.
+    type: bool
+    default: false
+    version_added: 0.4.0
   ca_file:
     description: A file on each host with the authorities that nginx is to trust for its backends.
     type: str

@@ -70,6 +70,7 @@ APPLY = {
     "apply": {"type": "str", "choices": ["none", "safe", "risky"], "default": "safe"},
     "allow": IDS,
     "edit_managed": {"type": "bool", "default": False},
+    "install_packages": {"type": "bool", "default": False},
     "ca_file": {"type": "str", "default": ""},
 }
 # How hosts are changed.

@@ -18,8 +18,8 @@ from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils._rul
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 TASKS = ROLES / "remediate" / "tasks" / "remedies"
 GUIDE = ROLES.parent / "docs" / "remediate.md"
-# Roles that are no remedies: those of whole runs, and one that remedies share.
-OTHERS = {"diagnose", "report", "remediate", "server_option"}
+# Roles that are no remedies: those of whole runs, and those that remedies share.
+OTHERS = {"diagnose", "report", "remediate", "server_option", "selinux_bindings"}
 
 
 def test_every_role_is_known():

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 _FILES_BACK = "the files get their old bytes, owner and mode back, and nginx is loaded anew"
 _BACKEND_BACK = "its files get their old bytes, owner and mode back, and the backend is loaded with them again"
 
+_RECORDS_BACK = "booleans get their old values in force, and they and ports the local records that they had, or none"
+
 
 @dataclass(frozen=True)
 class Remedy:
@@ -49,6 +51,9 @@ REMEDIES = {
     "upstream_uri": _edit("adds or drops the URI part of a pass"),
     "upstream_resolver": _edit("lets nginx look a name up while it runs"),
     "socket_access": Remedy("lets nginx's worker reach the backend's socket", _BACKEND_BACK),
+    "selinux_boolean": Remedy("turns an SELinux boolean on, at once and for good", _RECORDS_BACK),
+    "selinux_port": Remedy("gives a port the SELinux type that nginx may use, and turns on what that needs", _RECORDS_BACK),
+    "selinux_fcontext": Remedy("gives a socket or folder the SELinux label that nginx may use", "its label and the record for it are as they were"),
     "upstream_tls": _edit("sets how nginx speaks TLS with the backend"),
     "websocket_headers": _edit("hands the headers of a WebSocket on"),
     "upstream_group": _edit("sets how nginx goes on to another server of a group"),

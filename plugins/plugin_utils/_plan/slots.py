@@ -27,6 +27,8 @@ _WHERE = {
     "nginx_limits": ("context", "unit"),
     "reload_nginx": ("path", "master"),
     "start_nginx": ("unit",),
+    "selinux_boolean": ("name",),
+    "selinux_port": ("port", "protocol"),
     **dict.fromkeys(("fpm_listen", "uwsgi_buffer", "backend_timeout", "backend_workers"), ("unit",)),
 }
 _IN_NGINX = ("context", "module")
@@ -53,6 +55,11 @@ _LARGER: dict[str, tuple[str, Callable[[Any], float]]] = {
     "upstream_timeout": ("", _seconds),
     "response_buffers": ("buffer_size", _bytes),
     "nginx_limits": ("", _bytes),
+}
+# Lists that are joined in one change, and the words in which two changes have to be equal for that.
+_TOGETHER = {
+    "selinux_port": ("booleans", ("port", "protocol", "type")),
+    "selinux_fcontext": ("restore", ("pattern", "ftype", "type")),
 }
 
 
@@ -94,6 +101,9 @@ def _places(value: Any) -> Iterator[dict]:
 
 def of(remedy: str, item: dict) -> dict[tuple, str]:
     """Return the places that a change sets, and what to."""
+    if remedy == "selinux_fcontext":
+        # A pattern labels other paths too; a record has one type.
+        return {("label", name): item["type"] for name in filter(None, (item.get("pattern"), item["path"], *item.get("restore", ())))}
     if "at" in item:
         return {_statement(item["at"]): text(item.get("args"))}
     found = {(remedy, _where(remedy, item)): ""}
@@ -119,6 +129,10 @@ def clash(one: dict[tuple, str], other: dict[tuple, str]) -> bool:
 
 def both(remedy: str, one: dict, other: dict) -> dict | None:
     """Return a change that does for both of two that are for one place, or None."""
+    if remedy in _TOGETHER:
+        key, same = _TOGETHER[remedy]
+        alike = all(one.get(word) == other.get(word) for word in same) and one.get(same[0])
+        return {**one, key: list(dict.fromkeys((*_listed(one, key), *_listed(other, key))))} if alike else None
     if remedy not in _LARGER or _where(remedy, one) != _where(remedy, other):
         return None
     by, measure = _LARGER[remedy]
@@ -127,6 +141,11 @@ def both(remedy: str, one: dict, other: dict) -> dict | None:
     wanted = {key: max((item[key] for item in (one, other) if key in item), key=measure) for key in {**_wanted(remedy, one), **_wanted(remedy, other)}}
     before = {**one.get("replaces", {}), **other.get("replaces", {})}
     return {**one, **wanted, **({"replaces": before} if before else {})}
+
+
+def _listed(item: dict, key: str) -> Iterable[str]:
+    """Return a list of a change; without one, a label is for its path alone."""
+    return item.get(key) or ([item["path"]] if "path" in item else [])
 
 
 def _statement(place: dict) -> tuple:

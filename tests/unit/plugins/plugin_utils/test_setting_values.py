@@ -73,7 +73,7 @@ KNOWN = ["backend-not-running", "upstream-timeout"]
 
 
 def test_what_is_allowed_on_a_host_by_default():
-    assert _settings.allowed({}, KNOWN) == {"apply": "safe", "allow": [], "edit_managed": False, "ca_file": ""}
+    assert _settings.allowed({}, KNOWN) == {"apply": "safe", "allow": [], "edit_managed": False, "install_packages": False, "ca_file": ""}
 
 
 @pytest.mark.parametrize("written", [["upstream-timeout", "backend-not-running"], "upstream-timeout, backend-not-running"])

@@ -70,16 +70,16 @@ ln -s /dev/stderr "$images/nginx/var/log/nginx/error.log"
 pack nginx
 
 # An application, with what it needs of Python.
-base app app
+base shop app
 modules=$(PYTHONPATH=$here python3 -B -c '
 import app, encodings.idna, encodings.latin_1, sys
 print(*sorted({file for module in sys.modules.values() for file in [getattr(module, "__file__", None)] if file} - {app.__file__}))
 ')
 # shellcheck disable=SC2086 # a word for each file
-copy "$images/app" /usr/bin/python3 $modules
-mkdir "$images/app/srv"
-cp "$here/app.py" "$images/app/srv/app.py"
-pack app
+copy "$images/shop" /usr/bin/python3 $modules
+mkdir "$images/shop/srv"
+cp "$here/app.py" "$images/shop/srv/app.py"
+pack shop
 
 install -m 0755 "$here/boot.sh" /usr/local/sbin/boot
 cp "$here/images.service" /etc/systemd/system/images.service

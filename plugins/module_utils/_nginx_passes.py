@@ -26,6 +26,8 @@ _PORT = re.compile(r":([0-9]{1,5})(?![0-9])")
 _PLACE = re.compile(r"(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9_][A-Za-z0-9_.-]{0,252}))(?::([0-9]{1,5}))?$")
 _DEFAULT_PORTS = {"https": 443, "grpcs": 443, "suwsgi": 443, "memcached": 11211}
 _NUMBERS = re.compile(r"[0-9.]+$")
+_LISTEN = re.compile(r"(?!unix:)(\[[0-9a-fA-F:.%\w]+\]|\*|[A-Za-z0-9_.-]+)(?::([0-9]{1,5})(?:-([0-9]{1,5}))?)?$")
+_MOST_PORTS = 1024
 # What the value of a variable must look like to be taken for an address.
 _ADDRESS = re.compile(r"(?i)(?:[a-z]{2,16}://\S+|localhost|[a-z0-9_.-]+:[0-9]{1,5}(?:/\S*)?|[a-z0-9_-]+(?:\.[a-z0-9_-]+)+)$")
 _ASSIGNING = frozenset(("map", "geo", "split_clients"))
@@ -86,6 +88,34 @@ def ports(instance):
             port = re.search(r":([0-9]{1,5})$", rest)
             found.add(int(port.group(1)) if port else 443 if scheme and scheme.group(1).lower() in ("https", "grpcs") else 80)
     return found
+
+
+def listens(instance):
+    """Return the TCP ports (set of int) that the files of one instance of the `nginx` answer have it listen on.
+
+    A server of HTTP without "listen" takes 80, where root starts nginx: ngx_http_core_server().
+    """
+    found = set()
+    for statement, parents in statements(instance):
+        args = [text.decode(arg) for arg in statement.args]
+        if statement.name == b"listen" and args and not {"udp", "quic"} & set(args[1:]):
+            found |= listen_ports(args[0])
+        elif statement.name == b"server" and statement.block is not None and parents and parents[-1].name == b"http":
+            found |= {80} if not any(child.name in (b"listen", b"include") for child in statement.block) else set()
+    return found
+
+
+def listen_ports(word):
+    """Return the ports (set of int) of the first argument of "listen": an address, a port, both, or a range of ports; none of a Unix socket."""
+    match = _LISTEN.match(word)
+    if match is None:
+        return set()
+    low, high = match.group(2), match.group(3)
+    if low is None:
+        # A number alone is a port, anything else an address or a name, which has port 80.
+        return {80} if not word.isdigit() else {int(word)} & set(range(1, 65536))
+    low, high = int(low), int(high or low)
+    return set(range(max(low, 1), min(high, 65535) + 1)) if high - low < _MOST_PORTS else set()
 
 
 def places(instance):

@@ -73,7 +73,8 @@ def ask_all(host, redactor, since, log_limit, test):
     known = [answers[key]["value"] for key in (nginx.KEY, listeners.KEY, php_fpm.KEY, backends.KEY)]
     answers[backend_log.KEY] = evidence.ask(backend_log.ASKED, backend_log.collect, host, redactor, processes, since, *known)
     answers[servers.KEY] = evidence.ask(servers.ASKED, servers.collect, host, processes, _commands(answers[backends.KEY]))
-    answers[selinux.KEY] = evidence.ask(selinux.ASKED, selinux.collect, host)
+    seen = [(answers.get(key) or {}).get("value") for key in (nginx.KEY, listeners.KEY, network.KEY)]
+    answers[selinux.KEY] = evidence.ask(selinux.ASKED, selinux.collect, host, *seen, since=since)
     answers[pressure.KEY] = evidence.ask(pressure.ASKED, pressure.collect, host, before, pressure.begin(host, processes, masters))
     return answers
 

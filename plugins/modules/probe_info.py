@@ -18,7 +18,8 @@ description:
   - When the endpoint does not understand the protocol, a few short further tries find out which one it speaks.
   - Follows no redirect, sends no request body and reads no response body.
   - Verifies a certificate only where O(targets[].tls) says that nginx does. Never reads a private key.
-  - The security label of nginx (SELinux, AppArmor) is not taken on.
+  - The security label of nginx (SELinux, AppArmor) is not taken on. Where the kernel runs with SELinux, each probe says what SELinux lets
+    the process in O(identity.pid) do on the way to the endpoint.
 extends_documentation_fragment:
   - webops.bad_gateway._attributes
 options:
@@ -250,6 +251,26 @@ probes:
                 late: null
             queue: null
             behind: false
+            selinux:
+              status: ok
+              why: ""
+              source: system_u:system_r:httpd_t:s0
+              permissive: false
+              checks:
+                - class: tcp_socket
+                  permission: name_connect
+                  target: system_u:object_r:ntop_port_t:s0
+                  allowed: false
+                  booleans: [httpd_can_network_connect]
+                  why: ""
+                  path: ""
+                  expected: ""
+                  port: 3000
+                  port_type: ntop_port_t
+                  record: [3000, 3001]
+                  local: false
+                  labels:
+                    - {type: http_port_t, allowed: false, booleans: [httpd_can_network_connect, httpd_can_network_relay, httpd_graceful_shutdown]}
 """
 
 from ansible.module_utils.basic import AnsibleModule

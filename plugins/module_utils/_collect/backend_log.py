@@ -257,7 +257,7 @@ def _journal(host, events, units, versions, begin):
     try:
         if not host.exists("/run/systemd/system"):
             return []
-        records, source["truncated"] = _records(host, ["--unit=" + name for name in units], begin, backend_log.HINT)
+        records, source["truncated"] = journal_records(host, ["--unit=" + name for name in units], begin, backend_log.HINT)
     except evidence.Unanswered as error:
         return [_source("", "journal", error.status, error.why)]
     if os.geteuid() != 0:
@@ -265,7 +265,7 @@ def _journal(host, events, units, versions, begin):
     known, stopping = set(units), set()
     for record in records:
         name = next((record[key] for key in ("UNIT", "_SYSTEMD_UNIT") if record.get(key) in known), None)
-        line = _message(record.get("MESSAGE"))
+        line = journal_message(record.get("MESSAGE"))
         own = record.get("_PID") == "1"
         # The unit that systemd speaks about is in UNIT; whoever else writes that field is not believed.
         if name is None or not line or ("UNIT" in record and not own):
@@ -276,7 +276,7 @@ def _journal(host, events, units, versions, begin):
         elif told and not (own and name in stopping):
             event, values = told
             kind, owner = _owner("pool", versions[name], values) if name in versions else ("unit", name)
-            events.add(kind, owner, "journal", "systemd" if own else "log", event, values, _moment(record), line)
+            events.add(kind, owner, "journal", "systemd" if own else "log", event, values, journal_moment(record), line)
     _add_words_of_units(host, events)
     return [source]
 
@@ -290,8 +290,8 @@ def _add_words_of_units(host, events):
             records = _parsed(host.run(argv, JOURNAL_SECONDS, 1 << 20).out)
         except evidence.Unanswered:
             continue
-        own = [record for record in records if record.get("_PID") != "1" and (_moment(record) or 0.0) <= group["last"] + 0.05]
-        group["words"] = _telling([_message(record.get("MESSAGE")) for record in own])
+        own = [record for record in records if record.get("_PID") != "1" and (journal_moment(record) or 0.0) <= group["last"] + 0.05]
+        group["words"] = _telling([journal_message(record.get("MESSAGE")) for record in own])
 
 
 def _telling(lines):
@@ -299,11 +299,11 @@ def _telling(lines):
     return [line for line in lines if line.strip() and not line[0].isspace() and not line.startswith("Node.js v")][-WORDS:]
 
 
-def _records(host, matches, begin, hint):
+def journal_records(host, matches, begin, hint, fields=_FIELDS):
     """Return (records, truncated) of journalctl, newest last. Where it knows no --grep, or is slow with it, the last lines of all."""
     argv = ["journalctl", "--no-pager", "--quiet", "--output=json", "--since=@{0}".format(int(begin))]
     try:
-        chosen = ["--output-fields=" + _FIELDS, "--case-sensitive=yes", "--grep=" + hint, "-n", str(JOURNAL_RECORDS)]
+        chosen = ["--output-fields=" + fields, "--case-sensitive=yes", "--grep=" + hint, "-n", str(JOURNAL_RECORDS)]
         output = host.run(argv + chosen + matches, JOURNAL_SECONDS, JOURNAL_BYTES)
         # Nothing found is 1 in some versions.
         if output.rc == 0 or output.rc == 1 and not output.err:
@@ -329,16 +329,17 @@ def _parsed(raw):
             continue
         if isinstance(record, dict):
             records.append(record)
-    records.sort(key=lambda record: _moment(record) or 0.0)
+    records.sort(key=lambda record: journal_moment(record) or 0.0)
     return records
 
 
-def _moment(record):
-    stamp = record.get("__REALTIME_TIMESTAMP")
+def journal_moment(record, field="__REALTIME_TIMESTAMP"):
+    """Return the time of a record, or None."""
+    stamp = record.get(field)
     return int(stamp) / 1e6 if isinstance(stamp, str) and stamp.isdigit() and len(stamp) < 18 else None
 
 
-def _message(message):
+def journal_message(message):
     """Return MESSAGE of a record: journalctl prints bytes that are not UTF-8 as a list of numbers."""
     if isinstance(message, list):
         return text.decode(bytes(number for number in message if isinstance(number, int) and 0 <= number < 256))
@@ -519,13 +520,13 @@ def _kernel(host, begin):
     source = "/dev/kmsg"
     if not whole:
         try:
-            records, _cut = _records(host, ["--dmesg"], begin, _KERNEL_HINT)
+            records, _cut = journal_records(host, ["--dmesg"], begin, _KERNEL_HINT)
         except evidence.Unanswered as error:
             if why:
                 raise why
             records = []
             source += " (journalctl -k: {0})".format(error.why)
-        told = [(_moment(record), _message(record.get("MESSAGE"))) for record in records]
+        told = [(journal_moment(record), journal_message(record.get("MESSAGE"))) for record in records]
         if why and not told:
             raise why
         seen = {line for _moment_, line in lines}

@@ -54,10 +54,11 @@ def collect(host, nginx):
 def _walk_where(host, master, wanted):
     if master is None or not master["own_root"] and master["mnt"] in ("", _inside.namespace("self", "mnt")):
         return walk_all(host, wanted)
-    return _inside.call(_walk_there, (wanted,), pid=master["pid"], timeout=SECONDS)
+    return _inside.call(walk_there, (wanted,), pid=master["pid"], timeout=SECONDS)
 
 
-def _walk_there(wanted):
+def walk_there(wanted):
+    """Return walk_all() of the place that a child of ours has entered."""
     return walk_all(_host.Host(), wanted)
 
 

@@ -32,11 +32,13 @@ except ImportError:  # a Python built without OpenSSL
     ssl = None
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside as inside
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _response_header as response_header
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _wire as wire
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _connection as connections
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _selinux_way as way
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _sock_diag
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _tls as tls
 
@@ -114,6 +116,7 @@ def collect(identity, targets, limits=None):
     if len(result["probes"]) < len(asked):
         hidden.append("{0} endpoints were not probed: the {1:g} s for all of them were over".format(len(asked) - len(result["probes"]), limits["total"]))
     result["identity"]["pid"] = (identity or {}).get("pid")
+    way.add(_host.Host(), result["probes"], result["identity"]["pid"], result.pop("peers"))
     return evidence.Partial(result, truncated=bool(hidden), hidden=hidden)
 
 
@@ -164,14 +167,15 @@ def _probe_all(targets, limits, contexts, trust):
         lists = list(pool.map(lambda place: [(position, probe.run()) for position, probe in place[1]], places.values()))
     done = sorted((pair for pairs in lists for pair in pairs if pair[1] is not None), key=lambda pair: pair[0])
     identity = {"uid": os.geteuid(), "gid": os.getegid(), "groups": sorted(os.getgroups())}
-    return {"identity": identity, "probes": [probe for _position, probe in done]}
+    peers = {endpoint: known["peer"] for endpoint, (known, _probes) in places.items() if known.get("peer")}
+    return {"identity": identity, "probes": [probe for _position, probe in done], "peers": peers}
 
 
 class _Probe:
     """One target: its connection, the try that the pass asks for, and the further ones.
 
-    known is shared by the targets of one endpoint: {(what to try further, server name): the tries}, and "left" where a
-    request of ours was left unanswered.
+    known is shared by the targets of one endpoint: {(what to try further, server name): the tries}, "left" where a
+    request of ours was left unanswered, and "peer", what listens there.
     They are made once.
     """
 
@@ -205,6 +209,7 @@ class _Probe:
                 probe["queue"] = _queue(self.target["endpoint"], False)
                 self.known["full"] = True
             return probe
+        self.known["peer"] = way.peer(connection)
         first = self._first_speak()
         deadline = time.monotonic() + self.target["wait"]
         tried, raw = self._try(first, connection, began, deadline, self.target["method"], self.target["path"], own=True)

@@ -15,7 +15,7 @@ class Done(Exception):
 class FakeModule:
     """Keeps what the module asked of AnsibleModule and said at its end."""
 
-    params: dict = {"pids": [], "mark_key": None, "ports": [], "questions": []}
+    params: dict = {"ports": [], "questions": [], "paths": [], "since": "24h", "nginx": False}
     made: dict = {}
 
     def __init__(self, **kwargs):

@@ -8,6 +8,7 @@ asks a real one. The form of files, question and reply is that of security/selin
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
+from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _selinux as kernels
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import selinux
 from ansible_collections.webops.bad_gateway.plugins.module_utils._evidence import Unanswered
 
@@ -58,7 +59,9 @@ def host(root, out=PORTS, rc=0, err=b""):
 def test_mode_policy_and_booleans(root):
     answer = selinux.collect(host(root))
     assert answer.value == {
-        "mode": "enforcing", "policy": "targeted", "booleans": {"httpd_can_network_connect": False, "httpd_enable_cgi": True}, "ports": {}, "decisions": [],
+        "mode": "enforcing", "boot": "enforcing", "policy": "targeted", "booleans": {"httpd_can_network_connect": False, "httpd_enable_cgi": True},
+        "booleans_at_boot": None, "contexts": {}, "permissive_domains": [], "listens": [], "denials": [], "ports": {}, "records": {}, "labels": {},
+        "decisions": [],
     }
     (root / "sys/fs/selinux/enforce").write_text("0")
     (root / "etc/selinux/config").unlink()
@@ -82,10 +85,14 @@ def test_the_kernel_decides(root, reply, allowed):
         asked.append((path, question))
         return reply
 
-    answer = selinux.collect(host(root), [(HTTPD, "port:3000", "tcp_socket", "name_connect")], ask=ask)
-    assert asked == [(str(root) + "/sys/fs/selinux/access", f"{HTTPD} {NTOP} 22".encode())]
-    assert answer.value["decisions"] == [{"source": HTTPD, "target": NTOP, "class": "tcp_socket", "permission": "name_connect", "allowed": allowed}]
-    assert answer.value["ports"] == {"3000": "ntop_port_t"} and answer.hidden == ()
+    question = (HTTPD, "port:3000", "tcp_socket", "name_connect")
+    answer = selinux.collect(host(root), questions=[question], ask=ask)
+    decision = answer.value["decisions"][0]
+    assert (decision["target"], decision["allowed"]) == (NTOP, allowed)
+    assert answer.value["ports"] == {"3000": "ntop_port_t"}
+    assert answer.value["records"] == {"3000": {"type": "ntop_port_t", "low": 3000, "high": 3001, "local": None}}
+    kernels.Kernel(host(root), ask).decide(HTTPD, NTOP, "tcp_socket", "name_connect")
+    assert asked == [(str(root) + "/sys/fs/selinux/access", "{0} {1} 22".format(HTTPD, NTOP).encode())]
 
 
 def test_the_narrowest_record_of_a_port_counts(root):
@@ -100,14 +107,14 @@ def test_the_narrowest_record_of_a_port_counts(root):
     ],
 )
 def test_ports_that_cannot_be_told_are_null_and_said(root, output, why):
-    answer = selinux.collect(host(root, output), [(HTTPD, "port:3000", "tcp_socket", "name_connect")], ask=lambda path, question: b"")
+    answer = selinux.collect(host(root, output), questions=[(HTTPD, "port:3000", "tcp_socket", "name_connect")], ask=lambda path, question: b"")
     assert answer.value["ports"] is None and answer.value["decisions"] == []
-    assert why in answer.hidden[0] and "type of the port is unknown" in answer.hidden[1]
+    assert why in answer.hidden[0] and "name_connect" in answer.hidden[-1] and why in answer.hidden[-1]
 
 
 def test_a_semanage_that_fails_is_no_empty_list(root):
     answer = selinux.collect(host(root, "", 1, b"ValueError: SELinux policy is not managed\x1b[2J"), ports=[80])
-    assert answer.value["ports"] is None and answer.hidden == ("types of ports: semanage: ValueError: SELinux policy is not managed\\x1b[2J",)
+    assert answer.value["ports"] is None and "semanage: ValueError: SELinux policy is not managed\\x1b[2J" in answer.hidden[0]
 
 
 @pytest.mark.parametrize(
@@ -123,8 +130,8 @@ def test_a_question_that_is_none_is_never_put(root, question):
     def ask(path, question):
         raise AssertionError(question)
 
-    answer = selinux.collect(host(root), [question], ask=ask)
-    assert answer.value["decisions"] == [] and len(answer.hidden) == 1 and "\x1b" not in answer.hidden[0]
+    answer = selinux.collect(host(root), questions=[question], ask=ask)
+    assert answer.value["decisions"] == [] and len(answer.hidden) == 2 and "\x1b" not in str(answer.hidden)
 
 
 @pytest.mark.parametrize("failure", [PermissionError(13, "Permission denied"), OSError(22, "Invalid argument")])
@@ -132,8 +139,8 @@ def test_a_refusal_of_the_kernel_is_no_denial_for_nginx(root, failure):
     def ask(path, question):
         raise failure
 
-    answer = selinux.collect(host(root), [(HTTPD, NTOP, "tcp_socket", "name_connect")], ask=ask)
-    assert answer.value["decisions"] == [] and failure.strerror in answer.hidden[0]
+    answer = selinux.collect(host(root), questions=[(HTTPD, NTOP, "tcp_socket", "name_connect")], ask=ask)
+    assert answer.value["decisions"] == [] and failure.strerror in answer.hidden[-1]
 
 
 def test_a_kernel_without_selinux_is_absent(tmp_path):

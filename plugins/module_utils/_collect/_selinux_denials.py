@@ -25,8 +25,7 @@ MAX_DENIALS = 100
 
 _HINT = "avc:"
 _JOURNAL = "MESSAGE,_AUDIT_ID,_SOURCE_REALTIME_TIMESTAMP"
-_RECORD = re.compile(r"audit\((?P<time>\d{1,12}\.\d{1,6}):(?P<serial>\d{1,20})\).*?\bavc:\s+denied\s+\{(?P<permissions>[a-z0-9_ ]{1,500})\} for\s(?P<rest>.*)", re.DOTALL)
-# In the journal the stamp is a field of the record, not a part of the text.
+_STAMP = re.compile(r"audit\((?P<time>\d{1,12}\.\d{1,6}):(?P<serial>\d{1,20})\)")
 _TEXT = re.compile(r"\bavc:\s+denied\s+\{(?P<permissions>[a-z0-9_ ]{1,500})\} for\s(?P<rest>.*)", re.DOTALL)
 # Values that hold a space or a quote are printed in hexadecimal (audit_log_untrustedstring()).
 _FIELD = re.compile(r"\b(?P<name>[a-z_]+)=(?:\"(?P<quoted>[^\"]*)\"|(?P<bare>\S+))")
@@ -103,12 +102,12 @@ def _from_journal(host, begin):
 
 def parse(line):
     """Return the record of a line of the audit log or of the kernel's log, or None where it holds none."""
-    match = _RECORD.search(line)
-    return _record(match, float(match.group("time")), match.group("serial")) if match else None
+    stamp = _STAMP.search(line)
+    return parse_text(line[stamp.end():], float(stamp.group("time")), stamp.group("serial")) if stamp else None
 
 
 def parse_text(line, moment, serial):
-    """Return the record of a text without a stamp, or None."""
+    """Return the record of a text without its stamp, which the journal keeps in fields of their own; None where it holds none."""
     match = _TEXT.search(line)
     return _record(match, moment, serial) if match else None
 

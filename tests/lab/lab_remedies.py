@@ -22,7 +22,8 @@ from lab_faults import Fault, Request
 PLAY_SECONDS = 420
 SETTLE_SECONDS = 10
 # A line for each file, folder and link that a change could be in, with owner, mode and content, for each ACL, and for each unit (that one is
-# enabled, a link in /etc says). What programs of the host write by themselves is left out: logs, pids, what Ansible left.
+# enabled, a link in /etc says), and for each container (one that is started again and again is now in this state and now in that) with its networks.
+# What programs of the host write by themselves is left out: logs, pids, what Ansible left.
 TAKEN = r"""
 skip='/\.ansible(/|$)|/\.pm2/(logs|pids|[^/]*\.(log|pid|sock))|\.(log|pid|pyc)$|__pycache__|/tmp\.|^/etc/(mtab|resolv\.conf|ld\.so\.cache|\.pwd\.lock)$'
 places='/etc /srv /opt /usr/local /var/www /home /root'
@@ -32,7 +33,12 @@ find $places -xdev -type f -print0 | grep -Evz "$skip" | xargs -0r sha256sum | s
 find /var/lib/nginx /var/log/nginx /var/cache/nginx -type d -printf 'd %m %U:%G %p\n' 2>/dev/null
 getfacl -Rsp /etc /srv /run/php 2>/dev/null | paste -sd '|' | sed 's/||/\n/g' | sed 's/^/a /'
 systemctl list-units --all --type=service,socket,timer --no-legend --plain |
-    awk '$1 !~ /^(user|session|systemd-|webops|run-|dbus|getty|ssh@)/ && $3 == "active" {print "s active", $1}'
+    awk '$1 !~ /^(user|session|systemd-|webops|run-|dbus|getty|ssh@|podman\.service)/ && $3 == "active" {print "s active", $1}'
+state='{{if eq (print .RestartCount) "0"}}{{.State.Status}}{{else}}again and again{{end}}'
+networks='{{range $name, $place := .NetworkSettings.Networks}}{{$name}} {{end}}'
+for engine in docker podman; do
+    ! command -v $engine >/dev/null || $engine ps --all --quiet | xargs -r $engine inspect --format "c $engine $state $networks{{.Id}} {{.Name}}"
+done
 """
 RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 

@@ -128,11 +128,12 @@ class Checkpoint:
         with _told(path), open(os.path.join(self.folder, "saved", item.blob), "rb") as file:
             return file.read()
 
-    def write_file(self, path, content, expected=None, mode=0o644):
+    def write_file(self, path, content, expected=None, mode=0o644, in_place=False):
         """Write bytes to a file, or to the file that a link leads to, and return {"path", "real_path", "changed"}.
 
         expected  SHA-256 of the bytes from which content was made; "" when there was no file; None: whatever is there
         mode      permission bits of a file that is new; others keep owner, mode and attributes
+        in_place  write into the file that is there, because a container holds it by its inode, and not over it
 
         The state of before is saved first. Raises CheckpointError: then the file is as it was.
         """
@@ -152,6 +153,13 @@ class Checkpoint:
             if now["kind"] == "absent":
                 # What the folder and the security policy give to a new file is right for it.
                 after.update(mode=mode, uid=os.geteuid(), gid=os.getegid(), xattrs=None)
+            if in_place:
+                if now["kind"] == "absent":
+                    raise files.Changed("{0}: it is not there any more".format(files.shown(path)))
+                # Both contents are on the disk: whatever a write that is cut short leaves can be told, and put back.
+                self.add("write", path=place.path, temp="", after=after, blob=self._keep(content))
+                files.overwrite(place, content, after, now)
+                return result
             temp = files.temporary(place)
             self.add("write", path=place.path, temp=temp, after=after)
             files.replace(place, content, after, temp, now)
@@ -305,12 +313,14 @@ class Checkpoint:
                 self.add("foreign", path=path)
             return
         self.arm()
-        blob = ""
-        if held is not None:
-            blob = os.urandom(8).hex()
-            _write_new(os.path.join(self.folder, "saved", blob), held)
-            _flush(os.path.join(self.folder, "saved"))
-        self.add("save", path=path, before=state, blob=blob, foreign=foreign)
+        self.add("save", path=path, before=state, blob="" if held is None else self._keep(held), foreign=foreign)
+
+    def _keep(self, held):
+        """Save bytes, and return by what name."""
+        name = os.urandom(8).hex()
+        _write_new(os.path.join(self.folder, "saved", name), held)
+        _flush(os.path.join(self.folder, "saved"))
+        return name
 
 
 def _process(pid):

@@ -15,7 +15,7 @@ nothing. The RECORDs, by "do":
     alive      uptime: who changes the host is still at work, and the time to confirm begins anew
     save       path, before (STATE of _safe_files), blob (name in saved/ or ""), foreign (others change it, so that any state of it is ours)
     foreign    path: of a file that was saved before
-    write      path, temp, after (STATE)
+    write      path, temp, after (STATE); blob (name in saved/) where it is written in place, with temp ""
     setting    key, before (KEY as a list, and STATE, of _selinux_local)
     unit       name, active, enabled;  member: user, group, was;  program: manager, name, user, home, command, state
     container  engine, connects, and its STATE of _container_state
@@ -142,7 +142,7 @@ class Item:
     """A file, link or folder: its STATE before, where its bytes are, and the STATEs that are our doing.
 
     foreign: others change it, and any STATE is our doing; closed: the time (epoch) when a checkpoint was confirmed before they did;
-    underway: an attempt to put it back was not ended.
+    underway: an attempt to put it back was not ended; written: names in saved/ of what was written in place, in its order.
     """
 
     def __init__(self, record):
@@ -153,9 +153,10 @@ class Item:
         self.closed = None
         self.underway = False
         self.after = []
+        self.written = []
 
     def ours(self, now):
-        """Return whether a STATE is one that the change may have left."""
+        """Return whether a STATE is one that the change may have left, but for one of which a write in place was cut short."""
         if self.underway or self.foreign and (self.closed is None or now.get("ctime", 0) < self.closed + _CHANGING_SECONDS):
             return True
         return any(not files.differences(now, state) for state in self.after)
@@ -179,9 +180,10 @@ class Setting:
 
 
 class Book:
-    """What a journal says: state, opened (the first record), items {path: Item}, settings {KEY: Setting}, and the other records by what they do."""
+    """What a journal in a folder says: state, opened (the first record), items {path: Item}, settings {KEY: Setting}, other records by what they do."""
 
-    def __init__(self, records):
+    def __init__(self, records, folder=""):
+        self.folder = folder
         self.records = []
         self.opened = None
         self.state = OPEN
@@ -204,6 +206,8 @@ class Book:
             self.items[path].foreign = True
         elif do == "write":
             self.items[path].after.append(record["after"])
+            if record.get("blob"):
+                self.items[path].written.append(record["blob"])
         elif do == "confirmed":
             self.state = CONFIRMED
             for item in self.items.values():
@@ -222,6 +226,15 @@ class Book:
             for kept in list(self.items.values()) + list(self.settings.values()):
                 kept.underway = False
             self.state = UNVERIFIED if record["conflicts"] or record["unverified"] else ROLLED_BACK
+
+    def ours(self, item, now, held):
+        """Return whether a STATE of an Item, with the bytes of a file, is one that the change may have left."""
+        return item.ours(now) or held is not None and bool(item.written) and self._cut_short(item, held)
+
+    def _cut_short(self, item, held):
+        """Return whether bytes are what a write in place leaves that was not ended."""
+        contents = [_kept(self.folder, name) for name in [item.blob] + item.written]
+        return any(files.mixture(held, one, other) for one, other in zip(contents, contents[1:]))
 
     def all(self, do):
         """Return the records of one kind."""
@@ -250,9 +263,15 @@ def release(folder):
 def read(folder):
     """Return the Book of a checkpoint's folder; its opened is None when it was never opened. Raises OSError."""
     try:
-        return Book(Journal(folder).read())
+        return Book(Journal(folder).read(), folder)
     except FileNotFoundError:
-        return Book([])
+        return Book([], folder)
+
+
+def _kept(folder, name):
+    """Return bytes that were saved. Raises OSError."""
+    with open(os.path.join(folder, "saved", name), "rb") as file:
+        return file.read()
 
 
 def run(argv, timeout=_COMMAND_SECONDS, user=None, limit=2000):
@@ -466,14 +485,17 @@ class Undoing:
                 return
             raise
         with place:
-            now, _held = files.look(place)
+            now, held = files.look(place, content=bool(item.written))
             different = files.differences(now, item.before)
             if not different:
+                if item.underway and item.written and place.path == item.path:
+                    # It may have been killed when the bytes were back, and their time was not.
+                    files.dress(place, item.before)
                 return
             if place.path != item.path:
                 self.leave(item, "its folder is a link to another one now")
                 return
-            if not self.force and not item.ours(now):
+            if not self.force and not self.book.ours(item, now, held):
                 self.leave(item, "somebody else has changed it since ({0})".format(", ".join(different)))
                 return
             temp = files.temporary(place)
@@ -509,6 +531,8 @@ class Undoing:
             files.replace_link(place, before, temp, now)
         elif now["kind"] == "file" and now["sha256"] == before["sha256"]:
             files.dress(place, before)
+        elif item.written and now["kind"] == "file":
+            files.overwrite(place, self.saved(item), before, now)
         else:
             files.replace(place, self.saved(item), before, temp, now)
 
@@ -523,8 +547,7 @@ class Undoing:
 
     def saved(self, item):
         """Return the saved bytes of a file, proved by their hash."""
-        with open(os.path.join(self.folder, "saved", item.blob), "rb") as file:
-            held = file.read()
+        held = _kept(self.folder, item.blob)
         if files.digest(held) != item.before["sha256"]:
             raise files.Refused("{0}: its saved bytes in {1} are damaged".format(files.shown(item.path), self.folder))
         return held
@@ -728,10 +751,10 @@ def pending(book):
     """Return [(path, what differs, whether that is our doing)] of the files that are not what they were before."""
     found = []
     for item in book.items.values():
-        now = {"kind": "absent"}
+        now, held = {"kind": "absent"}, None
         try:
             with files.find(item.path, follow=False) as place:
-                now, _held = files.look(place)
+                now, held = files.look(place, content=bool(item.written))
         except FileNotFoundError:
             # The folder that it was in is gone too.
             pass
@@ -740,7 +763,7 @@ def pending(book):
             continue
         different = files.differences(now, item.before)
         if different:
-            found.append((item.path, different, item.ours(now)))
+            found.append((item.path, different, book.ours(item, now, held)))
     return found
 
 

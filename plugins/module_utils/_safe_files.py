@@ -7,6 +7,7 @@ A path is walked folder by folder through open descriptors, and refused where so
 renaming a finished one over it, so that it is whole at every moment; what it keeps is its owner, mode and extended attributes (ACL, SELinux
 label). The new file's name begins with a dot until it is there: nginx includes no such name by "*". What cannot be replaced in this
 way is refused: a file with several names (the others would keep the old bytes), and one that is itself a mount point (rename(2) cannot).
+A file that a container holds by its inode is written in place instead, by overwrite(); who was killed meanwhile leaves a mixture() of two contents.
 
 This file imports nothing of the collection: it is copied to where a change may have to be undone without us.
 
@@ -250,19 +251,25 @@ def look(place, content=False):
         if stat.S_ISLNK(status.st_mode):
             target = os.readlink(place.name, dir_fd=place.folder)
             return {"kind": "link", "target": text(target), "uid": status.st_uid, "gid": status.st_gid, "ctime": status.st_ctime}, None
-        via = "/proc/self/fd/{0}".format(descriptor)
-        state = {"mode": stat.S_IMODE(status.st_mode), "uid": status.st_uid, "gid": status.st_gid, "xattrs": _xattrs(via), "ctime": status.st_ctime}
-        if stat.S_ISDIR(status.st_mode):
-            state["kind"] = "folder"
-            return state, None
-        if not stat.S_ISREG(status.st_mode):
-            state.update(kind="other", type=stat.S_IFMT(status.st_mode))
-            return state, None
-        held = _read(place, via)
-        state.update(kind="file", sha256=digest(held), size=len(held), mtime_ns=status.st_mtime_ns)
+        state, held = _state(place, descriptor, status)
         return state, held if content else None
     finally:
         os.close(descriptor)
+
+
+def _state(place, descriptor, status):
+    """Return (STATE, bytes or None) of what is open at a place, and no link; status is its os.stat_result."""
+    via = "/proc/self/fd/{0}".format(descriptor)
+    state = {"mode": stat.S_IMODE(status.st_mode), "uid": status.st_uid, "gid": status.st_gid, "xattrs": _xattrs(via), "ctime": status.st_ctime}
+    if stat.S_ISDIR(status.st_mode):
+        state["kind"] = "folder"
+        return state, None
+    if not stat.S_ISREG(status.st_mode):
+        state.update(kind="other", type=stat.S_IFMT(status.st_mode))
+        return state, None
+    held = _read(place, via)
+    state.update(kind="file", sha256=digest(held), size=len(held), mtime_ns=status.st_mtime_ns)
+    return state, held
 
 
 def _read(place, via):
@@ -329,6 +336,38 @@ def replace(place, held, wanted, temp, expected):
         raise
 
 
+def overwrite(place, held, wanted, expected):
+    """Put bytes with the metadata of a STATE into the very file that is at a place, which keeps its inode; expected is the STATE that is there.
+
+    It is not whole while it is written: who can be killed meanwhile has both contents elsewhere. What goes wrong otherwise puts the old bytes back.
+    Raises as replace() does.
+    """
+    descriptor = os.open(place.name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place.folder)
+    try:
+        # From here on nobody can put another file in its place: this one is looked at, and written.
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or expected["kind"] != "file":
+            raise Changed("{0}: it is another file now".format(shown(place.path)))
+        now, before = _state(place, descriptor, status)
+        _compare(place, now, expected)
+        try:
+            _fill(descriptor, held)
+        except BaseException:
+            _fill(descriptor, before)
+            raise
+        _dress(descriptor, wanted, place.path)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def mixture(held, one, other):
+    """Return whether bytes are what may be left while one content is written over another: each byte is of one of them, or none was written there yet."""
+    if not min(len(one), len(other)) <= len(held) <= max(len(one), len(other)):
+        return False
+    return all(byte in (one[at:at + 1], other[at:at + 1], b"\0") for at, byte in ((at, held[at:at + 1]) for at in range(len(held))))
+
+
 def replace_link(place, wanted, temp, expected):
     """Put a symbolic link at a place, as replace() does a file."""
     name = raw(temp)
@@ -386,6 +425,14 @@ def _write(descriptor, held):
         view = view[os.write(descriptor, view):]
 
 
+def _fill(descriptor, held):
+    """Make a file hold these bytes and no others, and return when they are on the disk."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    _write(descriptor, held)
+    os.ftruncate(descriptor, len(held))
+    os.fsync(descriptor)
+
+
 def _dress(target, wanted, path):
     """Set owner, mode, attributes and time; target is a descriptor, or the path of one in /proc. In this order: chown(2) drops bits and capabilities."""
     os.chown(target, wanted["uid"], wanted["gid"])
@@ -426,7 +473,10 @@ def _exchange(place, name, expected):
 
 
 def _check(place, expected):
-    now, _held = look(place)
+    _compare(place, look(place)[0], expected)
+
+
+def _compare(place, now, expected):
     different = differences(now, expected)
     if different:
         raise Changed("{0}: somebody else has changed it meanwhile ({1})".format(shown(place.path), ", ".join(different)))

@@ -21,6 +21,7 @@ import shlex
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _mount_sources as mount_sources
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_files
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_redact as redact
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_text as nginx_text
@@ -301,6 +302,7 @@ class Instance:
         self.unit = collector.units.get(found.unit or (found.master.unit if found.master else ""))
         self.pid = None
         self.own_root = False
+        self._mounts = None
         if self.master is not None:
             self._where()
         self.build = evidence.ask(self.program, self._build)
@@ -469,7 +471,10 @@ class Instance:
             path = file["path"]
             entry = {key: file.get(key) for key in _OF_FILE}
             entry.update(path=_shown(path), real_path=_shown(file["real_path"]), why=text.harmless(file["why"], 500), content="", error=None)
-            entry["read_only"] = not self.own_root and _is_read_only(self.host, file["real_path"])
+            source = self.source(file["real_path"])
+            entry["source"] = None if source is None else {key: _shown(getattr(source, key)) for key in ("kind", "path", "why")}
+            here = file["real_path"] if source is None else source.path
+            entry["read_only"] = bool(here) and _is_read_only(self.host, here)
             parsed = main.parsed.get(path)
             if parsed is not None:
                 raw = base64.b64decode(file["data"])
@@ -480,25 +485,39 @@ class Instance:
             shown.append(entry)
         return shown
 
+    def source(self, path):
+        """Return the _mount_sources.Source of a real path where a container has it; None where it is a path of this host."""
+        if not self.own_root:
+            return None
+        try:
+            if self._mounts is None:
+                self._mounts = mount_sources.Mounts(self.host, self.master.pid)
+            return self._mounts.source(path)
+        except evidence.Unanswered as error:
+            return mount_sources.Source(mount_sources.ELSEWHERE, why="where it comes from cannot be seen: {0}".format(error.why))
+
     def _test(self):
         """Return the answer of nginx -t."""
-        return evidence.ask("nginx -t in a private overlay", self.test)
+        return evidence.ask("nginx -t in a private overlay", self._test_unless_contained)
+
+    def _test_unless_contained(self):
+        if self.own_root:
+            # Whoever only asks runs nothing of what others put into an image.
+            raise evidence.Unanswered(evidence.DENIED, "not tested: the program belongs to a container, and is run for a change only")
+        return self.test()
 
     def test(self, staged=None, plain=False, hidden=()):
         """Return what nginx -t says of the configuration, harmless and without secrets; staged and hidden as _overlay.test() has them.
 
         plain: without the overlay, as _overlay.test_plainly() does, of what is on disk. Raises Unanswered where that is not known.
         """
-        if self.own_root:
-            # Its program would run with this host's rights, not with those of its container.
-            raise evidence.Unanswered(evidence.DENIED, "not tested: the program belongs to a container, and is not run outside of it")
         program, pid = self.program, None
         identity = None
         if self.master is None:
             self._check_owner(program)
         else:
-            # The program that would load the configuration at a reload, replaced on disk or not.
-            program, pid = "/proc/{0}/exe".format(self.master.pid), self.pid
+            # The program that would load the configuration at a reload, replaced on disk or not; /proc of a container does not lead to it for all.
+            program, pid = self._program_inside() if self.own_root else "/proc/{0}/exe".format(self.master.pid), self.pid
             if self.master.uid != 0:
                 identity = {"uid": self.master.uid, "gid": self.master.gid, "groups": self.master.groups}
         # -p may be relative to the master's working directory; the others are relative to -p.
@@ -506,14 +525,24 @@ class Instance:
         argv = [program] + [part for key in "pcge" if key in options for part in ("-" + key, options[key])]
         for path, content in (staged or {}).items():
             self._mark(path, content or b"")
-        if plain:
-            said = _overlay.test_plainly(argv, pid=pid, identity=identity, timeout=TEST_SECONDS)
+        if not plain:
+            said = _overlay.test(
+                argv, self.main.logs(self.prefix), pid=pid, identity=identity, timeout=TEST_SECONDS, staged=staged, hidden=hidden, caged=self.own_root)
+        elif self.own_root:
+            raise evidence.Unanswered(evidence.DENIED, "not tested: the program of a container is run in a private overlay only")
         else:
-            said = _overlay.test(argv, self.main.logs(self.prefix), pid=pid, identity=identity, timeout=TEST_SECONDS, staged=staged, hidden=hidden)
+            said = _overlay.test_plainly(argv, pid=pid, identity=identity, timeout=TEST_SECONDS)
         for message in said["messages"]:
             message["text"] = self.say(message["text"])
             message["file"] = _shown(message["file"])
         return said
+
+    def _program_inside(self):
+        """Return the path by which the container has the program of its master. Raises Unanswered where another file is there by now."""
+        there, running = "/proc/{0}/root{1}".format(self.master.pid, self.program), "/proc/{0}/exe".format(self.master.pid)
+        if not os.path.samestat(self.host.stat(there), self.host.stat(running)):
+            raise evidence.Unanswered(evidence.DENIED, "not tested: {0} is not the program that runs any more".format(_shown(self.program)))
+        return self.program
 
     def _mark(self, path, content):
         """Learn the secrets of a file that is not on disk yet."""

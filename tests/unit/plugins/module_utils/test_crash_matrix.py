@@ -15,24 +15,28 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _checkpo
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes checkpoints")
 
 # What changes the disk, or makes sure of it. Of open() only what makes a file.
-CALLS = ("open", "write", "fsync", "rename", "unlink", "chown", "chmod", "setxattr", "removexattr", "utime", "mkdir", "rmdir", "symlink")
+CALLS = ("open", "write", "ftruncate", "fsync", "rename", "unlink", "chown", "chmod", "setxattr", "removexattr", "utime", "mkdir", "rmdir", "symlink")
 ACL = "system.posix_acl_access"
 # user::rw- user:33:r-- group::r-- mask::r-- other::---, as the kernel keeps it
 ENTRIES = ((0x01, 6, 0xFFFFFFFF), (0x02, 4, 33), (0x04, 4, 0xFFFFFFFF), (0x10, 4, 0xFFFFFFFF), (0x20, 0, 0xFFFFFFFF))
 READABLE_BY_33 = b"\x02\x00\x00\x00" + b"".join(
     tag.to_bytes(2, "little") + permissions.to_bytes(2, "little") + who.to_bytes(4, "little") for tag, permissions, who in ENTRIES
 )
+# The file that a container of the newest tree would hold.
+HELD = {}
 
 
 def make_tree(folder):
     """Make a small configuration in which everything has an owner, a mode or attributes of its own."""
     folder.mkdir()
     contents = {"nginx.conf": (b"events {}\r\n", 0o640, 33), "shop.conf": (b"server {}\n\xff", 0o604, 0), "pool.conf": (b"[www]\n", 0o600, 0)}
+    contents["held.conf"] = (b"events {}\nuser shop;\n", 0o644, 33)
     for name, (held, mode, owner) in contents.items():
         (folder / name).write_bytes(held)
         os.chown(folder / name, owner, owner)
         os.chmod(folder / name, mode)
         os.utime(folder / name, ns=(10**18, 10**18 + 12345))
+    HELD["inode"] = (folder / "held.conf").stat().st_ino
     os.setxattr(folder / "nginx.conf", ACL, READABLE_BY_33)
     os.setxattr(folder / "pool.conf", "user.note", b"\x00\xff")
     (folder / "enabled").mkdir(mode=0o751)
@@ -41,7 +45,7 @@ def make_tree(folder):
 
 
 def snapshot(folder):
-    """Return everything that must be as it was: bytes, owner, mode, attributes, target, and the time of a file."""
+    """Return everything that must be as it was: bytes, owner, mode, attributes, target, the time of a file, and the held file itself."""
     found = {}
     for path in sorted([folder, *folder.rglob("*")]):
         status = path.lstat()
@@ -52,6 +56,8 @@ def snapshot(folder):
             state.append({name: os.getxattr(path, name) for name in os.listxattr(path)})
             if path.is_file():
                 state += [path.read_bytes(), status.st_mtime_ns]
+            if path.name == "held.conf":
+                state.append(status.st_ino == HELD["inode"])
         found[str(path.relative_to(folder))] = state
     return found
 
@@ -65,6 +71,8 @@ def change(folder, root):
         point.write_file(f"{folder}/enabled/shop", b"server { listen 80; }\n")
         point.write_file(f"{folder}/new.conf", b"# new\n")
         point.write_file(f"{folder}/nginx.conf", b"events { worker_connections 99; }\n")
+        point.write_file(f"{folder}/held.conf", b"events { worker_connections 9; }\nuser shop;\n", in_place=True)
+        point.write_file(f"{folder}/held.conf", b"user web;\n", in_place=True)
     with _checkpoint.attach(point.id, "", root) as point:
         for path in ("pool.conf", "a/b/c.conf", "enabled/old", "enabled", "gone"):
             point.save_file(f"{folder}/{path}")
@@ -157,7 +165,7 @@ def test_a_change_that_is_killed_anywhere_is_undone(tmp_path, torn):
     folder, root = fresh(tmp_path)
     before = snapshot(folder)
     change(folder, root)
-    after = {name: state[:5] for name, state in snapshot(folder).items()}
+    after = {name: state[:5] + state[6:] for name, state in snapshot(folder).items()}
     outcomes = []
     for steps in range(10000):
         folder, root = fresh(tmp_path)
@@ -165,7 +173,7 @@ def test_a_change_that_is_killed_anywhere_is_undone(tmp_path, torn):
         states = recover(root)
         outcomes.append(states)
         if states == ["confirmed"]:
-            assert {name: state[:5] for name, state in snapshot(folder).items()} == after, steps
+            assert {name: state[:5] + state[6:] for name, state in snapshot(folder).items()} == after, steps
         else:
             assert states in ([], ["rolled-back"]), steps
             assert snapshot(folder) == before, steps

@@ -15,6 +15,9 @@ description:
     file system. Only when nginx accepts it are the files replaced, all under one checkpoint that M(webops.bad_gateway.checkpoint) can undo.
   - nginx is not reloaded. Notify M(webops.bad_gateway.nginx_reload) for that.
   - What is not fully understood is refused, with what was asked and what was found.
+  - A file of an nginx in a container is changed on the host, where it is mounted from, a volume of the engine too, and although the mount may be
+    read-only in the container. One that is mounted by itself is written in place, as the container would not see another one. A file of the image is
+    refused. The test runs the program of the container in the container's namespaces, with next to no rights.
   - A first V(proxy_set_header), V(fastcgi_param), V(add_header) or the like in a block drops all those of the outer blocks. These are copied
     before it.
 options:
@@ -60,6 +63,12 @@ options:
             description:
               - Name of an upstream group.
             type: str
+          container:
+            description:
+              - The id of the container whose nginx is meant. Its paths are those that it has in the container. Without it the nginx of the host is meant,
+                where there is one. All edits of a task are for the same one.
+            type: str
+            version_added: 0.4.0
           file:
             description:
               - The file that the block is opened in.
@@ -235,7 +244,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: The real paths of the files that were changed, or would be.
+  description: The real paths of the files that were changed, or would be; on the host, for those of a container.
   type: list
   elements: str
   returned: success
@@ -269,6 +278,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _checkpoint
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _mount_sources as mount_sources
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_edit as nginx_edit
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_text as nginx_text
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
@@ -283,6 +293,7 @@ _CONTEXT = {
     "listen": {"type": "str"},
     "location": {"type": "str"},
     "upstream": {"type": "str"},
+    "container": {"type": "str"},
     "file": {"type": "path"},
     "line": {"type": "int"},
     "expects": {"type": "str"},
@@ -315,17 +326,29 @@ ARGUMENTS = {
 }
 
 
-def choose(instances, path, binary, others, files=()):
+def container_of(edits):
+    """Return the container that edits name, or "". Raises Refused where they name several."""
+    named = set(edit["context"].get("container") or "" for edit in edits)
+    if len(named) > 1:
+        raise nginx_edit.Refused("the edits are for several nginx, which are changed one by one")
+    return named.pop() if named else ""
+
+
+def choose(instances, path, binary, others, files=(), container=""):
     """Return the one Instance that is meant. Raises Refused.
 
     others() gives those of the program and path that do not run. files are those that the edits name: of several nginx, that which reads them is meant.
     """
+    if container:
+        instances = [one for one in instances if one.master is not None and one.own_root and one.master.container == container]
+        if not instances:
+            raise nginx_edit.Refused("no nginx runs in container {0}".format(_shown(container)))
     found = [
         one for one in instances
         if (path is None or os.path.realpath(one.conf_path) == os.path.realpath(path))
         and (binary is None or os.path.realpath(one.program) == os.path.realpath(binary))
     ]
-    # A container's nginx is changed where its image is made; the host's own is meant.
+    # A container's nginx is meant where nothing else can be.
     found = [one for one in found if not one.own_root] or found
     found = [one for one in found if one.master is not None] or found
     if len(found) > 1 and all(one.master is not None and one.conf_path == found[0].conf_path and one.own_root == found[0].own_root for one in found):
@@ -362,8 +385,6 @@ def load(instance, checkpoint):
     checkpoint: id of the one under which files may have been changed since their lines were told, or None.
     """
     where = _shown(instance.conf_path)
-    if instance.own_root:
-        raise nginx_edit.Refused("{0} is that of an nginx in a container; change it where the container gets it from".format(where))
     if instance.why is not None:
         raise nginx_edit.Refused("{0} could not be read: {1}".format(where, text.harmless(instance.why.why, 500)))
     raws, reals = {}, {}
@@ -375,7 +396,7 @@ def load(instance, checkpoint):
             raise nginx_edit.Refused("{0} could not be read whole: {1}".format(_shown(file["path"]), text.harmless(why, 500)))
         raws[file["path"]] = base64.b64decode(file["data"])
         reals[file["path"]] = file["real_path"]
-        if instance.pid is not None and _sha256_here(file["real_path"]) != file["sha256"]:
+        if instance.pid is not None and not instance.own_root and _sha256_here(file["real_path"]) != file["sha256"]:
             raise nginx_edit.Refused("{0} is not the same file where nginx runs; it is not edited from here".format(_shown(file["path"])))
     for include in instance.loaded["includes"]:
         if include["status"] not in (evidence.OK, evidence.ABSENT):
@@ -383,30 +404,47 @@ def load(instance, checkpoint):
     if instance.loaded["truncated"]:
         raise nginx_edit.Refused("{0} and what it includes are too much to be read whole".format(where))
     matches = dict((include["pattern"], include["matches"]) for include in instance.loaded["includes"])
-    return nginx_edit.Configuration(instance.conf_path, raws, reals, matches, _originals(checkpoint, reals.values()))
+    return nginx_edit.Configuration(instance.conf_path, raws, reals, matches, _originals(instance, checkpoint, reals.values()))
 
 
-def _originals(checkpoint, paths):
+def _originals(instance, checkpoint, paths):
     """Return {path: bytes} of the files that were changed under an open checkpoint, as they were before."""
     if checkpoint is None:
         return {}
     point = _checkpoint.find(checkpoint, _checkpoint.ROOT)
     point.require_open()
-    saved = dict((path, point.saved_bytes(path)) for path in paths)
+    saved = {}
+    for path in paths:
+        source = instance.source(path)
+        saved[path] = point.saved_bytes(path if source is None else source.path)
     return dict((path, raw) for path, raw in saved.items() if raw is not None)
 
 
-def add(configuration, files):
+def here(instance, path):
+    """Return (path on this host, whether it is written in place) of a path where nginx is. Raises Refused for what is changed elsewhere."""
+    source = instance.source(path)
+    if source is None:
+        return path, False
+    if source.kind == mount_sources.IMAGE:
+        raise nginx_edit.Refused("{0} cannot be changed here: {1} {2}. The image must change, or the file be mounted into the container".format(
+            _shown(path), source.why, _shown(instance.master.container[:12])))
+    if source.kind != mount_sources.HOST:
+        raise nginx_edit.Refused("{0} of container {1} cannot be changed here: {2}".format(_shown(path), _shown(instance.master.container[:12]), source.why))
+    return source.path, source.single
+
+
+def add(configuration, files, instance):
     """Take in the files that come with a change. Raises Refused."""
     for file in files:
         path = file["path"]
         if not os.path.isabs(path) or os.path.normpath(path) != path:
             raise nginx_edit.Refused("{0}: a file needs an absolute path without . and ..".format(_shown(path)))
-        new = not os.path.lexists(path)
-        if new and not os.path.isdir(os.path.dirname(path)):
+        place = here(instance, path)[0]
+        new = not os.path.lexists(place)
+        if new and not os.path.isdir(os.path.dirname(place)):
             raise nginx_edit.Refused("{0}: its folder is not there; make it first".format(_shown(path)))
         content = nginx_edit.encode([file["content"]])[0]
-        if not new and path not in configuration.reals and _sha256_here(path) != hashlib.sha256(content).hexdigest():
+        if not new and path not in configuration.reals and _sha256_here(place) != hashlib.sha256(content).hexdigest():
             raise nginx_edit.Refused("{0} is there, with other content and no include that leads to it; look at it and take it away".format(_shown(path)))
         configuration.add_file(path, content, new)
 
@@ -422,7 +460,7 @@ def _sha256_here(path):
 def apply(configuration, edits):
     """Make every edit in memory. Raises Refused."""
     for edit in edits:
-        context = nginx_edit.Context(**edit["context"])
+        context = nginx_edit.Context(**dict((key, value) for key, value in edit["context"].items() if key != "container"))
         for said in edit["directives"]:
             replaces, at = said["replaces"], said["at"]
             configuration.apply(context, nginx_edit.Directive(
@@ -431,8 +469,20 @@ def apply(configuration, edits):
             ))
 
 
+def placed(instance, configuration, changed):
+    """Return {path where nginx is: as here() has it} of the changed files. Raises Refused."""
+    places = {}
+    for path in sorted(changed):
+        places[path] = here(instance, path)
+        before = configuration.files[path].before
+        if instance.own_root and before is not None and _sha256_here(places[path][0]) != hashlib.sha256(before).hexdigest():
+            raise nginx_edit.Refused("{0} is not the file that container {1} has as {2} any more".format(
+                _shown(places[path][0]), _shown(instance.master.container[:12]), _shown(path)))
+    return places
+
+
 def reach(paths):
-    """Raise Refused for a file that would not be replaced, so that check mode tells it too."""
+    """Raise Refused for a file that would not be written, so that check mode tells it too."""
     for path in sorted(paths):
         try:
             with _safe_files.find(path):
@@ -441,6 +491,19 @@ def reach(paths):
             raise nginx_edit.Refused(str(refused))
         except OSError as error:
             raise nginx_edit.Refused("{0}: {1}".format(_shown(path), os.strerror(error.errno)))
+
+
+def mounted(instance, places):
+    """Return sentences about files of a container: where each is on the host, and that it belongs to a checkout there."""
+    said = []
+    for path, (place, _in_place) in sorted(places.items()) if instance.own_root else ():
+        said.append("{0} of container {1} is {2} here".format(_shown(path), _shown(instance.master.container[:12]), _shown(place)))
+        folder = os.path.dirname(place)
+        while folder != "/" and not os.path.lexists(folder + "/.git"):
+            folder = os.path.dirname(folder)
+        if os.path.lexists(folder + "/.git"):
+            said.append("{0} is a checkout of git: make the change there too, or the next one undoes it".format(_shown(folder)))
+    return list(dict.fromkeys(said))
 
 
 def check(instance, changed, plain=False):
@@ -466,7 +529,7 @@ def _one(message):
     return message["text"] + (" in {0}:{1}".format(message["file"], message["line"]) if message["file"] else "")
 
 
-def differences(instance, configuration, changed):
+def differences(instance, configuration, changed, places):
     """Return the diff of Ansible, without secrets."""
     shown = []
     for real, raw in sorted(changed.items()):
@@ -478,7 +541,8 @@ def differences(instance, configuration, changed):
             "\n".join(map(_line, instance.redaction.file(one, nginx_text.read(one), kind).split(b"\n")))
             for one in (configuration.files[real].before or b"", raw)
         ]
-        shown.append({"before_header": _shown(real), "after_header": _shown(real), "before": before, "after": after})
+        header = _shown(places[real][0])
+        shown.append({"before_header": header, "after_header": header, "before": before, "after": after})
     return shown
 
 
@@ -488,7 +552,7 @@ def _line(raw):
     return "\t".join(text.harmless(part) for part in text.decode(raw).split("\t"))
 
 
-def write(instance, configuration, changed, checkpoint, plain):
+def write(instance, configuration, changed, places, checkpoint, plain):
     """Replace the files, all or none, and return the _checkpoint.Checkpoint. Raises Refused, Unanswered, CheckpointError.
 
     plain: test the configuration after that, and put the files back unless nginx takes it.
@@ -502,17 +566,19 @@ def write(instance, configuration, changed, checkpoint, plain):
         try:
             # New ones first: an include may name them.
             for real, raw in sorted(changed.items(), key=lambda item: (before[item[0]] is not None, item[0])):
-                point.write_file(real, raw, "" if before[real] is None else hashlib.sha256(before[real]).hexdigest())
+                path, in_place = places[real]
+                point.write_file(path, raw, "" if before[real] is None else hashlib.sha256(before[real]).hexdigest(), in_place=in_place)
                 written.append(real)
             if plain:
                 check(instance, changed, True)
         except BaseException:
             # One of our own is undone as a whole; in another's, what was changed before us stays.
             for real in reversed(written if checkpoint is not None else ()):
+                path, in_place = places[real]
                 if before[real] is not None:
-                    point.write_file(real, before[real], hashlib.sha256(changed[real]).hexdigest())
-                elif _sha256_here(real) == hashlib.sha256(changed[real]).hexdigest():
-                    os.unlink(real)
+                    point.write_file(path, before[real], hashlib.sha256(changed[real]).hexdigest(), in_place=in_place)
+                elif _sha256_here(path) == hashlib.sha256(changed[real]).hexdigest():
+                    os.unlink(path)
             raise
     return point
 
@@ -524,18 +590,20 @@ def run(params, check_mode):
     path, binary, checkpoint = params["path"], params["binary"], params["checkpoint"] or None
     edits = params["edits"] or [{"context": params["context"], "directives": params["directives"]}]
     named = [edit["context"]["file"] for edit in edits if edit["context"].get("file")]
-    instance = choose(nginx.find(*place), path, binary, lambda: nginx.of(*(place + (binary, path))), named)
+    instance = choose(nginx.find(*place), path, binary, lambda: nginx.of(*(place + (binary, path))), named, container_of(edits))
     configuration = load(instance, checkpoint)
-    add(configuration, params["files"])
+    add(configuration, params["files"], instance)
     apply(configuration, edits)
     changed = configuration.changed()
+    places = placed(instance, configuration, changed)
     result = {
-        "changed": bool(changed), "files": [_shown(real) for real in sorted(changed)], "notes": configuration.notes, "checkpoint": "",
-        "conf_path": _shown(instance.conf_path), "diff": differences(instance, configuration, changed),
+        "changed": bool(changed), "files": [_shown(places[real][0]) for real in sorted(changed)], "notes": configuration.notes, "checkpoint": "",
+        "conf_path": _shown(instance.conf_path), "diff": differences(instance, configuration, changed, places),
     }
     if not changed:
         return result
-    reach(changed)
+    reach(path for path, _in_place in places.values())
+    result["notes"] += mounted(instance, places)
     plain = False
     try:
         result["notes"] += check(instance, changed)
@@ -545,7 +613,7 @@ def run(params, check_mode):
         plain = True
         result["notes"].append("the private overlay cannot be made ({0}), so the files are tested where they are".format(text.harmless(unanswered.why, 300)))
     if not check_mode:
-        point = write(instance, configuration, changed, checkpoint, plain)
+        point = write(instance, configuration, changed, places, checkpoint, plain)
         result["checkpoint"] = point.id
         result["notes"] += [text.harmless(note, 1000) for note in point.notes]
     return result

@@ -37,12 +37,17 @@ options:
     description:
       - The main configuration file of the nginx that is meant, such as V(/etc/nginx/nginx.conf). The default is that of the only one that runs,
         and of several the one whose configuration was changed.
-      - Where one in a container has the same path, the one of the host is meant, unless O(master) says otherwise.
+      - Where one in a container has the same path, the one of the host is meant, unless O(container) or O(master) says otherwise.
     type: path
   master:
     description:
       - Process id of the master, where several have the same O(path).
     type: int
+  container:
+    description:
+      - Id of the container whose nginx is meant. Its master gets the signal from the host, and is looked at in its own namespaces.
+    type: str
+    version_added: 0.4.0
   force:
     description:
       - Load the configuration though no file of it was changed. Names are resolved and certificates are read anew then.
@@ -162,6 +167,7 @@ def main():
         argument_spec={
             "path": {"type": "path"},
             "master": {"type": "int"},
+            "container": {"type": "str"},
             "force": {"type": "bool", "default": False},
             "missing": {"type": "str", "choices": ["fail", "ignore"], "default": "fail"},
             "test": {"type": "bool", "default": True},
@@ -194,9 +200,9 @@ def _run(module, result):
     asked, host = module.params, _host.Host()
     begin = time.monotonic()
     found = nginx.find(host, text.Redactor(secrets.token_hex(16)), _processes.scan(host))
-    instance = nginx_reload.choose(found, asked["path"], asked["master"])
+    instance = nginx_reload.choose(found, asked["path"], asked["master"], asked["container"], asked["force"])
     if instance is None:
-        if asked["path"] is None and asked["master"] is None and len([one for one in found if one.master is not None]) > 1:
+        if asked["path"] is None and asked["master"] is None and asked["container"] is None and len([one for one in found if one.master is not None]) > 1:
             # Each of several has what is on disk.
             return
         if asked["missing"] == "fail":

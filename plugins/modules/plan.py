@@ -105,9 +105,9 @@ findings:
   elements: dict
   returned: with O(alone)
 reloads:
-  description: The main configuration files of the nginx that are loaded anew.
+  description: The nginx that are loaded anew, each with the C(path) of its main configuration file, and the C(container) that it is in.
   type: list
-  elements: str
+  elements: dict
   returned: with O(alone)
 new:
   description: The ids of what could be done too, but was not in the plan that was shown.

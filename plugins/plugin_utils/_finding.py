@@ -74,6 +74,7 @@ class Finding:
     fix           what would put it right, or None
     next          the next command that a person runs, or ""
     also          further routes of which the same is true
+    instance      id of the nginx that it is about, or ""
     """
 
     id: str
@@ -88,6 +89,7 @@ class Finding:
     fix: Fix | None
     next: str
     also: tuple[dict[str, str], ...] = ()
+    instance: str = ""
 
     @property
     def endpoint(self) -> str:

@@ -185,6 +185,7 @@ def on_instance(
         alternatives=(),
         fix=fix,
         next=command,
+        instance=instance.id,
     )
 
 
@@ -214,6 +215,7 @@ def of_route(
         alternatives=tuple(alternatives),
         fix=fix,
         next=command,
+        instance=route.instance,
     )
 
 

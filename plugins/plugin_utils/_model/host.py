@@ -149,6 +149,16 @@ class Instance:
         return bool(self.raw.get("proposed"))
 
     @property
+    def container(self) -> str:
+        """Return the id of the container whose files it reads, or "" where they are those of the host."""
+        master = self.raw.get("master") or {}
+        return master.get("container") or "" if master.get("own_root") else ""
+
+    def file(self, path: str) -> dict:
+        """Return what was collected of one of its files, or {}."""
+        return next((file for file in self.raw.get("files") or () if file["path"] == path), {})
+
+    @property
     def identity(self) -> dict:
         """Return the worker's ids: user, uid, gid, groups."""
         return self.raw.get("identity") or {}
@@ -158,7 +168,7 @@ class Instance:
         uid = (self.raw.get("master") or {}).get("uid")
         if uid:
             return f"uid {uid}, who runs this nginx,"
-        file = next((file for file in self.raw.get("files") or () if file["path"] == path), {})
+        file = self.file(path)
         if file.get("uid"):
             return f"uid {file['uid']}, whose file {path} is,"
         writes = int(file.get("mode") or "0", 8) & (0o022 if file.get("gid") else 0o002)

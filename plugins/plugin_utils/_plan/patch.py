@@ -44,10 +44,11 @@ def of(instance: Instance, remedy: str, items: Iterable[dict]) -> str:
         found = _configuration(instance)
         for item in items:
             for directive in _directives(remedy, item):
-                found.apply(edit.Context(**item["context"]), directive)
+                found.apply(edit.Context(**{key: value for key, value in item["context"].items() if key != "container"}), directive)
     except (edit.Refused, KeyError, TypeError, ValueError):
         return ""
-    lines = [line for real in found.changed() for line in _diff(found.files[real], real)]
+    here = {file.get("real_path") or file["path"]: (file.get("source") or {}).get("path") for file in instance.raw.get("files") or ()}
+    lines = [line for real in found.changed() for line in _diff(found.files[real], here.get(real) or real)]
     told = not any(MARK in line or "#" in line for line in lines if not line.startswith(("--- ", "+++ ", "@@ ")))
     return "\n".join(lines) if told else ""
 

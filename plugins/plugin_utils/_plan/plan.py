@@ -120,7 +120,7 @@ class Plan:
     status, why  as in its HostResult
     steps        in the order in which they are done
     manual, held in the order of the findings
-    reloads      main files of the nginx that are loaded anew because of an edit
+    reloads      {"path"} of the main file, and {"container"}, of each nginx that is loaded anew because of an edit
     """
 
     host: str
@@ -129,7 +129,7 @@ class Plan:
     steps: tuple[Step, ...] = ()
     manual: tuple[Manual, ...] = ()
     held: tuple[Held, ...] = ()
-    reloads: tuple[str, ...] = field(default=())
+    reloads: tuple[dict, ...] = field(default=())
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -172,7 +172,8 @@ def _step(remedy: str, kept: Iterable[tuple[str, Change]], host: Host) -> Step:
     changes = tuple(change for name, change in kept if name == remedy)
     diffs = []
     for instance in host.instances if REMEDIES[remedy].edits else ():
-        own = [change.item for change in changes if set(slots.files([change.item])) & set(instance.configuration.files)]
+        files = set(instance.configuration.files)
+        own = [change.item for change in changes if slots.container(change.item) == instance.container and set(slots.files([change.item])) & files]
         diffs += [patch.of(instance, remedy, own)] if own else []
     diff = "\n".join(filter(None, diffs)) if all(diffs) else ""
     return Step(remedy, changes, (*_lines(remedy, changes, diff), *_notes(remedy, kept, host)), diff)
@@ -238,11 +239,12 @@ def _guarded(finding: Finding, host: Host, allowed: Allowed) -> Manual | Held | 
     fix = finding.fix
     files = slots.files(fix.changes)
     if REMEDIES[fix.remedy].edits:
-        for instance in host.instances:
+        containers = (host.answer("containers")["value"] or {}).get("containers") or ()
+        for instance in _alike(finding, host):
             for path in files:
                 if path in instance.configuration.doubtful:
                     return Held(finding, f"{path} is read differently by two parsers, and is not edited")
-                elsewhere = managed.why(instance, path, allowed.edit_managed) if path in instance.configuration.files else ""
+                elsewhere = managed.why(instance, path, allowed.edit_managed, containers) if path in instance.configuration.files else ""
                 if elsewhere:
                     return Manual(finding, f"{elsewhere}; change it where it comes from", patch.of(instance, fix.remedy, fix.changes))
     if REMEDIES[fix.remedy].loads:
@@ -250,7 +252,8 @@ def _guarded(finding: Finding, host: Host, allowed: Allowed) -> Manual | Held | 
             refused = (instance.test.get("value") or {}).get("valid") is False
             if refused:
                 return Held(finding, f"nginx refuses {instance.id} as it stands, so that nothing can be loaded: mend that first")
-    return [(fix.remedy, Change(item, (finding,))) for item in fix.changes]
+    container = next((instance.container for instance in _alike(finding, host)), "") if REMEDIES[fix.remedy].edits else ""
+    return [(fix.remedy, Change(slots.within(item, container) if container else item, (finding,))) for item in fix.changes]
 
 
 def _not_to_be_loaded(finding: Finding, host: Host, failing: set[str]) -> Held | None:
@@ -270,8 +273,15 @@ def _not_to_be_loaded(finding: Finding, host: Host, failing: set[str]) -> Held |
 def _instances(finding: Finding, host: Host, files: Iterable[str]) -> tuple[Instance, ...]:
     """Return the nginx that a finding is about: those that read one of the files, or the one that it stands in, else all."""
     places = {*files, *([finding.at.file] if finding.at else [])}
-    found = tuple(instance for instance in host.instances if places & {instance.id, instance.raw.get("conf_path"), *instance.configuration.files})
-    return found or host.instances
+    alike = _alike(finding, host)
+    found = tuple(instance for instance in alike if places & {instance.id, instance.raw.get("conf_path"), *instance.configuration.files})
+    return found or alike
+
+
+def _alike(finding: Finding, host: Host) -> tuple[Instance, ...]:
+    """Return the nginx that see the files which the one of a finding sees: those of the host, or of its container. All where it is about none."""
+    own = next((instance for instance in host.instances if instance.id == finding.instance), None)
+    return host.instances if own is None else tuple(instance for instance in host.instances if instance.container == own.container)
 
 
 def _merged(wanted: Iterable[tuple[str, Change]]) -> list[tuple[str, Change]]:
@@ -319,16 +329,17 @@ def _endpoints(finding: Finding) -> set[str]:
     return {route["endpoint"] for route in (finding.route, *finding.also) if route}
 
 
-def _reloads(kept: Iterable[tuple[str, Change]], host: Host | None) -> Iterator[str]:
-    """Return the main files of the nginx of which files are edited."""
+def _reloads(kept: Iterable[tuple[str, Change]], host: Host | None) -> Iterator[dict]:
+    """Return the nginx of which files are edited."""
     needed = {
-        instance.raw.get("conf_path") or instance.id
+        (instance.raw.get("conf_path") or instance.id, instance.container)
         for remedy, change in kept
         if REMEDIES[remedy].edits
         for finding in change.findings
         for instance in _instances(finding, host, slots.files([change.item]))
     }
-    return (path for instance in (host.instances if host else ()) for path in [instance.raw.get("conf_path") or instance.id] if path in needed)
+    told = dict.fromkeys((instance.raw.get("conf_path") or instance.id, instance.container) for instance in (host.instances if host else ()))
+    return ({"path": path, **({"container": container} if container else {})} for path, container in told if (path, container) in needed)
 
 
 def _notes(remedy: str, kept: Iterable[tuple[str, Change]], host: Host) -> Iterator[str]:

@@ -87,6 +87,20 @@ def files(items: Iterable[Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(place["file"] for item in items for place in _places(item)))
 
 
+def container(item: Any) -> str:
+    """Return the id of the container whose nginx a change is for, or ""."""
+    return (item.get("context") or {}).get("container") or ""
+
+
+def within(item: Any, identity: str) -> Any:
+    """Return a change with every context in it named to be that of a container."""
+    if isinstance(item, dict):
+        return {key: {**inner, "container": identity} if key == "context" and isinstance(inner, dict) else within(inner, identity) for key, inner in item.items()}
+    if isinstance(item, (list, tuple)):
+        return [within(inner, identity) for inner in item]
+    return item
+
+
 def _places(value: Any) -> Iterator[dict]:
     """Yield every {"file", "line"}, and {"block", "file"}, in a change."""
     if isinstance(value, dict):
@@ -105,11 +119,11 @@ def of(remedy: str, item: dict) -> dict[tuple, str]:
         # A pattern labels other paths too; a record has one type.
         return {("label", name): item["type"] for name in filter(None, (item.get("pattern"), item["path"], *item.get("restore", ())))}
     if "at" in item:
-        return {_statement(item["at"]): text(item.get("args"))}
+        return {(*_statement(item["at"]), container(item)): text(item.get("args"))}
     found = {(remedy, _where(remedy, item)): ""}
     for key, value in _wanted(remedy, item).items():
         if key == "servers" and remedy == "upstream_group":
-            found |= {_statement(server["at"]): text(server) for server in value if "at" in server}
+            found |= {(*_statement(server["at"]), container(item)): text(server) for server in value if "at" in server}
         elif key == "ini":
             found |= {("ini", value["file"], value["section"], option["name"]): text(option["value"]) for option in value["options"]}
         elif key == "command":

@@ -5,7 +5,7 @@
 
     {"schema": 1, "generated_at": "2026-01-31T12:00:00Z", "collection": "x.y.z",
      "batches": [["web1"], ["web2", "web3"]], "addresses": {"10.0.0.5": "web1"},
-     "hosts": {"web1": {"status", "why", "steps": [STEP], "manual": [MANUAL], "held": [HELD], "reloads": ["/etc/nginx/nginx.conf"]}}}
+     "hosts": {"web1": {"status", "why", "steps": [STEP], "manual": [MANUAL], "held": [HELD], "reloads": [{"path", "container"}]}}}
     STEP = {"remedy", "safety", "ids": [""], "does", "undone", "notes": [""], "diff", "changes": [<items of the role's argument>],
             "for": [CAUSE]}
     CAUSE = {"id", "kind", "rank", "at": {"file", "line"} | null, "says", "fix", "routes": [<as in report.json>]}

@@ -181,7 +181,8 @@ def test_without_a_master_process(reload):
 
 
 def instance(path, pid, own_root=False, uid=0):
-    return types.SimpleNamespace(conf_path=path, own_root=own_root, master=types.SimpleNamespace(pid=pid, uid=uid) if pid else None)
+    master = types.SimpleNamespace(pid=pid, uid=uid, container="c" * 64 if own_root else "") if pid else None
+    return types.SimpleNamespace(conf_path=path, own_root=own_root, master=master)
 
 
 ONE, TWO, INNER, STOPPED = instance("/a", 1), instance("/b", 2), instance("/a", 3, True), instance("/c", None)
@@ -202,8 +203,20 @@ OF_A_USER = instance("/b", 5, uid=1000)
     ([INNER], None, None, INNER),
     ([ONE, INNER], "/a", 4, None),
 ])
-def test_choosing(running, path, pid, wanted):
+def test_choosing(running, path, pid, wanted, monkeypatch):
+    monkeypatch.setattr(nginx_reload, "reasons", lambda one: [])
     assert nginx_reload.choose(running, path, pid) is wanted
+
+
+def test_a_container_is_meant_when_it_is_named_or_alone_has_something_to_load(monkeypatch):
+    changed = [INNER]
+    monkeypatch.setattr(nginx_reload, "reasons", lambda one: ["changed"] if one in changed else [])
+    assert nginx_reload.choose([ONE, INNER], container="c" * 64) is INNER
+    assert nginx_reload.choose([ONE, INNER], container="d" * 64) is None
+    assert nginx_reload.choose([ONE, INNER]) is INNER
+    assert nginx_reload.choose([ONE, INNER], "/a") is nginx_reload.choose([ONE, INNER], force=True) is ONE
+    changed.append(ONE)
+    assert nginx_reload.choose([ONE, INNER]) is ONE
 
 
 def test_of_several_the_one_that_was_changed(monkeypatch):

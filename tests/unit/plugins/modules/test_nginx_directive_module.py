@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _mount_sources
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_edit as nginx_edit
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_files
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_redact as redact
@@ -74,7 +75,7 @@ class Files:
         for name, content in files.items():
             (folder / name).write_bytes(content)
         self.conf_path = str(folder / "nginx.conf")
-        self.own_root, self.pid, self.why = False, None, None
+        self.own_root, self.pid, self.why, self.sources = False, None, None, {}
         parsed = {}
         self.loaded = _nginx_files.load(_host.Host(), self.conf_path, str(folder), parsed)
         self.main = nginx._Configuration(self.loaded, parsed, "")
@@ -83,7 +84,11 @@ class Files:
     def edited(self, context, name, *args):
         configuration = nginx_directive.load(self, None)
         configuration.apply(nginx_edit.Context(**context), nginx_edit.Directive(name, nginx_edit.encode(args)))
-        return nginx_directive.differences(self, configuration, configuration.changed())
+        changed = configuration.changed()
+        return nginx_directive.differences(self, configuration, changed, nginx_directive.placed(self, configuration, changed))
+
+    def source(self, path):
+        return self.sources[path] if self.own_root else None
 
 
 MAIN = b"""# token: c0mment
@@ -117,7 +122,6 @@ def test_what_cannot_be_seen_whole_is_refused(tmp_path):
     files = Files(tmp_path, {"nginx.conf": b"http { include a; }", "a": b"x 1;\n"})
     assert nginx_directive.load(files, None).files
     for change in (
-        {"own_root": True},
         {"why": evidence.Unanswered(evidence.DENIED, "Permission denied")},
         {"loaded": dict(files.loaded, truncated=True)},
         {"loaded": dict(files.loaded, files=[dict(files.loaded["files"][0], status=evidence.DENIED, why="Permission denied")])},
@@ -127,6 +131,64 @@ def test_what_cannot_be_seen_whole_is_refused(tmp_path):
         other = types.SimpleNamespace(**dict(vars(files), **change))
         with pytest.raises(nginx_edit.Refused):
             nginx_directive.load(other, None)
+
+
+ID = "ab" * 32
+
+
+def contained(tmp_path, **source):
+    """Return the Files of a container, and its Configuration with a change in it; source is where its file comes from."""
+    files = Files(tmp_path, {"nginx.conf": b"http { }"})
+    files.own_root, files.pid, files.master = True, os.getpid(), types.SimpleNamespace(container=ID)
+    files.sources = {files.conf_path: _mount_sources.Source(**source)}
+    configuration = nginx_directive.load(files, None)
+    configuration.apply(nginx_edit.Context(block="http"), nginx_edit.Directive("proxy_read_timeout", [b"120s"]))
+    return files, configuration
+
+
+def test_a_file_of_a_container_is_changed_where_it_is_mounted_from(tmp_path):
+    place = tmp_path / "deploy" / "nginx.conf"
+    place.parent.mkdir()
+    place.write_bytes(b"http { }")
+    (tmp_path / ".git").mkdir()
+    files, configuration = contained(tmp_path, kind=_mount_sources.HOST, path=str(place), single=True)
+    places = nginx_directive.placed(files, configuration, configuration.changed())
+    assert places == {files.conf_path: (str(place), True)}
+    (shown,) = nginx_directive.differences(files, configuration, configuration.changed(), places)
+    assert shown["before_header"] == str(place)
+    assert nginx_directive.mounted(files, places) == [
+        "{0} of container abababababab is {1} here".format(files.conf_path, place),
+        "{0} is a checkout of git: make the change there too, or the next one undoes it".format(tmp_path),
+    ]
+    place.write_bytes(b"http { # another\n}")
+    with pytest.raises(nginx_edit.Refused, match="is not the file that container abababababab has"):
+        nginx_directive.placed(files, configuration, configuration.changed())
+
+
+@pytest.mark.parametrize(("source", "said"), [
+    ({"kind": _mount_sources.IMAGE, "why": "it is in the image of the container"}, "the image of the container abababababab. The image must change"),
+    ({"kind": _mount_sources.ELSEWHERE, "why": "it is kept by the engine"}, "of container abababababab cannot be changed here: it is kept by the engine"),
+])
+def test_what_no_file_of_the_host_is_behind_is_refused(tmp_path, source, said):
+    files, configuration = contained(tmp_path, **source)
+    with pytest.raises(nginx_edit.Refused, match=said):
+        nginx_directive.placed(files, configuration, configuration.changed())
+
+
+def test_the_edits_of_a_task_are_for_one_nginx():
+    one, other = {"context": {"block": "http", "container": ID}}, {"context": {"block": "http"}}
+    assert (nginx_directive.container_of([one, one]), nginx_directive.container_of([other])) == (ID, "")
+    with pytest.raises(nginx_edit.Refused, match="several nginx"):
+        nginx_directive.container_of([one, other])
+
+
+def test_a_container_is_chosen_by_its_id():
+    inner = types.SimpleNamespace(conf_path="/a", program="/b", own_root=True, master=types.SimpleNamespace(container=ID, uid=0, started=1.0))
+    own = types.SimpleNamespace(conf_path="/a", program="/b", own_root=False, master=types.SimpleNamespace(container="", uid=0, started=1.0))
+    assert nginx_directive.choose([own, inner], None, None, list, (), ID) is inner
+    assert nginx_directive.choose([own, inner], None, None, list) is own
+    with pytest.raises(nginx_edit.Refused, match="no nginx runs in container"):
+        nginx_directive.choose([own], None, None, list, (), ID)
 
 
 def test_files_that_are_others_where_nginx_runs_are_refused(tmp_path):

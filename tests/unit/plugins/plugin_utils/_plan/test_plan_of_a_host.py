@@ -305,7 +305,7 @@ def test_a_file_that_two_parsers_read_differently_is_not_edited():
 
 
 def test_the_nginx_that_is_edited_is_loaded_anew_once():
-    assert plan(slow(), slow(line=7)).reloads == (MAIN,)
+    assert plan(slow(), slow(line=7)).reloads == ({"path": MAIN},)
 
 
 def test_a_backend_alone_needs_no_reload():

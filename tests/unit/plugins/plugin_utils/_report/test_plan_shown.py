@@ -133,7 +133,7 @@ def test_another_file_is_no_plan(content, tmp_path):
 
 
 def part(*steps: Step) -> dict:
-    return plan_document.host(Plan("web1", "diagnosed", "", steps, reloads=("/etc/nginx/nginx.conf",)))
+    return plan_document.host(Plan("web1", "diagnosed", "", steps, reloads=({"path": "/etc/nginx/nginx.conf"},)))
 
 
 def test_what_was_shown_is_what_is_done(make):
@@ -141,7 +141,7 @@ def test_what_was_shown_is_what_is_done(make):
     now = part(step(make, "upstream_timeout", {**SLOW, "read": "180s"}))
     wanted = plan_document.still_wanted(now, then)
     assert [(item["remedy"], item["changes"]) for item in wanted["steps"]] == [("upstream_timeout", [SLOW])]
-    assert (wanted["new"], wanted["reloads"]) == ([], ["/etc/nginx/nginx.conf"])
+    assert (wanted["new"], wanted["reloads"]) == ([], [{"path": "/etc/nginx/nginx.conf"}])
 
 
 def test_what_is_over_is_not_done(make):

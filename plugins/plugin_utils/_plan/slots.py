@@ -95,7 +95,8 @@ def container(item: Any) -> str:
 def within(item: Any, identity: str) -> Any:
     """Return a change with every context in it named to be that of a container."""
     if isinstance(item, dict):
-        return {key: {**inner, "container": identity} if key == "context" and isinstance(inner, dict) else within(inner, identity) for key, inner in item.items()}
+        inner = {key: within(value, identity) for key, value in item.items()}
+        return inner | ({"context": {**inner["context"], "container": identity}} if isinstance(inner.get("context"), dict) else {})
     if isinstance(item, (list, tuple)):
         return [within(inner, identity) for inner in item]
     return item

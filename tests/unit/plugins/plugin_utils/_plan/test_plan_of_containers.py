@@ -12,17 +12,16 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host imp
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import slots
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Allowed, Plan, build
-from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import MAIN, SITES, World
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import MAIN, World
 
-SHOP = SITES + "shop"
 TCP = "127.0.0.1:3000"
 ID = "ab" * 32
 
 
 def slow(**more) -> Finding:
-    change = {"context": {"file": SHOP, "line": 3, "expects": "location /"}, "module": "proxy", "read": "120s"}
+    change = {"context": {"file": MAIN, "line": 3, "expects": "location /"}, "module": "proxy", "read": "120s"}
     values = {
-        "id": "upstream-timeout", "kind": "cause", "certainty": "proven", "rank": 1, "at": Place(SHOP, 3), "says": "It took long.", "evidence": (),
+        "id": "upstream-timeout", "kind": "cause", "certainty": "proven", "rank": 1, "at": Place(MAIN, 3), "says": "It took long.", "evidence": (),
         "route": {"listen": "*:80", "server": "shop.example", "location": "/", "pass": f"proxy_pass http://{TCP}", "endpoint": TCP},
         "alternatives": (), "next": "", "fix": Fix("upstream_timeout", "risky", "Wait longer.", "", (change,)), "instance": MAIN,
     }
@@ -31,9 +30,9 @@ def slow(**more) -> Finding:
 
 def contained(**source) -> World:
     """Return a host whose only nginx is in a container; source is where its file of the shop comes from."""
-    world = World().file(SHOP, f"server {{\n    server_name shop.example;\n    location / {{\n        proxy_pass http://{TCP};\n    }}\n}}\n")
+    world = World().file(MAIN, f"http {{\nserver {{ server_name shop.example;\n    location / {{\n        proxy_pass http://{TCP};\n    }}\n}}\n}}\n")
     world.instance["master"].update(own_root=True, container=ID)
-    world.instance["files"][-1]["source"] = {"kind": "host", "path": "/srv/shop/shop.conf", "why": "", **source}
+    next(file for file in world.instance["files"] if file["path"] == MAIN)["source"] = {"kind": "host", "path": "/srv/shop/shop.conf", "why": "", **source}
     return world
 
 
@@ -44,14 +43,14 @@ def plan(world: World, *findings: Finding) -> Plan:
 def test_a_mounted_file_is_edited_where_it_comes_from_and_its_own_nginx_is_told():
     made = plan(contained())
     ((change,),) = [step.changes for step in made.steps]
-    assert change.item["context"] == {"file": SHOP, "line": 3, "expects": "location /", "container": ID}
+    assert change.item["context"] == {"file": MAIN, "line": 3, "expects": "location /", "container": ID}
     assert made.reloads == ({"path": MAIN, "container": ID},)
     assert "--- /srv/shop/shop.conf" in made.steps[0].diff and "+        proxy_read_timeout 120s;" in made.steps[0].diff
 
 
 @pytest.mark.parametrize(("source", "why"), [
-    ({"kind": "image", "path": ""}, f"{SHOP} is in the image of container {ID[:12]}: the image must change, or the file be mounted into the container"),
-    ({"kind": "elsewhere", "path": "", "why": "it is kept by the engine"}, f"{SHOP} is a file of the container that nginx runs in (it is kept by the engine)"),
+    ({"kind": "image", "path": ""}, f"{MAIN} is in the image of container {ID[:12]}: the image must change, or the file be mounted into the container"),
+    ({"kind": "elsewhere", "path": "", "why": "it is kept by the engine"}, f"{MAIN} is a file of the container that nginx runs in (it is kept by the engine)"),
     ({"path": "/srv/shop/releases/7/shop.conf"}, "is /srv/shop/releases/7/shop.conf, in a folder that is replaced as a whole"),
 ])
 def test_a_file_that_cannot_be_changed_there_is_for_a_person(source, why):
@@ -79,7 +78,7 @@ def test_every_context_of_a_change_is_told_the_container():
 
 
 def test_one_line_of_two_containers_is_not_one_place():
-    at = {"file": SHOP, "line": 3}
+    at = {"file": MAIN, "line": 3}
     one, other = ({"context": {"container": name}, "at": at, "args": [name]} for name in (ID, "cd" * 32))
     assert not slots.clash(slots.of("repoint_upstream", one), slots.of("repoint_upstream", other))
     assert slots.clash(slots.of("repoint_upstream", one), slots.of("repoint_upstream", {**one, "args": ["x"]}))

@@ -33,11 +33,12 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Ru
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_group, times
 
 # Questions to which "there is none on this host" is an answer that rules can work with.
-_NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "paths", "selinux", "apparmor")
+_NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "paths", "selinux", "apparmor", "containers")
 # Logs are read from their end: what was found stands, whatever older records were not read.
 _NEWEST_SUFFICE = ("error_log", "backend_log")
 # Which of two causes on one leg stands: what keeps nginx from the backend before what the backend then does.
 _FIRST = tuple("""nginx-not-running config-invalid reload-pending file-descriptors-exhausted worker-connections-exhausted proxy-loop
+    container-localhost container-network-mismatch container-port-mapping container-loopback-bind
     dns-host-not-found dns-resolver-missing dns-resolver-failing dns-stale-address
     backend-oom-killed startup-order tunnel-down backend-start-failing backend-not-running
     socket-directory-permission socket-permission apparmor-denied ephemeral-ports-exhausted firewall-blocked network-unreachable
@@ -116,7 +117,7 @@ def _missing(host: Host, rule: Rule) -> list[Unknown]:
     for question in rule.needs:
         if question == "nginx.test":
             answers = [instance.test for instance in host.instances]
-        elif question in ("probes", "listeners", "paths", "php_fpm", "backends.units") and not host.legs:
+        elif question in ("probes", "listeners", "paths", "php_fpm", "backends.units", "containers") and not host.legs:
             answers = []
         elif question in ("names", "resolvers") and not any(peer.by_name for route in host.routes for peer in route.peers):
             answers = []

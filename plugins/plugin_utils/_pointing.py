@@ -24,6 +24,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host imp
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
 
 _PLAIN_PATH = re.compile(r"/[\w./@+,=~-]+")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?:[0-9]{1,5}", re.ASCII)
 _VARIABLE = re.compile(r"\$(?:\w+|\{\w+\})", re.ASCII)
 _WRITTEN = re.compile(r"(?P<scheme>[A-Za-z]+://)?(?P<host>(?i:unix:)[^:]*|\[[^\]]*\](?::[0-9]+)?|[^/?$]*)(?P<rest>.*)", re.DOTALL)
 
@@ -52,6 +53,14 @@ def addressed(leg: Leg, address: str) -> tuple[dict, ...]:
         # The variable holds the name alone, and the pass has the port.
         return () if _named_in_handshake(leg, str(host)) else _replaced(leg, spot, 1, str(host).rpartition(":")[0])
     return _rehosted(leg, spot, str(host))
+
+
+def named(leg: Leg, host: str) -> tuple[dict, ...]:
+    """Return what repoint_upstream is told so that a leg leads to a host name with a port, as "app:3000"; () as above."""
+    spot = _leading(leg)
+    if not spot or not _NAME.fullmatch(host):
+        return ()
+    return _replaced(leg, spot, 0, host) if spot.block.name == "upstream" else _rehosted(leg, spot, host)
 
 
 def _rehosted(leg: Leg, spot: _edit.Spot, host: str) -> tuple[dict, ...]:

@@ -19,6 +19,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, fallback, opening, settings, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import Owner
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_access
@@ -105,12 +106,23 @@ def start(host: Host, found: absence.Absence, safety: str) -> tuple[Fix, str]:
     if found.seen_on is not host:
         where = f" on {found.seen_on.name}" if found.seen_on else ""
         return by_hand(f"Start it{where}: {owner.start or owner.label}."), owner.start or owner.look
+    return start_owner(host, owner, leg, safety)
+
+
+def start_owner(host: Host, owner: Owner, leg: Leg, safety: str) -> tuple[Fix, str]:
+    """Return the fix of an owner of this host that is stopped, and the command with which a person does the same."""
     way = starting.start_of(host, owner, leg.endpoint)
     if not way.item:
         return by_hand(f"Start {owner.label} by hand; {way.why_not}."), owner.start or owner.look
     off, unsaved = way.item.get("autostart"), way.item.get("save")
     kept = f", and let it start with supervisord: autostart=true in {off['file']}" if off else ", and save PM2's list of apps: pm2 save" if unsaved else ""
-    return Fix(remedy="start_backend", safety=safety, summary=f"Start it: {way.command}{kept}", changes=(way.item,)), way.command
+    kept += f"; it has no restart policy and stays down after a boot: docker update --restart=unless-stopped {owner.name}" if _stays_down(host, owner) else ""
+    return Fix(remedy=way.remedy, safety=safety, summary=f"Start it: {way.command}{kept}", changes=(way.item,)), way.command
+
+
+def _stays_down(host: Host, owner: Owner) -> bool:
+    container = host.containers.by_id(owner.container)
+    return bool(container) and container.restart_policy == "no"
 
 
 def by_role(remedy: str, summary: str, change: settings.Change, safety: str = RISKY) -> Fix:

@@ -12,7 +12,7 @@ import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, access_log, directives, load, naming, pools, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, access_log, contained, containers, directives, load, naming, pools, servers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 
 # Of the last ten seconds or the last minute, the share in which something waited, in percent.
@@ -41,6 +41,42 @@ def show_absence(host: Host, found: absence.Absence) -> list[Evidence]:
             shown.append(Evidence(f"probe of {candidate.endpoint}", f"{candidate.asked['speak']}: {show_try(candidate.asked)}"))
     shown += [Evidence("would fit too", other) for other in found.others[:3]]
     return shown + show_log(leg, "connect-refused", "connect-no-socket")
+
+
+def show_verdict(found: contained.Verdict, *classes: str) -> list[Evidence]:
+    """Show the containers on both sides of a leg, what listens there, and how the connection went."""
+    leg, own, target = found.leg, found.own, found.target
+    shown = [show_config(leg)]
+    if own:
+        shown.append(Evidence(_inspect(own), f"nginx runs in {own.label}, {_networks(own)}"))
+    if target:
+        shown.append(Evidence(_inspect(target), f"{target.label} is {quote(target.says(found.home.now), 300)}, {_networks(target)}{_ports(target)}"))
+    if found.listener:
+        shown.append(Evidence("listening sockets", f"{found.listener.label}{f' in {target.label}' if target else ' on the host'}"))
+    if found.leg.endpoint.kind == "name":
+        said = (found.home.answer("names")["value"] or {}).get(leg.peer.host_name) or {}
+        shown.append(Evidence("getaddrinfo where nginx is", f"{leg.peer.host_name}: {quote(said.get('why') or 'not found', 200)}"))
+    shown += show_probe(leg)
+    shown += [Evidence("would fit too", other) for other in found.others[:3]]
+    return shown + show_log(leg, *(classes or ("connect-refused", "reset-early", "closed-early", "connect-timeout", "connect-unreachable")))
+
+
+def _inspect(container: containers.Container) -> str:
+    return f"{'podman' if 'podman' in container.engine else 'docker'} inspect {container.name or container.id[:12]}"
+
+
+def _networks(container: containers.Container) -> str:
+    """Return the networks of a container in words."""
+    if not container.attachments:
+        return f"network mode {container.network_mode or 'unknown'}"
+    each = [item.name + (f" ({', '.join(item.addresses)})" if item.addresses else "") for item in container.attachments[:4]]
+    return f"on network{'' if len(each) == 1 else 's'} {', '.join(each)}"
+
+
+def _ports(container: containers.Container) -> str:
+    """Return what is published of a container in words."""
+    each = [f"{one.place} to its port {one.port}" for one in container.published if one.host_port and one.protocol == "tcp"]
+    return f", publishes {', '.join(dict.fromkeys(each[:4]))}" if each else ", publishes no port"
 
 
 def show_config(leg: Leg) -> Evidence:

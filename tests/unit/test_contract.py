@@ -19,6 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CAUSES = """
     backend-not-running backend-start-failing startup-order
     backend-wrong-port backend-wrong-address endpoint-kind-mismatch socket-path-mismatch socket-private-tmp proxy-loop proxy-pass-uri-mismatch
+    container-localhost container-loopback-bind container-network-mismatch container-port-mapping
     dns-stale-address dns-host-not-found dns-resolver-missing dns-resolver-failing
     firewall-blocked network-unreachable ephemeral-ports-exhausted tunnel-down
     socket-permission socket-directory-permission apparmor-denied proxy-temp-permission
@@ -35,7 +36,14 @@ ADVICE = """
     descriptor-headroom no-rate-limit no-response-cache health-check-unavailable selinux-not-enforcing
 """.split()
 # No kernel of the lab's hosts has AppArmor or SELinux: their cases are made of recorded answers.
-NOT_IN_THE_LAB = ("apparmor-denied", "selinux-not-enforcing")
+NOT_IN_THE_LAB = (
+    "apparmor-denied",
+    "selinux-not-enforcing",
+    "container-localhost",
+    "container-loopback-bind",
+    "container-network-mismatch",
+    "container-port-mapping",
+)
 
 
 def test_every_id_has_a_rule():

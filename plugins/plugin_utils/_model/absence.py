@@ -13,6 +13,7 @@ for a stopped, failing, moved or hidden backend can never contradict each other:
 5. a stopped or failing program that says nothing of where it listens fits by name;
 6. nobody is known.
 
+What is wrong with the way to or from a container, contained.py decides before all of these.
 Where the very endpoint is open, and yet nginx does not get there, none of these is true. When it is a loopback address in another
 network namespace, as with containers, the address is wrong; else (a socket whose file was removed) nothing is said.
 
@@ -22,11 +23,10 @@ This module is private to the collection.
 from __future__ import annotations
 
 import functools
-import re
 from dataclasses import dataclass, replace
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import owners, routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import akin, contained, owners, routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg, Listener, loopback
 
@@ -54,10 +54,6 @@ _PLUMBING = frozenset(
 _PRIVATE = ("/tmp/", "/var/tmp/")
 # What was refused longer ago may well be over.
 _JUST_NOW = 900.0
-_DULL = frozenset(
-    """app apps available backend bin com conf data default enabled etc example home http https index java lib local localhost main net nginx node opt org
-    php python python3 root ruby run server service share site sites sock srv system systemd upstream usr var web www""".split()
-)
 
 
 @dataclass(frozen=True)
@@ -82,8 +78,8 @@ class Absence:
 
     @property
     def beyond(self) -> bool:
-        """Return whether the socket elsewhere is the very endpoint, in a network namespace that is not nginx's."""
-        net, there = self.leg.instance.net, self.elsewhere
+        """Return whether the socket elsewhere is the very endpoint, in a network namespace that is not the one nginx goes to."""
+        net, there = self.leg.net, self.elsewhere
         return bool(there) and self.leg.local and there.endpoint.kind == "tcp" and bool(net and there.net) and there.net != net
 
     @property
@@ -91,7 +87,7 @@ class Absence:
         """Return the endpoint under which nginx would reach the socket elsewhere; None when it would not."""
         if self.beyond:
             return None
-        if not self.elsewhere or self.leg.local:
+        if not self.elsewhere or self.leg.local and not self.leg.crosses:
             return self.elsewhere and reachable_as(self.elsewhere)
         moved = replace(self.leg.endpoint, port=self.elsewhere.endpoint.port)
         return moved if self.elsewhere.accepts(moved) else None
@@ -129,7 +125,7 @@ def only_logged(host: Host, leg: Leg) -> bool:
 
 def explain(host: Host, leg: Leg) -> Absence | None:
     """Return why nothing answers on a leg, or None when something listens there or it is not known."""
-    if not (absent(leg) or only_logged(host, leg)) or _of_stopped_nginx(host, leg):
+    if not (absent(leg) or only_logged(host, leg)) or _of_stopped_nginx(host, leg) or contained.decides(host, leg):
         return None
     if leg.local:
         return _find(host, leg)
@@ -137,10 +133,10 @@ def explain(host: Host, leg: Leg) -> Absence | None:
     listeners = peer.answer("listeners") if peer else {}
     if listeners.get("status") != evidence.OK or listeners["truncated"]:
         return Absence(leg, NOT_RUNNING, LIKELY if leg.probe else POSSIBLE, alternatives=(WRONG_PORT, WRONG_ADDRESS, "firewall-blocked"))
-    if peer.listening_at(leg.endpoint, ""):
+    if peer.takes(leg.endpoint):
         return None
     # Seen from the peer there is no nginx of ours whose namespaces would matter.
-    found = _find(peer, replace(leg, instance=Instance({"id": leg.instance.id}, leg.instance.configuration)))
+    found = _find(peer, replace(leg, instance=Instance({"id": leg.instance.id}, leg.instance.configuration), net=peer.net))
     return replace(found, leg=leg, seen_on=peer) if found else None
 
 
@@ -204,7 +200,12 @@ def _same_port(host: Host, leg: Leg) -> list[Listener]:
 
 
 def _claimants(host: Host, leg: Leg) -> list[owners.Owner]:
-    return [owner for owner in host.owners if owner.claim_on(leg.endpoint)]
+    return [owner for owner in host.owners if owner.claim_on(leg.endpoint)] if _of_host(host, leg) else []
+
+
+def _of_host(host: Host, leg: Leg) -> bool:
+    """Return whether an endpoint is where the managers of the host start programs, not in a container."""
+    return leg.endpoint.kind != "tcp" or not leg.net or not host.net or leg.net == host.net
 
 
 def _idle_claimant(host: Host, leg: Leg) -> Absence | None:
@@ -231,7 +232,7 @@ def _idle_claimant(host: Host, leg: Leg) -> Absence | None:
 
 def _successors(host: Host, leg: Leg) -> list[str]:
     """Return what runs elsewhere, is led to by no route, and is named like the pass: what was stopped and disabled may have been given up for it."""
-    return [item.label for item in candidates(host, leg) if not _refuted(host, item) and _akin(leg, _words_of(item))]
+    return [item.label for item in candidates(host, leg) if not _refuted(host, item) and akin.akin(leg, akin.words_of(item))]
 
 
 def _running_claimant(host: Host, leg: Leg) -> Absence | None:
@@ -268,7 +269,7 @@ def _refuted(host: Host, item: Listener) -> bool:
 def _elsewhere(host: Host, leg: Leg) -> Absence | None:
     """A program that no route uses listens elsewhere, and speaks what the pass speaks."""
     fitting = [item for item in candidates(host, leg) if not _refuted(host, item)]
-    named = [item for item in fitting if _akin(leg, _words_of(item)) or _only_it_speaks(host, leg, item)]
+    named = [item for item in fitting if akin.akin(leg, akin.words_of(item)) or _only_it_speaks(host, leg, item)]
     answering = [item for item in fitting if host.candidate_probe(reachable_as(item))]
     chosen = next(iter(named or answering), None)
     if not chosen or _akin_idle(host, leg):
@@ -296,17 +297,18 @@ def _only_it_speaks(host: Host, leg: Leg, item: Listener) -> bool:
 
 def _unclaimed(host: Host, leg: Leg) -> Absence:
     """A stopped or failing program that does not say where it listens, or nobody at all."""
-    akin = _akin_idle(host, leg)
-    if len(akin) == 1:
-        cause = START_FAILING if akin[0].state == owners.FAILING else NOT_RUNNING
-        return Absence(leg, cause, LIKELY, akin[0], alternatives=(_elsewhere_cause(leg),))
-    idle = akin or _idle(host)
+    alike = _akin_idle(host, leg) if _of_host(host, leg) else []
+    if len(alike) == 1:
+        cause = START_FAILING if alike[0].state == owners.FAILING else NOT_RUNNING
+        return Absence(leg, cause, LIKELY, alike[0], alternatives=(_elsewhere_cause(leg),))
+    idle = alike or _idle(host)
+    alone = () if _of_host(host, leg) else (contained.LOCALHOST,)
     return Absence(
         leg,
         NOT_RUNNING,
-        POSSIBLE if idle or _unseen(host) else LIKELY,
+        POSSIBLE if idle or alone or _unseen(host) else LIKELY,
         others=tuple(owner.label for owner in idle),
-        alternatives=(START_FAILING, _elsewhere_cause(leg)),
+        alternatives=(START_FAILING, _elsewhere_cause(leg), *alone),
     )
 
 
@@ -322,6 +324,9 @@ def _elsewhere_cause(leg: Leg) -> str:
 
 def candidates(host: Host, leg: Leg) -> list[Listener]:
     """Return the sockets where the backend of a dead leg might be: none of the system's, none in use by another route."""
+    if leg.crosses:
+        # Its address there is none for nginx.
+        return []
     family = leg.route.family
     used = {str(other.endpoint) for other in host.legs}
     found = []
@@ -356,8 +361,8 @@ def reachable_as(item: Listener) -> Endpoint:
 
 
 def _reachable(host: Host, leg: Leg) -> list[Listener]:
-    """Return the sockets of other programs in nginx's own network namespace."""
-    net = leg.instance.net
+    """Return the sockets of other programs in the network namespace that nginx goes to."""
+    net = leg.net or leg.instance.net
     return [
         item
         for item in host.listeners
@@ -396,18 +401,4 @@ def _idle(host: Host) -> list[owners.Owner]:
 
 
 def _akin_idle(host: Host, leg: Leg) -> list[owners.Owner]:
-    return [owner for owner in _idle(host) if _akin(leg, _words(owner.name, owner.at))]
-
-
-def _akin(leg: Leg, words: set[str]) -> bool:
-    """Return whether a program's names and a route's names share a word that says something."""
-    route = leg.route
-    return bool(words & _words(route.group or "", route.location, route.at.file, leg.endpoint.path, *route.names))
-
-
-def _words_of(item: Listener) -> set[str]:
-    return set().union(*(_words(process.unit, *process.argv[:4]) for process in item.processes), _words(item.endpoint.path))
-
-
-def _words(*texts: str) -> set[str]:
-    return {word for text in texts for word in re.findall(r"[a-z0-9]{3,}", text.lower()) if word not in _DULL and not word.isdigit()}
+    return [owner for owner in _idle(host) if akin.akin(leg, akin.words(owner.name, owner.at))]

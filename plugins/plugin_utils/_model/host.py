@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import ipaddress
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, resolvers, routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container, Containers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import RUNNING, Owner, owners_of
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx import config
@@ -259,7 +260,11 @@ class Instance:
 
 @dataclass(frozen=True)
 class Leg:
-    """One route to one endpoint."""
+    """One route to one endpoint.
+
+    local  the endpoint is on this host, or in one of its containers
+    net    the network namespace in which the endpoint is; "" where that is not known, or on another host
+    """
 
     route: routes.Route
     endpoint: Endpoint
@@ -270,6 +275,12 @@ class Leg:
     listeners: tuple[Listener, ...]
     walk: dict | None
     local: bool
+    net: str = ""
+
+    @property
+    def crosses(self) -> bool:
+        """Return whether the endpoint is on this host, in another network namespace than nginx's."""
+        return self.endpoint.kind == "tcp" and bool(self.net and self.instance.net) and self.net != self.instance.net
 
     @property
     def connect(self) -> str:
@@ -407,10 +418,54 @@ class Host:
         return any(instance.proposed for instance in self.instances)
 
     def is_local(self, endpoint: Endpoint) -> bool:
-        """Return whether an endpoint is on this host."""
+        """Return whether an endpoint is on this host, or in one of its containers."""
         if endpoint.kind == "unix":
             return True
-        return endpoint.kind == "tcp" and (loopback(endpoint.address) or endpoint.address in self.addresses)
+        if endpoint.kind != "tcp":
+            return False
+        return loopback(endpoint.address) or endpoint.address in self.addresses or self.containers.at(endpoint.address) is not None
+
+    @cached_property
+    def containers(self) -> Containers:
+        """Return the containers of the host."""
+        return Containers.of(self.answer("containers"))
+
+    @cached_property
+    def net(self) -> str:
+        """Return the network namespace of the host itself, as opposed to that of a container; "" where that cannot be told."""
+        inside = {item.net for item in self.containers.apart if item.net}
+        own = [item.net for item in self.instances if item.net and item.net not in inside and not (item.raw.get("master") or {}).get("container")]
+        held = [item.net for item in self.listeners if item.net and item.net not in inside and not any(process.container for process in item.processes)]
+        return max(own or held, key=(own or held).count, default="")
+
+    def lands_in(self, instance: Instance, endpoint: Endpoint) -> str:
+        """Return the network namespace in which an endpoint is that an nginx goes to; "" where that is not known, or on another host."""
+        if endpoint.kind != "tcp" or loopback(endpoint.address):
+            return instance.net
+        container = self.containers.at(endpoint.address)
+        if container:
+            return container.net
+        return (self.net or instance.net) if endpoint.address in self.addresses else ""
+
+    def container_of(self, instance: Instance) -> Container | None:
+        """Return the container that an nginx runs in, or None; one with the host's network is in its control group alone."""
+        named = self.containers.by_id((instance.raw.get("master") or {}).get("container") or "")
+        return named or next(iter(self.containers.in_net(instance.net)), None)
+
+    def container_behind(self, listener: Listener) -> Container | None:
+        """Return the container whose socket a listener is, or into which the engine's own hands its connections on; None where it is neither."""
+        for process in listener.processes:
+            container = self.containers.by_id(process.container)
+            if container:
+                return container
+        if listener.net and listener.net == self.net:
+            handed = [item for item, port in self.containers.publishing(listener.endpoint) if item.up]
+            return next(iter(handed), None)
+        return next(iter(self.containers.in_net(listener.net)), None)
+
+    def sockets_in(self, net: str) -> tuple[Listener, ...]:
+        """Return the sockets of programs in a network namespace: without the name server that Docker puts into those of containers."""
+        return tuple(item for item in self.listeners if net and item.net == net and item.endpoint.kind == "tcp" and item.endpoint.address != "127.0.0.11")
 
     def listening_at(self, endpoint: Endpoint, net: str) -> tuple[Listener, ...]:
         """Return the sockets that take a connection to an endpoint, made in a network namespace; paths are no matter of that (unix(7))."""
@@ -451,7 +506,8 @@ class Host:
 
     def _leg(self, route: routes.Route, peer: routes.Peer, endpoint: Endpoint, instance: Instance) -> Leg:
         walk = (self.answer("paths")["value"] or {}).get(endpoint.path) if endpoint.kind == "unix" else None
-        listeners = self.listening_at(endpoint, instance.net)
+        net = self.lands_in(instance, endpoint)
+        listeners = self.listening_at(endpoint, net or instance.net) or self._handed_on(endpoint, net)
         if not listeners and walk and walk["status"] == evidence.OK and walk["walk"]:
             # The path leads through a link, as /var/run is one to /run; the kernel tells where the socket was made.
             listeners = self.listening_at(Endpoint.unix(walk["walk"][-1]["path"]), instance.net)
@@ -465,7 +521,19 @@ class Host:
             listeners=listeners,
             walk=walk,
             local=self.is_local(endpoint),
+            net=net,
         )
+
+    def takes(self, endpoint: Endpoint) -> bool:
+        """Return whether a connection to an address of this host, from elsewhere, finds a socket."""
+        return bool(self.listening_at(endpoint, self.net) or self._handed_on(endpoint, self.net))
+
+    def _handed_on(self, endpoint: Endpoint, net: str) -> tuple[Listener, ...]:
+        """Return the sockets in a container into which the kernel leads a published port, where the engine has no process of its own that listens."""
+        for container, port in self.containers.publishing(endpoint) if net and net == self.net else ():
+            if container.up:
+                return taking(self.sockets_in(container.net), container, port.port)
+        return ()
 
     @cached_property
     def probes(self) -> dict[str, Probe]:
@@ -527,8 +595,15 @@ class Host:
         """Return the log groups whose upstream no route on disk names."""
         return self._matched[1]
 
+    def owner_named(self, container: Container) -> Owner:
+        """Return a container of this host as an owner."""
+        return next(owner for owner in self.owners if owner.container == container.id)
+
     def owner_of(self, listener: Listener) -> Owner | None:
-        """Return the unit, pool, program or app behind a listening socket, or None."""
+        """Return the unit, pool, program, app or container behind a listening socket, or None."""
+        container = self.container_behind(listener)
+        if container:
+            return self.owner_named(container)
         pids = {process.pid for process in listener.processes}
         units = {process.unit for process in listener.processes if process.unit}
         for owner in self.owners:
@@ -560,6 +635,12 @@ def _endpoints_named(route: routes.Route, peer: str) -> Iterator[Endpoint]:
     every = [endpoint for item in route.peers for endpoint in item.endpoints]
     exact = [endpoint for endpoint in every if str(endpoint) == peer]
     return iter(exact or every)
+
+
+def taking(found: Iterable[Listener], container: Container, port: int) -> tuple[Listener, ...]:
+    """Return those of some sockets in a container that take connections to one of its addresses."""
+    places = [Endpoint.tcp(address, port) for address in container.addresses] or [Endpoint.tcp("0.0.0.0", port)]
+    return tuple(item for item in found if any(item.accepts(place) for place in places))
 
 
 def loopback(address: str) -> bool:

@@ -66,12 +66,12 @@ class _Request:
 
 def of(host: Host, leg: Leg) -> Loop | None:
     """Return the loop that a request through a leg comes into, or None."""
-    if leg.route.family != "proxy" or not leg.instance.running or not next(_taking(host, host, leg.endpoint), None):
+    if leg.route.family != "proxy" or not leg.instance.running or not next(_taking(host, host, leg.endpoint, leg.instance), None):
         return None
     for path in _entries(leg.route):
         way = _Way(host, passes=[str(leg.route.at)])
         asked = _sent(leg.route, leg.endpoint, _Request("", leg.route.site.server.usable_name or _ANY_NAME, path))
-        if asked and _returns(way, host, leg.endpoint, asked, 1):
+        if asked and _returns(way, host, leg.endpoint, leg.instance, asked, 1):
             return Loop(tuple(way.passes), tuple(dict.fromkeys(way.taken)), way.sure)
     return None
 
@@ -98,16 +98,16 @@ def _sent(route: routes.Route, endpoint: Endpoint, asked: _Request) -> _Request 
     return _Request(route.scheme, name, uri.partition("?")[0])
 
 
-def _returns(way: _Way, host: Host, endpoint: Endpoint, asked: _Request, depth: int) -> bool:
-    """Return whether a request that is sent to an endpoint, after so many passes, never leaves nginx."""
+def _returns(way: _Way, host: Host, endpoint: Endpoint, by: Instance, asked: _Request, depth: int) -> bool:
+    """Return whether a request that an nginx sends to an endpoint, after so many passes, never leaves nginx."""
     way.steps += 1
     if way.steps > _MOST_STEPS:
         return False
-    found = next(_taking(way.root, host, endpoint), None)
+    found = next(_taking(way.root, host, endpoint, by), None)
     handler = _handler(way, *found, endpoint, asked) if found else None
     if not handler:
         return False
-    there, _instance, listener = found
+    there, instance, listener = found
     where = f" on {there.name}" if there is not way.root else ""
     state = (there.name, handler.key, asked)
     if state not in way.states:
@@ -115,21 +115,24 @@ def _returns(way: _Way, host: Host, endpoint: Endpoint, asked: _Request, depth: 
         way.passes.append(f"{handler.at}{where}")
         way.states[state] = None
         ends = [item for peer in handler.peers if not peer.down and not peer.backup for item in peer.endpoints]
-        round_ = bool(ends) and not handler.unresolved and (depth >= _MOST_PASSES or all(_goes_on(way, there, handler, item, asked, depth) for item in ends))
+        round_ = bool(ends) and not handler.unresolved and (depth >= _MOST_PASSES or all(_goes_on(way, there, instance, handler, item, asked, depth) for item in ends))
         way.states[state] = round_
     # None: the way came back to where it is.
     return way.states[state] is not False
 
 
-def _goes_on(way: _Way, host: Host, route: routes.Route, endpoint: Endpoint, asked: _Request, depth: int) -> bool:
+def _goes_on(way: _Way, host: Host, by: Instance, route: routes.Route, endpoint: Endpoint, asked: _Request, depth: int) -> bool:
     sent = _sent(route, endpoint, asked)
-    return sent is not None and _returns(way, host, endpoint, sent, depth + 1)
+    return sent is not None and _returns(way, host, endpoint, by, sent, depth + 1)
 
 
-def _taking(root: Host, host: Host, endpoint: Endpoint) -> Iterator[tuple[Host, Instance, Listener]]:
-    """Yield the nginx, and its socket, that takes a connection to an endpoint which is made on a host."""
+def _taking(root: Host, host: Host, endpoint: Endpoint, by: Instance) -> Iterator[tuple[Host, Instance, Listener]]:
+    """Yield the nginx, and its socket, that takes a connection to an endpoint which an nginx of a host makes."""
     there = host if host.is_local(endpoint) else root if endpoint.address in root.addresses else root.peer_at(endpoint.address) if endpoint.address else None
+    net = host.lands_in(by, endpoint) if there is host else ""
     for instance in there.instances if there else ():
+        if net and instance.net and instance.net != net:
+            continue
         pids = {process.get("pid") for process in (instance.raw.get("master") or {}, *instance.workers)}
         for listener in there.listening_at(endpoint, instance.net):
             if listener.processes and all(process.pid in pids for process in listener.processes):

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What runs, or should run, the program behind an endpoint.
 
-systemd units, PHP-FPM pools, supervisor programs and PM2 apps are told in one form, so that a rule
+systemd units, PHP-FPM pools, supervisor programs, PM2 apps and containers are told in one form, so that a rule
 need not know which manager it was.
 
 This module is private to the collection.
@@ -16,6 +16,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import containers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 
 RUNNING = "running"
@@ -68,7 +69,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Owner:
-    """A unit, pool, program or app, and the state that its manager gives."""
+    """A unit, pool, program, app or container, and the state that its manager gives. container is the id of the last, else ""."""
 
     kind: str
     name: str
@@ -86,6 +87,7 @@ class Owner:
     private_tmp: bool = False
     custom: bool = False
     tunnel: str = ""
+    container: str = ""
 
     @property
     def label(self) -> str:
@@ -116,6 +118,7 @@ def owners_of(answers: dict) -> tuple[Owner, ...]:
     found += [_app(app) for app in _items(backends.get("pm2"))]
     php = (answers.get("php_fpm") or {}).get("value") or {}
     found += [_pool(pool, by_name.get(pool.get("unit"))) for pool in php.get("pools") or ()]
+    found += [container_owner(item, now) for item in containers.Containers.of(answers.get("containers") or {}).every]
     return tuple(found)
 
 
@@ -273,4 +276,29 @@ def _pool(pool: dict, unit: Owner | None) -> Owner:
         look=unit.look if unit else "",
         at=place,
         enabled=bool(unit and unit.enabled),
+    )
+
+
+def container_owner(container: containers.Container, now: float) -> Owner:
+    """Return a container as the owner of the ports of the host that lead into it."""
+    program = "podman" if "podman" in container.engine else "docker"
+    states = {"running": RUNNING, "paused": STOPPED, "exited": STOPPED, "created": STOPPED, "dead": FAILING, "restarting": FAILING, "removing": STOPPED}
+    quoted = shlex.quote(container.name or container.id[:12])
+    ports = [port for port in container.published if port.host_port and port.protocol == "tcp"]
+    claims = [Claim(Endpoint.tcp(port.address or "0.0.0.0", port.host_port), f"published ports of {container.label}") for port in ports]
+    return Owner(
+        kind="container",
+        name=container.name or container.id[:12],
+        state=FAILING if container.failing(now) else states.get(container.state, UNKNOWN),
+        says=container.says(now),
+        source=f"{program} inspect {quoted}",
+        claims=tuple(claims),
+        pids=(container.pid,) if container.pid else (),
+        lines=container.log or container.health_log,
+        start=f"{program} {'unpause' if container.paused else 'start'} {quoted}",
+        look=f"{program} logs --tail 50 {quoted}",
+        at=container.compose.file if container.compose else "",
+        # What its engine starts again by itself is meant to run; without a policy nothing is known of that.
+        enabled=container.restart_policy in ("always", "unless-stopped", "on-failure"),
+        container=container.id,
     )

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 WebOps
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the owner of an endpoint is started without a person, as an item of the role start_backend; and why not, where it is not.
+"""How the owner of an endpoint is started without a person, as an item of the role start_backend or start_container; and why not, where it is not.
 
-Only units, programs and apps that the host's own managers told of are named. A name that a manager would take for something else
+Only units, programs, apps and containers that the host's own managers told of are named. A name that a manager would take for something else
 (an option, "all", the number of an app, a pattern) is left to a person.
 
 This module is private to the collection.
@@ -16,12 +16,14 @@ import shlex
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import owners
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, loopback
 
 UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@\\-]{0,249}\.(?:service|socket)", re.ASCII)
 _PROGRAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,200}", re.ASCII)
 _APP = re.compile(r"(?!\d+\Z|all\Z)[A-Za-z0-9_][A-Za-z0-9_@.:-]{0,200}", re.ASCII)
+CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,250}", re.ASCII)
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", re.ASCII)
 _PATH = re.compile(r"/[A-Za-z0-9_./@+-]{1,1000}", re.ASCII)
 _SUPERVISOR_UNITS = ("supervisor.service", "supervisord.service")
@@ -31,7 +33,7 @@ _SUPERVISOR_UNITS = ("supervisor.service", "supervisord.service")
 class Start:
     """How to start an owner.
 
-    item     of start_backend_changes, or None
+    item     of the changes of the remedy, or None
     command  what a person would type, or ""
     why_not  why there is no item, or ""
     """
@@ -39,10 +41,13 @@ class Start:
     item: dict | None
     command: str = ""
     why_not: str = ""
+    remedy: str = "start_backend"
 
 
 def start_of(host: Host, owner: owners.Owner, endpoint: Endpoint) -> Start:
     """Return how to start an owner of a host, so that it listens at an endpoint."""
+    if owner.kind == "container":
+        return _container(host, owner, endpoint)
     if owner.kind == "supervisor program":
         found = _program(host, owner)
     elif owner.kind == "PM2 app":
@@ -117,3 +122,21 @@ def _app(host: Host, owner: owners.Owner) -> Start:
     if not _USER.fullmatch(words["user"]) or not _PATH.fullmatch(words["home"]) or not _PATH.fullmatch(words["program"]):
         return Start(None, why_not="where its pm2 is, is not known")
     return Start({"manager": "pm2", "name": owner.name, **words, **({} if app.get("saved", True) else {"save": True})})
+
+
+def _container(host: Host, owner: owners.Owner, endpoint: Endpoint) -> Start:
+    container = host.containers.by_id(owner.container)
+    named = container_item(host, container) if container else None
+    if not named:
+        return Start(None, why_not="its engine is not that of the system, or its name is none that a program takes")
+    # Only what the host itself has can be waited for: the loopback of a container is another one.
+    mine = endpoint.kind == "tcp" and (loopback(endpoint.address) or endpoint.address in host.addresses) and owner.claim_on(endpoint)
+    return Start({**named, "action": "start", **(waited_for(endpoint) if mine else {})}, owner.start, remedy="start_container")
+
+
+def container_item(host: Host, container: Container) -> dict | None:
+    """Return {"engine", "id", "name"} as the roles for containers take them; None for an engine of a user's, whose word is not root's."""
+    engine = host.containers.engine(container)
+    if not engine or engine.uid != 0 or not CONTAINER.fullmatch(container.name):
+        return None
+    return {"engine": container.engine, "id": container.id, "name": container.name}

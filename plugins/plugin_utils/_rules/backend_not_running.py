@@ -5,13 +5,15 @@
 
 ## What it is
 Nothing listens at the endpoint, because the process behind it does not run: its systemd unit, PHP-FPM
-pool, supervisor program or PM2 app is stopped. A Unix socket file that a killed process left behind
-counts too. nginx gets "connection refused" (111), or "no such file" (2) for a socket, and answers 502.
+pool, supervisor program, PM2 app or container is stopped. A Unix socket file that a killed process left behind
+counts too. nginx gets "connection refused" (111), or "no such file" (2) for a socket, and answers 502. The name of a container that is
+stopped is not found any more. For one that is paused the kernel still takes connections, and nobody answers: a 504.
 
 ## How it is recognised
 No socket listens at the endpoint in nginx's network namespace, and an owner whose own configuration
 names this endpoint is stopped. Without such an owner, or beside another program on the same port, the cause
-is only likely.
+is only likely. A container is known by the ports that it publishes, by a name that resolves no more, or by an address; its engine tells its state. One
+that runs and in which nothing listens: likely.
 
 ## Fix
 Start the owner, and enable it so that it comes back after a boot. Safe: it restores what the
@@ -27,12 +29,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, contained
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import RUNNING
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_hand, on_leg, start
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, SAFE, TIMEOUT, Rule, by_hand, on_leg, start, start_owner
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_absence, show_verdict
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -54,6 +56,25 @@ def check(host: Host) -> Iterator[Finding]:
             fix = by_hand("Find the program that should serve this endpoint and start it.")
             command = "systemctl list-units --all --state=failed,inactive --type=service"
         yield on_leg(host, RULE.id, leg, found.certainty, says, show_absence(host, found), fix, command, found.alternatives)
+    for found in contained.verdicts(host, contained.NOT_RUNNING):
+        yield _container(host, found)
+
+
+def _container(host: Host, found: contained.Verdict) -> Finding:
+    leg, target = found.leg, found.target
+    owner = found.home.owner_named(target)
+    says = f"{leg.endpoint} is {target.label}, which is {target.says(found.home.now)}"
+    if found.how == contained.SILENT:
+        says = f"Nothing listens in {target.label}, to which {leg.endpoint} leads: it is {target.says(found.home.now)}"
+        fix = by_hand(f"Look at what it says ({owner.look}); it may need more time, a setting, or a restart.")
+        command = owner.look
+    elif found.home is host:
+        fix, command = start_owner(host, owner, leg, SAFE)
+    else:
+        fix, command = by_hand(f"Start it on {found.home.name}: {owner.start}."), owner.start
+    shown = show_verdict(found) + [Evidence(f"health check of {target.name}", quote(line)) for line in target.health_log[-2:] if target.health == "unhealthy"]
+    failure = TIMEOUT if found.how == contained.PAUSED else ERROR
+    return on_leg(host, RULE.id, leg, found.certainty, f"{says}.", shown, fix, command, found.alternatives, failure=failure)
 
 
 RULE = Rule(

@@ -6,7 +6,7 @@
 ## What it is
 Nothing listens at the endpoint because the backend's manager tries to start it and it dies: a systemd
 unit that is failed or waits for its next start, a supervisor program in FATAL or BACKOFF, a PM2 app
-that is errored. nginx gets "connection refused" (111), or "no such file" (2), and answers 502.
+that is errored, a container that its engine starts again and again, or that ended with an error at once. nginx gets "connection refused" (111), or "no such file" (2), and answers 502.
 
 ## How it is recognised
 No socket listens at the endpoint, and the owner whose own configuration names it is in such a state.
@@ -24,10 +24,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, contained
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_absence, show_verdict
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -44,6 +44,19 @@ def check(host: Host) -> Iterator[Finding]:
             f"Nothing listens on {leg.endpoint}: {owner.label} fails to start, it is {owner.says}.",
             evidence,
             by_hand(f"Mend what its last words name, then start it: {owner.start}"),
+            owner.look,
+            found.alternatives,
+        )
+    for found in contained.verdicts(host, contained.START_FAILING):
+        owner = found.home.owner_named(found.target)
+        yield on_leg(
+            host,
+            RULE.id,
+            found.leg,
+            found.certainty,
+            f"{found.leg.endpoint} is {owner.label}, which fails to start: it is {owner.says}.",
+            show_verdict(found) + [Evidence(f"last words of {owner.name}", quote(line)) for line in owner.lines[-5:]],
+            by_hand(f"Mend what its last words name ({owner.look}), then start it: {owner.start}"),
             owner.look,
             found.alternatives,
         )

@@ -6,13 +6,13 @@
 ## What it is
 The pass names one address of the host (or "localhost", which is both 127.0.0.1 and ::1 on most), and the
 application listens on the same port of another: on ::1 alone, on the network address alone, or on the
-loopback of a host that others try to reach. In a container, 127.0.0.1 is the container itself: a backend on the host or in another
-container is not there. nginx gets "connection refused" (111) and answers 502.
+loopback of a host that others try to reach, the containers on it among them. A container that is made anew may get another address than the one that a pass
+has. nginx gets "connection refused" (111) and answers 502.
 
 ## How it is recognised
 No socket takes a connection to the address in the pass, and another program's socket has the same port. Where that address is open
-in another network namespace than nginx's (that of the host, and those of other nginx, are looked at): likely when who has it says that
-it listens there, else possible.
+in another network namespace than nginx's, and no engine told of containers: likely when who has it says that it listens there, else possible. An address that
+a network of the engine has and none of its containers, while one container on that network listens on the port: proven.
 
 ## Fix
 Write the address on which the backend listens, or let the backend listen where nginx connects. Risky: the
@@ -26,12 +26,14 @@ two addresses and one of them answers, nginx tries the other next: that is a ris
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, contained
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, Rule, by_hand, on_leg, repoint
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence, show_verdict
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -42,17 +44,38 @@ def check(host: Host) -> Iterator[Finding]:
             yield _beyond(host, found)
             continue
         place = "" if found.seen_on is host else f" on {found.seen_on.name}"
+        own = host.container_of(leg.instance) if leg.crosses else None
+        inside = [Evidence("nginx", f"runs in {own.label if own else 'a container'}: the loopback of the host is not its own")] if leg.crosses else []
         yield on_leg(
             host,
             RULE.id,
             leg,
             found.certainty,
             f"Nothing listens on {leg.endpoint}; the backend listens on the same port at another address{place}: {found.elsewhere.label}.",
-            show_absence(host, found),
+            show_absence(host, found) + inside,
             repoint(found, RISKY),
             f"ss -ltnp sport = :{leg.endpoint.port}",
             found.alternatives,
         )
+    for found in contained.verdicts(host, contained.WRONG_ADDRESS):
+        yield _gone(host, found)
+
+
+def _gone(host: Host, found: contained.Verdict) -> Finding:
+    leg, target = found.leg, found.target
+    also = "The engine gives addresses anew: for good, publish the port on the host, or use a name." if not found.own else ""
+    fix = _docking.point(found)
+    return on_leg(
+        host,
+        RULE.id,
+        leg,
+        found.certainty,
+        f"No container has the address {leg.endpoint.address} any more; on its network {target.label} listens on port {leg.endpoint.port}, at {found.endpoint}.",
+        show_verdict(found),
+        replace(fix, summary=f"{fix.summary} {also}".strip()),
+        f"{_docking.program(target)} inspect {_docking.quoted(target)}",
+        found.alternatives,
+    )
 
 
 def _beyond(host: Host, found: absence.Absence) -> Finding:

@@ -47,7 +47,7 @@ RULES = {rule.id: rule for rule in _rules.ALL}
 
 IDS = tuple(sorted(RULES))
 # Questions to which "there is none" is an answer.
-NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "paths", "selinux", "apparmor")
+NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "paths", "selinux", "apparmor", "containers")
 
 
 def unanswer(world: World, question: str, status: str) -> World:

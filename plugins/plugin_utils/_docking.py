@@ -1,0 +1,59 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How what is wrong with a container is put right, and what of it belongs into the file that the container is made from.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _pointing
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import starting
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.contained import Verdict
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, by_hand
+
+
+def program(container: Container) -> str:
+    """Return the program by which a person asks the engine of a container."""
+    return "podman" if "podman" in container.engine else "docker"
+
+
+def quoted(container: Container) -> str:
+    """Return the name of a container as a shell takes it."""
+    return shlex.quote(container.name or container.id[:12])
+
+
+def where_made(container: Container, lines: str, option: str = "") -> str:
+    """Return what belongs where a container is made: lines of its service in Compose, or an option of "run"."""
+    if container.compose:
+        return f"In {container.compose.file}, service {container.compose.service}: {lines}"
+    return f"Make {container.label} anew with {option}" if option else f"Make {container.label} anew so"
+
+
+def point(found: Verdict, also: str = "") -> Fix:
+    """Return the fix of a pass that leads where a container cannot be reached: the name, or the endpoint, that reaches it."""
+    leg = found.leg
+    changes = _pointing.named(leg, found.place) if found.network else _pointing.moved(leg, found.endpoint) if found.endpoint else ()
+    summary = f"Point {leg.peer.at} at {found.place} instead of {leg.peer.written or leg.endpoint}.{f' {also}' if also else ''}"
+    if not changes or also:
+        return by_hand(summary)
+    more = _edit.shared(leg.route.site.configuration, (leg.peer.at,))
+    return Fix(remedy="repoint_upstream", safety=RISKY, summary=f"{summary} {more}".strip(), changes=changes)
+
+
+def connect(found: Verdict, container: Container, network: str, alias: str = "") -> Fix:
+    """Return the fix that connects a container to a network."""
+    option = f"--alias {shlex.quote(alias)} " if alias else ""
+    command = f"{program(container)} network connect {option}{shlex.quote(network)} {quoted(container)}"
+    made = where_made(container, f"networks: [{network}], beside those that it has, and below networks: {network}: {{external: true}} where it is another project's")
+    summary = f"Connect {container.label} to network {network}: {command}. {made}, or the next container that is made of it is apart again."
+    item = starting.container_item(found.home, container)
+    if not item or not starting.CONTAINER.fullmatch(network):
+        return by_hand(summary)
+    change = {**item, "network": network, **({"alias": alias} if alias else {})}
+    return Fix(remedy="connect_network", safety=RISKY, summary=summary, changes=(change,))

@@ -1,0 +1,441 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with a way that leads out of a container, or into one.
+
+One leg that fails has one cause. It is decided here, in one place, by where its endpoint is:
+
+1. the loopback of the container that nginx runs in: nothing is there, and another container, or the host, has the port;
+2. an address or a published port of a container: that is paused, listens on its own loopback alone, on another port, or nowhere;
+3. a port of the host that leads nowhere, while a container listens on it in its own network and does not publish it;
+4. an address that a network of the engine has, and none of its containers any more;
+5. a name that the engine does not resolve: the container that has it is down, or on none of nginx's networks.
+
+What a container has as a service of Docker Swarm is not judged: its addresses are of no container. Where the engine did not tell of a
+container, or nothing is known of its sockets, nothing is said either.
+
+Sources: docker-proxy takes a connection before it makes its own into the container, and closes it where that fails (cmd/docker-proxy/tcp_proxy.go of
+moby); rootlessport and slirp4netns of Podman do the same. Without it the kernel hands the connection on, and the refusal is the container's.
+
+This module is private to the collection.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import akin
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Attachment, Container, Published
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME, TCP, Endpoint
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg, Listener, loopback, taking
+
+LOCALHOST = "container-localhost"
+LOOPBACK_BIND = "container-loopback-bind"
+NETWORK_MISMATCH = "container-network-mismatch"
+PORT_MAPPING = "container-port-mapping"
+NOT_RUNNING = "backend-not-running"
+START_FAILING = "backend-start-failing"
+WRONG_ADDRESS = "backend-wrong-address"
+
+PROVEN, LIKELY, POSSIBLE = "proven", "likely", "possible"
+
+# How: of PORT_MAPPING a published port used between containers, another port of the container, one that is published to no socket,
+# one that is not published, one that is published elsewhere; of NOT_RUNNING a container that is paused, listens nowhere, does not run.
+BETWEEN, OTHER_PORT, MAPPED_WRONG, UNPUBLISHED, ELSEWHERE = "between", "other port", "mapped wrong", "unpublished", "elsewhere"
+PAUSED, SILENT, DOWN = "paused", "silent", "down"
+# How: of NETWORK_MISMATCH two containers apart, or together on a network without names alone.
+APART, NAMELESS = "apart", "nameless"
+
+# So long after its start, in seconds, a program may not listen yet.
+_SETTLED = 30.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a leg fails.
+
+    cause     one of the ids above, or "" where nothing may be said: the endpoint is one of Docker Swarm
+    how       what form of it, or ""
+    own       the container that nginx runs in, or None
+    target    the container that is meant, or None: then it is a program of the host
+    listener  the socket that is meant, or None
+    endpoint  where nginx would reach it as things are, or None
+    place     the same for a person to write: "app:3000"
+    home      the host whose containers these are
+    port      what is published of the container, where nginx goes to that
+    network   the network that is meant
+    others    further sockets or containers that would fit
+    """
+
+    leg: Leg
+    cause: str
+    certainty: str = PROVEN
+    how: str = ""
+    own: Container | None = None
+    target: Container | None = None
+    listener: Listener | None = None
+    endpoint: Endpoint | None = None
+    place: str = ""
+    home: Host | None = None
+    port: Published | None = None
+    network: str = ""
+    others: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A socket that may be meant, of a container or, without one, of the host itself; port is the one under which others reach it."""
+
+    container: Container | None
+    listener: Listener
+    port: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.listener.label} in {self.container.label}" if self.container else f"{self.listener.label} on the host"
+
+
+def verdicts(host: Host, cause: str) -> list[Verdict]:
+    """Return the legs of a host that fail for this cause."""
+    return [found for found in _all(host).values() if found.cause == cause]
+
+
+def verdict(host: Host, leg: Leg) -> Verdict | None:
+    """Return why a leg of a host fails, or None where it is not for a container."""
+    return _all(host).get(id(leg))
+
+
+def decides(host: Host, leg: Leg) -> bool:
+    """Return whether what can be said of a leg is said here: there is a verdict, or its endpoint is the address of a container."""
+    return id(leg) in _all(host) or leg.endpoint.kind == TCP and host.containers.at(leg.endpoint.address) is not None and leg.crosses
+
+
+@functools.lru_cache(maxsize=8)
+def _all(host: Host) -> dict[int, Verdict]:
+    found = ((id(leg), _of(host, leg)) for leg in host.legs)
+    return {key: one for key, one in found if one}
+
+
+def fails(leg: Leg) -> bool | None:
+    """Return whether connections fail on a leg, or are cut off, as they do when nobody is there; None when it was not tried."""
+    if leg.endpoint.kind == NAME:
+        return True
+    if not leg.probe:
+        return None
+    if leg.connect == "ok":
+        return leg.probe.asked.get("status") in ("closed", "reset", "timeout")
+    return leg.connect in ("refused", "unreachable", "timeout")
+
+
+def _single(host: Host, leg: Leg) -> bool:
+    """Return whether nginx is the program of its container, so that no backend is to run beside it."""
+    master, own = leg.instance.raw.get("master") or {}, host.container_of(leg.instance)
+    words = [word.rpartition("/")[2] for word in own.command[:4]] if own else []
+    return bool(own and own.pid) and master.get("pid") == own.pid or any(word.startswith("nginx") for word in words)
+
+
+def _of(host: Host, leg: Leg) -> Verdict | None:
+    if leg.endpoint.kind not in (TCP, NAME) or fails(leg) is False:
+        return None
+    home = host if leg.local or leg.endpoint.kind == NAME else host.peer_at(leg.endpoint.address) or host
+    if not home.containers.every:
+        return None
+    inside = host.container_of(leg.instance)
+    own = host.containers.networked(inside) if inside and inside.network_mode != "host" else None
+    start = Verdict(leg, "", own=own, home=home)
+    if leg.endpoint.kind == NAME:
+        return _named(start) if own else None
+    if loopback(leg.endpoint.address) and (own or leg.net != host.net):
+        # Of a namespace that is neither the host's nor that of a known container nothing is known.
+        return _localhost(start) if own else None
+    target = home.containers.at(leg.endpoint.address) if home is host else None
+    if target:
+        return _inside(start, target) if not own or target.net != own.net else None
+    if leg.local or home is not host:
+        return _published(start)
+    return _gone(start)
+
+
+def _seen(home: Host, container: Container) -> bool:
+    """Return whether the sockets of a container are known: that none is there, means that there is none."""
+    listeners = home.answer("listeners")
+    return container.known and bool(container.net) and listeners["status"] == evidence.OK and not listeners["truncated"]
+
+
+# --- the loopback of nginx's own container
+
+
+def _localhost(start: Verdict) -> Verdict | None:
+    leg, own, home = start.leg, start.own, start.home
+    if leg.listeners or not _seen(home, own):
+        return None
+    beside = [item for item in home.containers.every if item.network_mode == f"container:{own.id}" and not item.up]
+    if beside:
+        return _down(start, beside[0], LIKELY if len(beside) > 1 else PROVEN)
+    found = _without_nginx(_elsewhere(home, own, leg.endpoint.port))
+    near = [item for item in found if item.container and (item.container.shared(own) or item.container.of_project(own))]
+    chosen = (near or found)[0] if found else None
+    if not chosen:
+        return _localhost_of_stopped(start)
+    meant = (len(near) == 1 or len(found) == 1) and not _own_loopback(chosen)
+    certain = fails(leg) and _single(home, leg) and meant and home.containers.known
+    shown = replace(
+        start,
+        cause=LOCALHOST,
+        certainty=PROVEN if certain else LIKELY,
+        target=chosen.container,
+        listener=chosen.listener,
+        others=tuple(item.label for item in near + found if item is not chosen)[:4],
+        alternatives=() if certain else (NOT_RUNNING,),
+    )
+    return _reaching(shown, chosen.port) if chosen.container else replace(shown, place=f"host.docker.internal:{leg.endpoint.port}")
+
+
+def _own_loopback(place: _Place) -> bool:
+    """Return whether a container's program listens for that container alone: it may be another one's own."""
+    return bool(place.container) and loopback(place.listener.endpoint.address)
+
+
+def _localhost_of_stopped(start: Verdict) -> Verdict | None:
+    """A container that does not run would have the port: started, it would not be on nginx's loopback either."""
+    own, port = start.own, start.leg.endpoint.port
+    found = [item for item in start.home.containers.apart if not item.up and item.id != own.id and (item.shared(own) or item.of_project(own))]
+    found = [item for item in found if port in item.exposed or any(one.port == port or one.host_port == port for one in item.published)]
+    if not found:
+        return None
+    others = tuple(item.label for item in found[1:])
+    return _reaching(replace(start, cause=LOCALHOST, certainty=LIKELY, how=DOWN, target=found[0], others=others, alternatives=(NOT_RUNNING,)), port)
+
+
+def _elsewhere(home: Host, own: Container | None, port: int) -> list[_Place]:
+    """Return who has a port in another container, or on the host: of a published one the container, with the port that it has there."""
+    found = []
+    for container in home.containers.apart:
+        if container.up and container.net and (not own or container.net != own.net):
+            found += [_Place(container, item, port) for item in home.sockets_in(container.net) if item.endpoint.port == port]
+    for item in home.sockets_in(home.net):
+        if item.endpoint.port == port and item.processes:
+            handed = next(((one, mapped) for one, mapped in home.containers.publishing(item.endpoint) if one.up), None)
+            if handed and handed[0].network_mode != "host":
+                found.append(_Place(handed[0], item, handed[1].port))
+            else:
+                found.append(_Place(None, item, port))
+    kept: dict[tuple, _Place] = {}
+    for place in found:
+        kept.setdefault((place.container.net,) if place.container else ("", *(process.pid for process in place.listener.processes)), place)
+    return [place for place in kept.values() if not own or not place.container or place.container.net != own.net]
+
+
+def _without_nginx(found: list[_Place]) -> list[_Place]:
+    """Return them without other nginx, where there is anybody else."""
+    others = [place for place in found if not any(process.comm.startswith("nginx") for process in place.listener.processes)]
+    return others or found
+
+
+def _reaching(found: Verdict, port: int) -> Verdict:
+    """Return a verdict with where nginx reaches a port of the container that is meant: its name, where both are on a network with names."""
+    own, target = found.own, found.target
+    common = [item for item in target.shared(own) if item.named] if own else []
+    name = (target.reached_as if common and target.reached_as.lower() in _names_on(target, common) else target.name) if common else target.reached_as
+    address = next((address for item in (common or target.attachments) for address in item.addresses), "")
+    endpoint = Endpoint.tcp(address, port) if address and (common or not own) else None
+    return replace(found, place=f"{name}:{port}", network=common[0].name if common else "", endpoint=endpoint)
+
+
+def _names_on(container: Container, networks: Iterable[Attachment]) -> set[str]:
+    return {container.name.lower(), *(alias.lower() for item in networks for alias in item.aliases)}
+
+
+# --- an address or a published port of a container
+
+
+def _inside(start: Verdict, target: Container) -> Verdict | None:
+    leg, own, home = start.leg, start.own, start.home
+    network = home.containers.network_of(leg.endpoint.address)
+    if network and network.swarm:
+        return start
+    if own:
+        there = next(item for item in target.attachments if leg.endpoint.address in item.addresses)
+        if there not in target.shared(own):
+            # Bridges are kept apart from one another; what gets through all the same is no matter of networks.
+            certain = leg.connect in ("timeout", "unreachable")
+            shown = replace(start, cause=NETWORK_MISMATCH, certainty=PROVEN if certain else LIKELY, how=APART, target=target)
+            return replace(_reaching(shown, leg.endpoint.port), network=there.name) if leg.connect != "ok" else None
+    return _at_port(replace(start, target=target), leg.endpoint.port)
+
+
+def _published(start: Verdict) -> Verdict | None:
+    """A port of the host."""
+    leg, own, home = start.leg, start.own, start.home
+    handed = home.containers.publishing(leg.endpoint)
+    for container, port in handed:
+        if container.up and container.network_mode != "host":
+            return None if own and own.id == container.id else _at_port(replace(start, target=container, port=port), port.port)
+    if handed or home.takes(leg.endpoint) or leg.connect == "ok":
+        # A container that would publish it and does not run is its owner: absence.py tells.
+        return None
+    return _unpublished(start)
+
+
+def _at_port(start: Verdict, port: int) -> Verdict | None:
+    """Return what is wrong in the container that nginx's connections come to, at a port of it."""
+    leg, target, home = start.leg, start.target, start.home
+    if target.paused:
+        return replace(start, cause=NOT_RUNNING, certainty=PROVEN if fails(leg) else LIKELY, how=PAUSED)
+    if leg.connect == "ok" and leg.probe.asked.get("status") == "timeout" or not _seen(home, target):
+        return None
+    sockets = home.sockets_in(target.net)
+    if taking(sockets, target, port):
+        return None
+    tried = PROVEN if fails(leg) else LIKELY
+    same = [item for item in sockets if item.endpoint.port == port]
+    if same:
+        alone = all(loopback(item.endpoint.address) for item in same)
+        return replace(start, cause=LOOPBACK_BIND, certainty=tried, listener=same[0]) if alone else None
+    if not start.port:
+        for mapped in target.published:
+            if mapped.host_port == port and mapped.protocol == "tcp" and taking(sockets, target, mapped.port):
+                found = replace(start, cause=PORT_MAPPING, how=BETWEEN, certainty=tried, port=mapped, listener=taking(sockets, target, mapped.port)[0])
+                return _reaching(found, mapped.port)
+    others = _programs(item for item in sockets if not loopback(item.endpoint.address))
+    young = bool(target.started) and home.now - target.started < _SETTLED
+    if not others:
+        failing = target.failing(home.now)
+        hidden = tuple(item.label for item in _programs(sockets))
+        cause = START_FAILING if failing else NOT_RUNNING
+        return replace(start, cause=cause, how=SILENT, certainty=LIKELY, others=hidden, alternatives=(NOT_RUNNING if failing else START_FAILING,))
+    real = others[0]
+    # What the image says that it listens on, it may do later.
+    promised = port in target.exposed and real.endpoint.port not in target.exposed
+    certain = len(others) == 1 and not promised and not young
+    found = replace(
+        start,
+        cause=PORT_MAPPING,
+        how=MAPPED_WRONG if start.port else OTHER_PORT,
+        certainty=tried if certain else LIKELY,
+        listener=real,
+        others=tuple(item.label for item in others[1:4]),
+        alternatives=() if certain else (NOT_RUNNING,),
+    )
+    return found if start.port else _reaching(found, real.endpoint.port)
+
+
+def _programs(found: Iterable[Listener]) -> list[Listener]:
+    """Return one socket for each port."""
+    kept: dict[int, Listener] = {}
+    for item in sorted(found, key=lambda item: (":" in item.endpoint.address, item.endpoint.port)):
+        kept.setdefault(item.endpoint.port, item)
+    return list(kept.values())
+
+
+# --- a port of the host that leads nowhere
+
+
+def _unpublished(start: Verdict) -> Verdict | None:
+    leg, own, home = start.leg, start.own, start.home
+    port = leg.endpoint.port
+    if any(owner.claim_on(leg.endpoint) for owner in home.owners) or any(item.endpoint.port == port for item in home.sockets_in(home.net)):
+        # A program of the host is meant, or has the port at another address.
+        return _published_elsewhere(start)
+    found = [place for place in _without_nginx(_elsewhere(home, own, port)) if place.container]
+    like = [place for place in found if akin.akin(leg, akin.words(place.container.name, place.container.image, *_service(place.container)))]
+    chosen = (like or found)[0] if found else None
+    if not chosen:
+        return _published_elsewhere(start)
+    certain = bool(fails(leg)) and len(like) == 1 and home.containers.known
+    others = tuple(place.label for place in found if place is not chosen)[:4]
+    shown = replace(start, cause=PORT_MAPPING, target=chosen.container, listener=chosen.listener, others=others)
+    mapped = next((one for one in chosen.container.published if one.port == port and one.host_port and one.protocol == "tcp"), None)
+    if mapped:
+        return _moved_to(shown, mapped, bool(fails(leg)) and (len(found) == 1 or len(like) == 1))
+    certainty = PROVEN if certain else LIKELY if len(found) == 1 or like else POSSIBLE
+    return replace(shown, how=UNPUBLISHED, certainty=certainty, alternatives=() if certain else (NOT_RUNNING,))
+
+
+def _published_elsewhere(start: Verdict) -> Verdict | None:
+    """The very port of the host, published at another of its addresses alone."""
+    port = start.leg.endpoint.port
+    found = [(item, one) for item in start.home.containers.apart for one in item.published if item.up and one.host_port == port and one.protocol == "tcp"]
+    found = [(item, one) for item, one in found if taking(start.home.sockets_in(item.net), item, one.port)]
+    if len(found) != 1:
+        return None
+    target, mapped = found[0]
+    listener = taking(start.home.sockets_in(target.net), target, mapped.port)[0]
+    return _moved_to(replace(start, cause=PORT_MAPPING, target=target, listener=listener), mapped, bool(fails(start.leg)))
+
+
+def _moved_to(found: Verdict, mapped: Published, certain: bool) -> Verdict:
+    """Return a verdict for a container whose port is published where nginx does not go."""
+    leg = found.leg
+    everywhere = mapped.address in ("", "0.0.0.0", "::")
+    endpoint = Endpoint.tcp(leg.endpoint.address if everywhere else mapped.address, mapped.host_port)
+    certainty = PROVEN if certain else LIKELY
+    alternatives = () if certain else (NOT_RUNNING,)
+    return replace(found, how=ELSEWHERE, port=mapped, endpoint=endpoint, place=str(endpoint), certainty=certainty, alternatives=alternatives)
+
+
+def _service(container: Container) -> tuple[str, ...]:
+    return (container.compose.project, container.compose.service) if container.compose else ()
+
+
+# --- an address that no container has
+
+
+def _gone(start: Verdict) -> Verdict | None:
+    leg, own, home = start.leg, start.own, start.home
+    network = home.containers.network_of(leg.endpoint.address)
+    if not network or leg.connect == "ok":
+        return None
+    if network.swarm:
+        return start
+    if network.driver not in ("bridge", "") or not home.containers.known or leg.peer.by_name:
+        # A name that leads there was put there by somebody: what it should lead to is not known.
+        return None
+    there = [item for item in home.containers.apart if any(one.id == network.id or one.name == network.name for one in item.attachments)]
+    there = [item for item in there if not own or item.id != own.id]
+    port, serving, other = leg.endpoint.port, [], ()
+    for item in there:
+        other = taking(home.sockets_in(item.net), item, port) if item.up else ()
+        serving += [(item, other[0])] if other else []
+    if serving:
+        target, listener = serving[0]
+        certain = len(serving) == 1 and bool(fails(leg))
+        others = tuple(item.label for item, _listener in serving[1:4])
+        shown = replace(start, cause=WRONG_ADDRESS, target=target, listener=listener, others=others, certainty=PROVEN if certain else LIKELY)
+        return replace(_reaching(shown, port), alternatives=() if certain else (NOT_RUNNING,))
+    idle = [item for item in there if not item.up and (port in item.exposed or any(one.port == port for one in item.published))]
+    return replace(_down(start, idle[0], LIKELY), others=tuple(item.label for item in idle[1:4])) if idle else None
+
+
+# --- a name that the engine does not resolve
+
+
+def _named(start: Verdict) -> Verdict | None:
+    leg, own, home = start.leg, start.own, start.home
+    said = (home.answer("names")["value"] or {}).get(leg.peer.host_name) or {}
+    found = home.containers.called(leg.peer.host_name, own)
+    if said.get("status") != evidence.ABSENT or not found:
+        return None
+    target = found[0]
+    common = target.shared(own)
+    networks = [home.containers.network_named(item, target.engine) for item in (*target.attachments, *own.attachments)]
+    if any(network and network.swarm for network in networks):
+        return start
+    if not any(item.named for item in common):
+        how = NAMELESS if common else APART
+        network = next((item.name for item in target.attachments if item.named), "")
+        shown = replace(start, cause=NETWORK_MISMATCH, how=how, target=target, others=tuple(item.label for item in found[1:4]))
+        return replace(shown, network=network, place=f"{leg.peer.host_name}:{leg.endpoint.port}", certainty=PROVEN if len(found) == 1 else LIKELY)
+    if not target.up:
+        return _down(start, target, PROVEN if len(found) == 1 else LIKELY)
+    return None
+
+
+def _down(start: Verdict, target: Container, certainty: str) -> Verdict:
+    """Return the verdict that a container does not run."""
+    failing = target.failing(start.home.now)
+    return replace(start, cause=START_FAILING if failing else NOT_RUNNING, how=DOWN, target=target, certainty=certainty)

@@ -27,6 +27,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config i
 RESOLVE_SINCE = (1, 27, 3)
 # How long nginx keeps an answer, whatever its nameserver says: a name that moves is followed within that time.
 _VALID = "30s"
+# The name server of Docker in its containers says 600 s, whatever becomes of them.
+_OF_ENGINE, _VALID_THERE = "127.0.0.11", "10s"
 _OPTIONS = re.compile(r"(?P<name>valid|ipv6)=(?P<value>[0-9a-zA-Z]+)")
 # What ends the rewrite phase of a location, so that a "set" after it may not be carried out.
 _ENDING = ("return", "rewrite", "break", "if", "try_files")
@@ -38,7 +40,7 @@ def resolver(block: Statement, servers: Iterable[str]) -> dict | None:
     written = [server.removesuffix(":53") for server in servers][:_MOST_SERVERS]
     if not written or not _edit.legible(*block.args, *written):
         return None
-    return {"context": _edit.context(block), "servers": written, "valid": _VALID}
+    return {"context": _edit.context(block), "servers": written, "valid": _VALID_THERE if written[0] == _OF_ENGINE else _VALID}
 
 
 def other_resolver(leg: Leg, found: resolvers.Resolver, servers: Iterable[str], ipv6: bool) -> tuple[dict, ...]:

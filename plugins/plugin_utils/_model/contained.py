@@ -43,9 +43,10 @@ WRONG_ADDRESS = "backend-wrong-address"
 PROVEN, LIKELY, POSSIBLE = "proven", "likely", "possible"
 
 # How: of PORT_MAPPING a published port used between containers, another port of the container, one that is published to no socket,
-# one that is not published, one that is published elsewhere; of NOT_RUNNING a container that is paused, listens nowhere, does not run.
+# one that is not published, one that is published elsewhere; of NOT_RUNNING a container that is paused, listens nowhere, does not run,
+# or may be the one whose address no container has any more.
 BETWEEN, OTHER_PORT, MAPPED_WRONG, UNPUBLISHED, ELSEWHERE = "between", "other port", "mapped wrong", "unpublished", "elsewhere"
-PAUSED, SILENT, DOWN = "paused", "silent", "down"
+PAUSED, SILENT, DOWN, GONE = "paused", "silent", "down", "gone"
 # How: of NETWORK_MISMATCH two containers apart, or together on a network without names alone.
 APART, NAMELESS = "apart", "nameless"
 
@@ -62,11 +63,11 @@ class Verdict:
     own       the container that nginx runs in, or None
     target    the container that is meant, or None: then it is a program of the host
     listener  the socket that is meant, or None
-    endpoint  where nginx would reach it as things are, or None
-    place     the same for a person to write: "app:3000"
+    endpoint  where nginx would reach it as things are, where that is an address, or None
+    place     where nginx would reach it, as it is to be written: "app:3000"
     home      the host whose containers these are
     port      what is published of the container, where nginx goes to that
-    network   the network that is meant
+    network   the network, with names, on which place holds; or the one that is meant
     others    further sockets or containers that would fit
     """
 
@@ -239,11 +240,13 @@ def _without_nginx(found: list[_Place]) -> list[_Place]:
 def _reaching(found: Verdict, port: int) -> Verdict:
     """Return a verdict with where nginx reaches a port of the container that is meant: its name, where both are on a network with names."""
     own, target = found.own, found.target
-    common = [item for item in target.shared(own) if item.named] if own else []
-    name = (target.reached_as if common and target.reached_as.lower() in _names_on(target, common) else target.name) if common else target.reached_as
-    address = next((address for item in (common or target.attachments) for address in item.addresses), "")
-    endpoint = Endpoint.tcp(address, port) if address and (common or not own) else None
-    return replace(found, place=f"{name}:{port}", network=common[0].name if common else "", endpoint=endpoint)
+    if not own:
+        address = next(iter(target.addresses), "")
+        endpoint = Endpoint.tcp(address, port) if address else None
+        return replace(found, place=str(endpoint or f"{target.label}:{port}"), endpoint=endpoint)
+    common = [item for item in target.shared(own) if item.named]
+    name = target.reached_as if not common or target.reached_as.lower() in _names_on(target, common) else target.name
+    return replace(found, place=f"{name}:{port}", network=common[0].name if common else "")
 
 
 def _names_on(container: Container, networks: Iterable[Attachment]) -> set[str]:
@@ -349,6 +352,7 @@ def _unpublished(start: Verdict) -> Verdict | None:
     certain = bool(fails(leg)) and len(like) == 1 and home.containers.known
     others = tuple(place.label for place in found if place is not chosen)[:4]
     shown = replace(start, cause=PORT_MAPPING, target=chosen.container, listener=chosen.listener, others=others)
+    shown = _reaching(shown, port) if own else shown
     mapped = next((one for one in chosen.container.published if one.port == port and one.host_port and one.protocol == "tcp"), None)
     if mapped:
         return _moved_to(shown, mapped, bool(fails(leg)) and (len(found) == 1 or len(like) == 1))
@@ -371,11 +375,14 @@ def _published_elsewhere(start: Verdict) -> Verdict | None:
 def _moved_to(found: Verdict, mapped: Published, certain: bool) -> Verdict:
     """Return a verdict for a container whose port is published where nginx does not go."""
     leg = found.leg
+    certainty = PROVEN if certain else LIKELY
+    found = replace(found, how=ELSEWHERE, port=mapped, certainty=certainty, alternatives=() if certain else (NOT_RUNNING,))
+    if found.own and loopback(mapped.address):
+        # A container does not get to the loopback of the host.
+        return _reaching(found, mapped.port)
     everywhere = mapped.address in ("", "0.0.0.0", "::")
     endpoint = Endpoint.tcp(leg.endpoint.address if everywhere else mapped.address, mapped.host_port)
-    certainty = PROVEN if certain else LIKELY
-    alternatives = () if certain else (NOT_RUNNING,)
-    return replace(found, how=ELSEWHERE, port=mapped, endpoint=endpoint, place=str(endpoint), certainty=certainty, alternatives=alternatives)
+    return replace(found, endpoint=endpoint, place=str(endpoint))
 
 
 def _service(container: Container) -> tuple[str, ...]:
@@ -408,7 +415,7 @@ def _gone(start: Verdict) -> Verdict | None:
         shown = replace(start, cause=WRONG_ADDRESS, target=target, listener=listener, others=others, certainty=PROVEN if certain else LIKELY)
         return replace(_reaching(shown, port), alternatives=() if certain else (NOT_RUNNING,))
     idle = [item for item in there if not item.up and (port in item.exposed or any(one.port == port for one in item.published))]
-    return replace(_down(start, idle[0], LIKELY), others=tuple(item.label for item in idle[1:4])) if idle else None
+    return replace(_down(start, idle[0], LIKELY), how=GONE, others=tuple(item.label for item in idle[1:4])) if idle else None
 
 
 # --- a name that the engine does not resolve

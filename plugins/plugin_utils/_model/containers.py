@@ -155,7 +155,7 @@ class Container:
     mounts: tuple[Mount, ...]
     command: tuple[str, ...]
     memory: dict
-    log: tuple[str, ...]
+    words: tuple[str, ...]
 
     @property
     def label(self) -> str:
@@ -214,19 +214,21 @@ class Container:
         return self.state in ("exited", "dead") and not self.oom_killed and (bool(self.error) or soon and self.exit_code not in (None, 0, *_KILLED))
 
     def says(self, now: float) -> str:
-        """Return its state in words: "exited with code 1 after 2 s, restarted 5 times"."""
+        """Return its state in words, such as "down (exited with code 1 after 2 s, 5 minutes ago), restarted 5 times"."""
         words = self.state or "in an unknown state"
-        if self.state in ("exited", "dead", "restarting") and self.exit_code is not None:
+        if self.state in ("exited", "dead", "restarting", "created"):
             lived = self.finished - self.started if self.started and self.finished else -1.0
-            words += f" with code {self.exit_code}" + (f" after {lived:.0f} s" if 0 <= lived < 60 else "")
-            words += ", out of memory (OOMKilled)" if self.oom_killed else ""
-        if self.state == "exited" and self.finished and now > self.finished:
-            words += f", {_ago(now - self.finished)} ago"
+            known = self.exit_code is not None and self.state != "created"
+            parts = f"exited with code {self.exit_code}" if known else self.state
+            parts += f" after {lived:.0f} s" if 0 <= lived < 60 else ""
+            parts += f", {_ago(now - self.finished)} ago" if self.finished and now > self.finished else ""
+            parts += ", out of memory (OOMKilled)" if self.oom_killed else ""
+            words = f"{'restarting' if self.state == 'restarting' else 'down'} ({parts})"
         if self.running and self.started and now > self.started:
-            words += f" for {_ago(now - self.started)}"
+            words = f"up for {_ago(now - self.started)}"
         if self.restarts:
             words += f", restarted {self.restarts} times"
-        if self.health in ("starting", "unhealthy"):
+        if self.health in ("starting", "unhealthy") and self.up:
             words += f", {self.health if self.health == 'unhealthy' else 'its health check has not passed yet'}"
         return words + (f": {self.error}" if self.error else "")
 
@@ -363,7 +365,7 @@ def _container(item: dict) -> Container:
         mounts=tuple(Mount(one["kind"], one["source"], one["target"], bool(one["rw"])) for one in item.get("mounts") or ()),
         command=tuple(item.get("command") or ()),
         memory=item.get("memory") or {},
-        log=tuple(item.get("log") or ()),
+        words=tuple(item.get("words") or ()),
     )
 
 

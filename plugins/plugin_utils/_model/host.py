@@ -434,7 +434,8 @@ class Host:
     def net(self) -> str:
         """Return the network namespace of the host itself, as opposed to that of a container; "" where that cannot be told."""
         inside = {item.net for item in self.containers.apart if item.net}
-        own = [item.net for item in self.instances if item.net and item.net not in inside and not (item.raw.get("master") or {}).get("container")]
+        shares = {item.id for item in self.containers.every if item.network_mode == "host"} | {"", None}
+        own = [item.net for item in self.instances if item.net and item.net not in inside and (item.raw.get("master") or {}).get("container") in shares]
         held = [item.net for item in self.listeners if item.net and item.net not in inside and not any(process.container for process in item.processes)]
         return max(own or held, key=(own or held).count, default="")
 

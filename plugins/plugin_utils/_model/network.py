@@ -148,7 +148,8 @@ def _all(host: Host) -> tuple[Blocked, ...]:
 
 def explain(host: Host, leg: Leg) -> Blocked | None:
     """Return why the connections of a leg fail on their way, or None when they do not, or that is not known."""
-    if leg.endpoint.kind != "tcp":
+    if leg.endpoint.kind != "tcp" or contained.verdict(host, leg):
+        # That a container is not there, or apart, shows in the same ways.
         return None
     way = way_of(host, leg)
     if leg.connect == "ok":

@@ -294,7 +294,7 @@ def container_owner(container: containers.Container, now: float) -> Owner:
         source=f"{program} inspect {quoted}",
         claims=tuple(claims),
         pids=(container.pid,) if container.pid else (),
-        lines=container.log or container.health_log,
+        lines=container.words or container.health_log,
         start=f"{program} {'unpause' if container.paused else 'start'} {quoted}",
         look=f"{program} logs --tail 50 {quoted}",
         at=container.compose.file if container.compose else "",

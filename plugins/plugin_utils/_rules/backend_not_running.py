@@ -28,6 +28,7 @@ get there (a socket file that was removed), the failure is told as unexplained.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, contained
@@ -63,13 +64,16 @@ def check(host: Host) -> Iterator[Finding]:
 def _container(host: Host, found: contained.Verdict) -> Finding:
     leg, target = found.leg, found.target
     owner = found.home.owner_named(target)
-    says = f"{leg.endpoint} is {target.label}, which is {target.says(found.home.now)}"
+    says = f"{leg.endpoint} is {target.label}, which is {owner.says}"
+    if found.how == contained.GONE:
+        says = f"No container has the address {leg.endpoint.address}; {target.label}, on the same network, would have port {leg.endpoint.port} and is {owner.says}"
     if found.how == contained.SILENT:
-        says = f"Nothing listens in {target.label}, to which {leg.endpoint} leads: it is {target.says(found.home.now)}"
+        says = f"Nothing listens in {target.label}, to which {leg.endpoint} leads: it is {owner.says}"
         fix = by_hand(f"Look at what it says ({owner.look}); it may need more time, a setting, or a restart.")
         command = owner.look
     elif found.home is host:
         fix, command = start_owner(host, owner, leg, SAFE)
+        fix = replace(fix, summary=f"Let it go on: {owner.start}.") if found.how == contained.PAUSED else fix
     else:
         fix, command = by_hand(f"Start it on {found.home.name}: {owner.start}."), owner.start
     shown = show_verdict(found) + [Evidence(f"health check of {target.name}", quote(line)) for line in target.health_log[-2:] if target.health == "unhealthy"]

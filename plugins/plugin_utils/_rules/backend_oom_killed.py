@@ -9,7 +9,7 @@ the backend. What it served breaks off: a 502. Where nobody starts it again, con
 
 ## How it is recognised
 By the kernel's word, not by a SIGKILL alone, which anybody may send: a line of the kernel's log with the unit or the process, the
-result "oom-kill" that systemd gives a unit, or the count of kills in the unit's control group. Proven when the backend is down with that result now,
+result "oom-kill" that systemd gives a unit, the flag OOMKilled that its engine gives a container, or the count of kills in the control group. Proven when the backend is down with that result now,
 or when the kill coincides with lost requests and the route's own probe is cut off too; likely when it coincides with lost requests and
 the endpoint answers now. A kill that cost no request within the log window is a risk.
 
@@ -28,7 +28,8 @@ import shlex
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, memory
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, contained, ends, memory
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg, or_risk
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_paths, show_probe, times
@@ -37,6 +38,10 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import cl
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint behind which the kernel killed a process."""
     for leg in host.legs:
+        container = _container(host, leg)
+        if container and container.oom_killed and not container.up:
+            yield _of_container(host, leg, container)
+            continue
         side = ends.side_of(host, leg)
         kills = memory.kills(side) if side else None
         if not kills:
@@ -56,6 +61,34 @@ def check(host: Host) -> Iterator[Finding]:
             when = "" if kills.moments else f" at an unknown time since {clock(kills.unit.get('started'))}"
             says = f"{killed}{when}; no failed request of {leg.endpoint} shows it."
             yield or_risk(_finding(host, leg, kills, joined, PROVEN, says), False)
+
+
+def _container(host: Host, leg: Leg) -> Container | None:
+    """Return the container of this host that is down behind a leg, or None."""
+    found = contained.verdict(host, leg)
+    if found and found.cause in (contained.NOT_RUNNING, contained.START_FAILING) and found.home is host:
+        return found.target
+    explained = absence.explain(host, leg)
+    down = explained and explained.owner and explained.seen_on is host and explained.cause in (absence.NOT_RUNNING, absence.START_FAILING)
+    return host.containers.by_id(explained.owner.container) if down else None
+
+
+def _of_container(host: Host, leg: Leg, container: Container) -> Finding:
+    owner, limit = host.owner_named(container), container.memory.get("limit")
+    evidence = [show_config(leg), Evidence(owner.source, f"OOMKilled, exit code {container.exit_code}, ended {clock(container.finished)}")]
+    evidence += [Evidence("memory", f"limit {_mib(limit)}")] if limit else []
+    evidence += [Evidence(f"last words of {owner.name}", quote(line)) for line in container.words[-3:]]
+    more = f"what needs more than {_mib(limit)}, or give it more (mem_limit: in Compose, --memory)" if limit else "what uses the memory of the host, or give it more"
+    return on_leg(
+        host,
+        RULE.id,
+        leg,
+        PROVEN,
+        f"The kernel killed {owner.label}{f' at its limit of {_mib(limit)}' if limit else ''} for want of memory, and it is {owner.says}.",
+        evidence + show_probe(leg),
+        by_hand(f"Find {more}; then start it: {owner.start}"),
+        owner.look,
+    )
 
 
 def _killed(kills: memory.Kills, where: str) -> str:

@@ -70,8 +70,9 @@ def _says(found: contained.Verdict) -> str:
 def _fix(found: contained.Verdict) -> Fix:
     leg, target, real = found.leg, found.target, found.listener.endpoint.port
     port = leg.endpoint.port
-    if found.how in (contained.BETWEEN, contained.OTHER_PORT, contained.ELSEWHERE):
-        return _docking.point(found)
+    bound = f" Its program listens on {found.listener.endpoint} alone: let it listen on 0.0.0.0." if loopback(found.listener.endpoint.address) else ""
+    if found.how in (contained.BETWEEN, contained.OTHER_PORT) or found.network or found.how == contained.ELSEWHERE and found.endpoint:
+        return _docking.point(found, bound.strip())
     # What is published for an nginx on the same host need not be open to others.
     address = f"{leg.endpoint.address}:" if loopback(leg.endpoint.address) and ":" not in leg.endpoint.address else ""
     if found.how == contained.MAPPED_WRONG:
@@ -79,7 +80,6 @@ def _fix(found: contained.Verdict) -> Fix:
         made = _docking.where_made(target, f'ports: ["{mapped}"] in place of the one to {found.port.port}', f"-p {mapped}")
         return by_hand(f"{made}; or let its program listen on {found.port.port}.")
     mapped = f"{address}{port}:{port}"
-    bound = f" Its program listens on {found.listener.endpoint} alone: let it listen on 0.0.0.0 too." if loopback(found.listener.endpoint.address) else ""
     made = _docking.where_made(target, f'ports: ["{mapped}"]', f"-p {mapped}")
     return by_hand(f"{made}.{bound}")
 

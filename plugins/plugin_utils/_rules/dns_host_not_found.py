@@ -21,16 +21,19 @@ Correct the name, or create the record. Manual.
 
 ## When it stays silent
 The name resolves by now (then startup-order or nginx-not-running); the host knows a name that nginx's resolver
-does not (dns-resolver-failing); the test fails for another reason (config-invalid).
+does not (dns-resolver-failing); the test fails for another reason (config-invalid). nginx runs in a container, and another container has the name: then
+that it is down (backend-not-running), or on another network (container-network-mismatch), is the cause.
 """
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, RISK, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import contained, naming
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_instance, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_config, show_group, show_log, show_lookup
@@ -41,11 +44,19 @@ _NO_ANSWER = ("timeout", "error")
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each name that nginx needs and that does not resolve."""
     stale = naming.stale_addresses(host)
+    told: dict[str, set[str]] = {}
+    for leg in host.legs:
+        # A container has the name: that it is down, or apart, is the cause.
+        found = contained.verdict(host, leg) if leg.endpoint.kind == NAME and leg.instance.running else None
+        if found and found.cause:
+            told.setdefault(leg.instance.id, set()).add(leg.peer.host_name)
     for instance in host.instances:
         for found in naming.unfound(host, instance):
-            yield _at_start(instance, found, [item for item in stale if item.instance is instance and found.name in item.names])
+            if found.name in told.get(instance.id, ()):
+                continue
+            yield _at_start(host, instance, found, [item for item in stale if item.instance is instance and found.name in item.names])
     for lookup in naming.lookups(host):
-        if lookup.cause == naming.NOT_FOUND:
+        if lookup.cause == naming.NOT_FOUND and lookup.name not in told.get(lookup.leg.instance.id, ()):
             yield on_leg(
                 host,
                 RULE.id,
@@ -53,13 +64,13 @@ def check(host: Host) -> Iterator[Finding]:
                 lookup.certainty,
                 f"The name {lookup.name} does not exist: neither the resolver of nginx nor the host itself knows it.",
                 [show_config(lookup.leg), *show_lookup(lookup), *show_log(lookup.leg, naming.NOT_RESOLVED)],
-                _fix(lookup.leg.instance, lookup.name),
+                _fix(host, lookup.leg.instance, lookup.name),
                 _command(lookup.name),
                 () if lookup.certainty == PROVEN else (naming.FAILING,),
             )
 
 
-def _at_start(instance: Instance, found: naming.Unfound, stale: list[naming.Stale]) -> Finding:
+def _at_start(host: Host, instance: Instance, found: naming.Unfound, stale: list[naming.Stale]) -> Finding:
     silent = found.said.get("status") in _NO_ANSWER
     effect = "the next reload is refused and the next start fails" if instance.running else "nginx cannot start"
     if stale:
@@ -76,15 +87,27 @@ def _at_start(instance: Instance, found: naming.Unfound, stale: list[naming.Stal
         PROVEN,
         f"The name {found.name} {'cannot be resolved now: the name service gives no answer' if silent else 'does not resolve'}, so {effect}.",
         evidence,
-        by_hand("Make the name service of the host answer (/etc/resolv.conf); then start nginx.") if silent else _fix(instance, found.name),
+        by_hand("Make the name service of the host answer (/etc/resolv.conf); then start nginx.") if silent else _fix(host, instance, found.name),
         _command(found.name),
         found.at,
     )
 
 
-def _fix(instance: Instance, name: str) -> Fix:
+def _fix(host: Host, instance: Instance, name: str) -> Fix:
     group = naming.group_alike(instance, name)
     meant = f" There is an upstream block {group}: it may be meant." if group else ""
+    own = host.container_of(instance)
+    if own:
+        others = [item for item in host.containers.every if item.id != own.id and item.up and any(one.named for one in item.shared(own))]
+        called = sorted({item.reached_as for item in others})
+        alike = next(iter(difflib.get_close_matches(name, called, 1, 0.6)), "")
+        meant += f" No container has that name; on the networks of {own.label} there are: {', '.join(called[:8]) or 'none'}."
+        meant += f" {alike} may be meant." if alike else ""
+    else:
+        found = next((item for item in host.containers.apart if name in item.names), None)
+        ports = [one.place for one in found.published if one.host_port and one.protocol == "tcp"] if found else []
+        way = f"it is published at {ports[0]}" if ports else "publish its port, and pass to 127.0.0.1"
+        meant += f" {found.label[0].upper()}{found.label[1:]} has that name, which only containers on its networks know: {way}." if found else ""
     return by_hand(f"Correct the name {name} in the configuration, or create its record; then test and reload.{meant}")
 
 

@@ -11,8 +11,8 @@ nginx keeps using the old address: 502 or 504, until it is reloaded.
 ## How it is recognised
 The workers that run failed at an address to which no line of their route leads by now, while the route has a name
 with that port which stands for other addresses. Proven when a worker holds a connection to the old address or tries to
-make one, or when the name is in the hosts file and that was changed after the workers were started; else likely: a log
-line alone proves nothing. A risk where the workers also hold connections to addresses that the name still has: it lost
+make one, when the name is in the hosts file and that was changed after the workers were started, or when the name is that of a container that was
+started after them, and no container of that name has the old address of its network; else likely: a log line alone proves nothing. A risk where the workers also hold connections to addresses that the name still has: it lost
 one of several, and nginx goes on to the next.
 
 ## Fix
@@ -29,6 +29,7 @@ from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_hand, of_route
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group
@@ -43,6 +44,7 @@ def check(host: Host) -> Iterator[Finding]:
             continue
         seen.add((found.route.key, found.old))
         changed = naming.hosts_changed(host, instance) if any(naming.hosts_rows(host, instance, one) for one in found.names) else 0.0
+        moved = _moved(host, found)
         now = ", ".join(str(endpoint) for endpoint in found.now[:4])
         evidence = [
             Evidence(str(found.peer.at), found.peer.written),
@@ -50,10 +52,11 @@ def check(host: Host) -> Iterator[Finding]:
             Evidence("workers", f"running since {clock(instance.loaded)}"),
         ]
         evidence += [Evidence("file times", f"/etc/hosts, where the name is, was changed at {clock(changed)}")] if changed else []
+        evidence += [Evidence(host.owner_named(moved).source, f"{moved.label} was started at {clock(moved.started)}, with {found.now[0].address}")] if moved else []
         evidence += [Evidence("connections of the workers", f"{item['state']} to {found.old}: {item['count']}") for item in found.held]
         evidence += [show_group(found.group)] if found.group else []
         evidence += [Evidence("connections of the workers", f"{item['state']} to {item['address']}: {item['count']}") for item in found.others[:2]]
-        proven = bool(changed or found.held)
+        proven = bool(changed or found.held or moved)
         yield of_route(
             RULE.id,
             found.route,
@@ -67,6 +70,18 @@ def check(host: Host) -> Iterator[Finding]:
             at=found.peer.at,
             endpoint=str(found.old),
         )
+
+
+def _moved(host: Host, found: naming.Stale) -> Container | None:
+    """Return the container that has the name, where it got its address after the workers had started; None where another of that name has the old one."""
+    every = host.containers
+    now = [item for item in (every.at(endpoint.address) for endpoint in found.now) if item]
+    network = every.network_of(found.old.address)
+    holder = every.at(found.old.address)
+    mine = holder and set(found.names) & holder.names
+    ours = bool(network) and not network.swarm and all(network.has(endpoint.address) for endpoint in found.now)
+    new = [item for item in now if item.started > found.instance.loaded]
+    return new[0] if ours and not mine and new and len(new) == len(now) else None
 
 
 def _alternatives(found: naming.Stale, proven: bool) -> tuple[str, ...]:

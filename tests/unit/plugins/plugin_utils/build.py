@@ -240,11 +240,14 @@ class World:
         started: float = LOADED,
         exe: str = "",
         path: bool = True,
+        inside: str = "",
     ) -> int:
-        """Open a listening socket and return its process's pid; a Unix socket gets its path too, unless path is false."""
+        """Open a listening socket, inside a container where its name is given, and return its process's pid; a Unix socket gets its path, unless path is false."""
         if pid is None:
             self._pid += 1
             pid = self._pid
+        container = self.contained(inside) if inside else {}
+        net = container.get("net") or net
         owner = {
             "pid": pid,
             "comm": comm,
@@ -253,7 +256,7 @@ class World:
             "uid": 1000,
             "user": "app",
             "unit": unit,
-            "container": "",
+            "container": container.get("id", ""),
             "net": net,
             "mnt": mnt,
             "started": started,
@@ -422,6 +425,78 @@ class World:
                 **more,
             }
         )
+        return self
+
+    # --- containers
+
+    @property
+    def engine(self) -> dict:
+        """What the engines tell; a host that was asked nothing of it gets one of Docker without containers."""
+        if "containers" not in self.answers:
+            engine = {"socket": "/run/docker.sock", "kind": "docker", "version": "20.10.24", "api": "1.41", "uid": 0, "status": "ok", "why": ""}
+            networks = [_network("bridge", "172.17.0.0/16"), _network("host", driver="host"), _network("none", driver="null")]
+            self.answers["containers"] = evidence.answer("the API of Docker", {"engines": [engine], "containers": [], "networks": networks})
+            self.host["addresses"].append("172.17.0.1")
+        return self.answers["containers"]["value"]
+
+    def contained(self, name: str) -> dict:
+        """Return what the engine tells of a container."""
+        return next(item for item in self.engine["containers"] if item["name"] == name)
+
+    def docker_network(self, name: str, subnet: str, driver: str = "bridge") -> World:
+        """Add a network of the engine; the host has its first address."""
+        self.engine["networks"].append(_network(name, subnet, driver))
+        if driver == "bridge":
+            self.host["addresses"].append(subnet.rpartition(".")[0] + ".1")
+        return self
+
+    def container(
+        self,
+        name: str,
+        *networks: str,
+        state: str = "running",
+        ports: Iterable[str] = (),
+        service: str = "",
+        project: str = "shop",
+        needs: dict[str, str] | None = None,
+        mode: str = "",
+        **more,
+    ) -> World:
+        """Add a container on networks, each "name=address", with published ports, each "address:host port:port"; service is that of its Compose project."""
+        number = len(self.engine["containers"]) + 1
+        alive = state in ("running", "paused")
+        attached = [item.partition("=")[::2] for item in networks]
+        shared = next((item for item in self.engine["containers"] if mode == f"container:{item['id']}"), {})
+        self._pid += 1
+        compose = None
+        if service:
+            depends = [{"service": one, "condition": condition} for one, condition in (needs or {}).items()]
+            compose = {"project": project, "service": service, "folder": f"/srv/{project}", "files": [f"/srv/{project}/compose.yaml"], "depends_on": depends}
+        told = {
+            "engine": "/run/docker.sock", "id": f"{number:02x}" * 32, "name": name, "image": f"{name}:1", "status": "ok", "why": "", "state": state,
+            "exit_code": 0, "oom_killed": False, "error": "", "restarts": 0, "restart_policy": "unless-stopped", "health": "", "healthcheck": False,
+            "health_log": [], "created": WRITTEN, "started": LOADED, "finished": None if alive else NOW - 120, "pid": self._pid if alive else None,
+            "net": (NET if mode == "host" else shared.get("net") or f"40265329{number:02}") if alive else "",
+            "network_mode": mode or (attached[0][0] if attached else "default"),
+            "networks": [_attached(network, address, [service] if service else [], alive) for network, address in attached],
+            "published": [_published(*item.rsplit(":", 2)) for item in ports], "exposed": [], "compose": compose, "mounts": [], "log_driver": "json-file",
+            "log_path": "", "terminal": False, "command": [f"/bin/{name}"], "memory": {"limit": None, "peak": None, "oom_kills": 0}, "words": None,
+        }
+        self.engine["containers"].append({**told, **more})
+        for item in told["published"] if alive and mode != "host" else ():
+            self.listen(f"{item['address']}:{item['host_port']}", comm="docker-proxy", unit="docker.service")
+        return self
+
+    def nginx_in(self, name: str, alone: bool = True) -> World:
+        """Let nginx run in a container: as its program, or beside others."""
+        told = self.contained(name)
+        self.instance["master"].update(net=told["net"], mnt=OTHER_MNT, unit="", container=told["id"], own_root=True)
+        self.instance["unit"] = None
+        for worker in self.instance["workers"]:
+            worker.update(net=told["net"], mnt=OTHER_MNT)
+        told.update(pid=MASTER if alone else MASTER - 1, command=["nginx", "-g", "daemon off;"] if alone else ["/usr/bin/supervisord", "-n"])
+        if not any(item["net"] == NET for item in self.listeners["tcp"]):
+            self.listen("0.0.0.0:22", comm="sshd", unit="ssh.service")
         return self
 
     # --- paths, names, log
@@ -739,9 +814,56 @@ class World:
             failure = "refused" if walk["status"] == "ok" else "absent"
         else:
             address, _colon, port = endpoint.rpartition(":")
+            if "containers" in self.answers:
+                return self._among_containers(address.strip("[]"), int(port))
             open_ = any(item["port"] == int(port) and item["net"] == NET and _takes(item, address.strip("[]")) for item in self.listeners["tcp"])
             failure = "refused"
         return {"connect": "ok", "tries": [{}]} if open_ else {"connect": failure, "tries": []}
+
+    def _among_containers(self, address: str, port: int) -> dict:
+        """Return what a connection gives on a host with containers, whose published ports the engine's proxy takes."""
+        every = (self.answers["containers"]["value"] or {}).get("containers") or ()
+        own = (self.instance["master"] or {}).get("net")
+        mine = next((item for item in every if item["net"] == own and item["network_mode"] != "host"), None)
+        there = next((item for item in every for network in item["networks"] if address in network["addresses"]), None)
+        if there:
+            apart = mine and not {item["name"] for item in mine["networks"]} & {item["name"] for item in there["networks"]}
+            return self._in_namespace(there, address, port, "timeout" if apart else "refused")
+        if address.startswith("127.") or address == "::1":
+            net = own
+        elif address in self.host["addresses"]:
+            net = NET
+        else:
+            return {"connect": "unreachable", "tries": []}
+        for item in every if net == NET else ():
+            for mapped in item["published"] if item["net"] else ():
+                if mapped["host_port"] == port and mapped["address"] in ("0.0.0.0", address):
+                    inner = self._in_namespace(item, next(iter(item["networks"][0]["addresses"])), mapped["port"], "refused")
+                    return inner if inner["connect"] == "ok" else {"connect": "ok", "tries": [{"status": "reset", "code": None, "why": "Connection reset by peer"}]}
+        open_ = any(item["port"] == port and item["net"] == net and _takes(item, address) for item in self.listeners["tcp"])
+        return {"connect": "ok", "tries": [{}]} if open_ else {"connect": "refused", "tries": []}
+
+    def _in_namespace(self, container: dict, address: str, port: int, otherwise: str) -> dict:
+        if container["state"] == "paused":
+            return {"connect": "ok", "tries": [{"status": "timeout", "code": None, "why": "no answer", "seconds": 10.0}]}
+        open_ = otherwise == "refused" and any(
+            item["port"] == port and item["net"] == container["net"] and _takes(item, address) for item in self.listeners["tcp"]
+        )
+        return {"connect": "ok", "tries": [{}]} if open_ else {"connect": otherwise, "tries": []}
+
+
+def _network(name: str, subnet: str = "", driver: str = "bridge") -> dict:
+    subnets = [subnet] if subnet else []
+    return {"engine": "/run/docker.sock", "name": name, "id": name, "driver": driver, "internal": False, "subnets": subnets}
+
+
+def _attached(network: str, address: str, aliases: list[str], alive: bool) -> dict:
+    gateway = address.rpartition(".")[0] + ".1" if address and alive else ""
+    return {"name": network, "id": network, "addresses": [address] if address and alive else [], "aliases": aliases, "gateway": gateway}
+
+
+def _published(address: str, host_port: str, port: str) -> dict:
+    return {"port": int(port), "protocol": "tcp", "address": address, "host_port": int(host_port)}
 
 
 def _takes(item: dict, address: str) -> bool:

@@ -30,6 +30,7 @@ QUESTIONS = {
     "apparmor": "AppArmor's profiles of nginx's workers, and what it denied them",
     "backend_log": "what the backends' logs, their managers and the kernel tell of processes that ended",
     "backends.units": "systemd units, their state and where they are to listen",
+    "containers": "the containers of Docker and Podman, with their state, networks and published ports; a host without an engine has none",
     "error_log": "the error logs, grouped",
     "host": "the host's addresses, clock and system",
     "limits": "descriptors and connections in use, against what the workers may have",

@@ -25,7 +25,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
     HostResult,
     Unknown,
 )
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access_log, loops, naming, servers, stale
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access_log, contained, loops, naming, servers, stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
@@ -122,7 +122,7 @@ def _missing(host: Host, rule: Rule) -> list[Unknown]:
         elif question in ("names", "resolvers") and not any(peer.by_name for route in host.routes for peer in route.peers):
             answers = []
         else:
-            answers = [host.answer(question)]
+            answers = [host.answer(question), *(_closed_engines(host) if question == "containers" else ())]
         for answer in answers:
             if answer["status"] == evidence.ABSENT and question in _NONE_IS_AN_ANSWER:
                 continue
@@ -131,6 +131,13 @@ def _missing(host: Host, rule: Rule) -> list[Unknown]:
             elif answer["truncated"] and question not in _NEWEST_SUFFICE:
                 missing.append(Unknown(rule.id, question, "truncated", "the answer was cut short, so that absence proves nothing"))
     return missing
+
+
+def _closed_engines(host: Host) -> list[dict]:
+    """Return, as answers, the engines that told nothing, where something fails that may be in one of them."""
+    closed = [engine for engine in host.containers.engines if engine.status not in (evidence.OK, evidence.ABSENT)]
+    failing = closed and any(contained.fails(leg) for leg in host.legs)
+    return [evidence.no_answer(engine.socket, engine.status, f"{engine.socket}: {engine.why}") for engine in closed] if failing else []
 
 
 def _folded(found: list[Finding]) -> list[Finding]:

@@ -25,6 +25,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import contained
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 
 FILTER = "firewall-blocked"

@@ -1,0 +1,461 @@
+# Copyright (c) 2026 WebOps
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ways of nginx into containers, out of one, and from one to the next: what each fault is called, and that its look-alikes are nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, NET, NOW, World, unknowns, verdict
+
+APP, WEB = "shop-app-1", "shop-web-1"
+LOOPBACK = "127.0.0.1:3000"
+
+
+def published(listen: str = "0.0.0.0:3000", ports=("127.0.0.1:3000:3000",), target: str = "http://127.0.0.1:3000", state: str = "running", **more) -> World:
+    """nginx on the host, an application in a container."""
+    world = World().docker_network("shop_default", "172.18.0.0/16")
+    world.container(APP, "shop_default=172.18.0.3", ports=ports, service="app", state=state, **more)
+    if listen:
+        world.listen(listen, inside=APP)
+    return world.passes(target)
+
+
+def beside(target: str, listen: str = "0.0.0.0:3000", *, web: str = "shop_default=172.18.0.2", app: str = "shop_default=172.18.0.3", **more) -> World:
+    """nginx in a container, an application in another."""
+    world = World().docker_network("shop_default", "172.18.0.0/16").docker_network("other", "172.19.0.0/16")
+    world.container(WEB, web, service="web").container(APP, app, service="app", **more)
+    if listen:
+        world.listen(listen, inside=APP)
+    return world.nginx_in(WEB).passes(target)
+
+
+def without_proxy(world: World) -> World:
+    """The kernel alone hands connections to published ports on."""
+    world.listeners["tcp"][:] = [item for item in world.listeners["tcp"] if item["owners"][0]["comm"] != "docker-proxy"]
+    return world.listen("0.0.0.0:22", comm="sshd") and world
+
+
+def told(world: World) -> list[tuple[str, str, str, str]]:
+    return [item[:4] for item in verdict(world.judge())]
+
+
+def only(world: World) -> Finding:
+    (finding,) = [item for item in world.judge().findings if item.kind != "advice"]
+    return finding
+
+
+def cause(name: str, endpoint: str = LOOPBACK, certainty: str = "proven") -> list[tuple[str, str, str, str]]:
+    return [(name, "cause", certainty, endpoint)]
+
+
+# --- nginx on the host, a published port
+
+
+@pytest.mark.parametrize("make", [published, lambda: without_proxy(published()), lambda: published("[::]:3000")])
+def test_a_published_port_on_which_the_application_listens_is_well(make):
+    world = make()
+    assert told(world) == [] and unknowns(world.judge()) == []
+    world.probing = False
+    assert told(world) == []
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:3000", "[::1]:3000"])
+def test_the_engines_proxy_takes_a_connection_and_cuts_it_off_where_the_application_listens_on_its_own_loopback(listen):
+    finding = only(published(listen))
+    assert (finding.id, finding.certainty) == ("container-loopback-bind", "proven")
+    assert "cuts it off" in finding.says and "0.0.0.0:3000" in finding.fix.summary and finding.fix.safety == "manual"
+
+
+def test_without_a_probe_the_sockets_of_the_container_make_it_likely():
+    world = published("127.0.0.1:3000")
+    world.probing = False
+    assert told(world) == cause("container-loopback-bind", certainty="likely")
+
+
+def test_a_backend_that_breaks_off_by_itself_is_no_matter_of_containers():
+    world = published().reply(LOOPBACK, {"status": "closed", "code": None, "why": "closed"})
+    assert not [item for item in told(world) if item[0].startswith("container-") or item[0] == "backend-not-running"]
+
+
+def test_the_port_is_published_to_one_on_which_nothing_listens():
+    finding = only(published("0.0.0.0:8000"))
+    assert finding.id == "container-port-mapping" and "listens on 8000" in finding.says
+    assert '"127.0.0.1:3000:8000"' in finding.fix.summary and "/srv/shop/compose.yaml" in finding.fix.summary
+
+
+def test_several_ports_leave_open_which_is_meant():
+    world = published("0.0.0.0:8000")
+    world.listen("0.0.0.0:9100", inside=APP)
+    assert told(world) == cause("container-port-mapping", certainty="likely")
+
+
+def test_a_port_that_the_image_promises_may_come_yet():
+    assert told(published("0.0.0.0:9100", exposed=[3000])) == cause("container-port-mapping", certainty="likely")
+    assert told(published("0.0.0.0:9100", exposed=[3000, 9100])) == cause("container-port-mapping")
+    assert told(published("0.0.0.0:9100", started=NOW - 5)) == cause("container-port-mapping", certainty="likely")
+
+
+def test_a_container_in_which_nothing_listens():
+    finding = only(published(""))
+    assert (finding.id, finding.certainty) == ("backend-not-running", "likely") and finding.fix.remedy is None
+    assert told(published("", restarts=7, started=NOW - 2)) == cause("backend-start-failing", certainty="likely")
+
+
+def test_a_container_whose_sockets_were_not_read_is_not_said_to_have_none():
+    world = published("")
+    world.contained(APP)["net"] = ""
+    assert not [item for item in told(world) if item[2] == "proven"] and "container-port-mapping" not in [item[0] for item in told(world)]
+
+
+@pytest.mark.parametrize("state", ["exited", "created", "dead"])
+def test_a_container_that_is_down_publishes_nothing(state):
+    finding = only(published("", state=state, exit_code=143))
+    assert finding.id == ("backend-start-failing" if state == "dead" else "backend-not-running") and finding.certainty == "proven"
+    if state != "dead":
+        item = {"engine": "/run/docker.sock", "id": "01" * 32, "name": APP, "action": "start", "endpoint": LOOPBACK}
+        assert (finding.fix.remedy, finding.fix.safety, finding.fix.changes) == ("start_container", "safe", (item,))
+
+
+def test_a_container_that_stays_down_after_a_boot():
+    assert "--restart=unless-stopped" in only(published("", state="exited", restart_policy="no")).fix.summary
+    assert "--restart" not in only(published("", state="exited")).fix.summary
+
+
+def test_an_engine_of_a_user_is_not_told_to_start_anything():
+    world = published("", state="exited")
+    world.engine["engines"][0]["uid"] = 1000
+    assert only(world).fix.remedy is None
+
+
+@pytest.mark.parametrize("name", ["-v", "a b", "x;reboot", ""])
+def test_a_name_that_is_none_is_left_to_a_person(name):
+    world = published("", state="exited")
+    world.contained(APP)["name"] = name
+    assert only(world).fix.remedy is None
+
+
+def test_a_container_that_fails_to_start():
+    crashed = only(published("", state="restarting", exit_code=1, restarts=7, words=["Error: no DATABASE_URL"]))
+    assert (crashed.id, crashed.certainty) == ("backend-start-failing", "proven")
+    assert "restarted 7 times" in crashed.says and any("DATABASE_URL" in item.shows for item in crashed.evidence)
+    assert told(published("", state="exited", exit_code=1, started=NOW - 122)) == cause("backend-start-failing")
+    assert told(published("", state="exited", exit_code=1, started=NOW - 900)) == cause("backend-not-running")
+    assert told(published("", state="exited", exit_code=143, started=NOW - 122)) == cause("backend-not-running")
+    assert told(published("", state="created", error="driver failed programming external connectivity")) == cause("backend-start-failing")
+
+
+def test_a_container_that_the_kernel_killed():
+    limits = {"limit": 64 << 20, "peak": None, "oom_kills": None}
+    finding = only(published("", state="exited", exit_code=137, oom_killed=True, memory=limits))
+    assert (finding.id, finding.certainty) == ("backend-oom-killed", "proven") and "64 MiB" in finding.says
+    assert told(published("", state="exited", exit_code=137, started=LOADED)) == cause("backend-not-running")
+
+
+def test_a_paused_container_takes_connections_and_answers_none():
+    finding = only(published(state="paused"))
+    assert (finding.id, finding.certainty) == ("backend-not-running", "proven") and "docker unpause" in finding.fix.summary
+
+
+def test_a_stopped_container_beside_a_unit_that_took_its_place():
+    taken = published("", state="exited", restart_policy="no").service("shop.service", "10.0.0.5:3000")
+    assert told(taken) == cause("backend-wrong-address")
+    meant = published("", state="exited").service("shop.service", "10.0.0.5:3000")
+    assert told(meant) == cause("backend-not-running", certainty="likely")
+
+
+# --- nginx on the host, a port that leads nowhere
+
+
+def test_a_port_that_is_not_published():
+    finding = only(published(ports=()))
+    assert (finding.id, finding.certainty) == ("container-port-mapping", "proven") and 'ports: ["127.0.0.1:3000:3000"]' in finding.fix.summary
+
+
+def test_a_container_that_is_called_otherwise_is_only_likely_meant():
+    world = published(ports=())
+    world.contained(APP).update(name="zeta", image="zeta:1", compose=None)
+    assert told(world) == cause("container-port-mapping", certainty="likely")
+    world.container("omega", "shop_default=172.18.0.4").listen("0.0.0.0:3000", inside="omega")
+    assert told(world) == cause("container-port-mapping", certainty="possible")
+
+
+def test_a_stopped_unit_that_claims_the_port_is_not_a_container_with_the_same_one():
+    world = published(ports=()).unit("billing.service", LOOPBACK, active="inactive")
+    assert told(world) == cause("backend-not-running")
+
+
+@pytest.mark.parametrize(("port", "place"), [("127.0.0.1:3001:3000", "127.0.0.1:3001"), ("10.0.0.5:3000:3000", "10.0.0.5:3000"), ("0.0.0.0:3001:3000", "127.0.0.1:3001")])
+def test_a_port_that_is_published_elsewhere(port, place):
+    finding = only(published(ports=(port,)))
+    assert (finding.id, finding.certainty, finding.fix.remedy) == ("container-port-mapping", "proven", "repoint_upstream")
+    assert finding.fix.changes[0]["args"] == [f"http://{place}"]
+    assert told(without_proxy(published(ports=(port,)))) == cause("container-port-mapping")
+
+
+# --- nginx on the host, the address of a container
+
+
+def test_the_address_of_a_container():
+    assert told(published(target="http://172.18.0.3:3000", ports=())) == []
+    assert told(published("127.0.0.1:3000", target="http://172.18.0.3:3000", ports=())) == cause("container-loopback-bind", "172.18.0.3:3000")
+    finding = only(published("0.0.0.0:8000", target="http://172.18.0.3:3000", ports=()))
+    assert finding.id == "container-port-mapping" and finding.fix.changes[0]["args"] == ["http://172.18.0.3:8000"]
+
+
+def test_an_address_that_no_container_has_any_more():
+    gone = published(target="http://172.18.0.9:3000", ports=())
+    finding = only(gone)
+    assert (finding.id, finding.certainty) == ("backend-wrong-address", "proven") and finding.fix.changes[0]["args"] == ["http://172.18.0.3:3000"]
+    gone.route("172.18.0.9", neighbour="failed")
+    assert told(gone) == cause("backend-wrong-address", "172.18.0.9:3000")
+    down = published("", target="http://172.18.0.9:3000", ports=(), state="exited", exposed=[3000])
+    assert told(down) == cause("backend-not-running", "172.18.0.9:3000", "likely")
+
+
+# --- nginx in a container, its own loopback
+
+
+def test_the_loopback_of_nginxs_own_container():
+    finding = only(beside("http://127.0.0.1:3000"))
+    assert (finding.id, finding.certainty) == ("container-localhost", "proven") and "app:3000" in finding.fix.summary
+
+
+def test_what_is_published_on_the_host_has_another_port_in_its_container():
+    finding = only(beside("http://127.0.0.1:8080", ports=["0.0.0.0:8080:3000"]))
+    assert finding.id == "container-localhost" and "app:3000" in finding.fix.summary
+
+
+def test_a_program_of_the_host():
+    world = beside("http://127.0.0.1:3000", "").service("shop.service", LOOPBACK)
+    finding = only(world)
+    assert (finding.id, finding.certainty) == ("container-localhost", "proven")
+    assert "host.docker.internal:3000" in finding.fix.summary and "172.18.0.1" in finding.fix.summary
+
+
+def test_beside_others_in_its_container_nginx_may_miss_one_of_them():
+    world = beside("http://127.0.0.1:3000").nginx_in(WEB, alone=False)
+    assert told(world) == cause("container-localhost", certainty="likely")
+
+
+def test_what_listens_for_its_own_container_alone_may_be_another_ones():
+    assert told(beside("http://127.0.0.1:3000", "127.0.0.1:3000")) == cause("container-localhost", certainty="likely")
+
+
+def test_a_stopped_container_would_not_be_on_that_loopback_either():
+    assert told(beside("http://127.0.0.1:3000", "", state="exited", exposed=[3000])) == cause("container-localhost", certainty="likely")
+
+
+@pytest.mark.parametrize("unit", [False, True])
+def test_nobody_has_the_port(unit):
+    world = beside("http://127.0.0.1:3000", "")
+    if unit:
+        # Of the host: started, it would not be on that loopback.
+        world.unit("shop.service", LOOPBACK, active="inactive")
+    finding = only(world)
+    assert (finding.id, finding.certainty) == ("backend-not-running", "possible") and "container-localhost" in finding.alternatives
+
+
+def test_something_listens_in_nginxs_own_container():
+    world = beside("http://127.0.0.1:3000")
+    world.listen(LOOPBACK, inside=WEB)
+    assert told(world) == []
+
+
+def test_a_container_that_shares_the_network_of_nginxs():
+    world = World().docker_network("shop_default", "172.18.0.0/16").container(WEB, "shop_default=172.18.0.2", service="web")
+    world.container(APP, mode=f"container:{world.contained(WEB)['id']}", state="exited", service="app", exit_code=0).nginx_in(WEB)
+    finding = only(world.passes("http://127.0.0.1:3000"))
+    assert (finding.id, finding.certainty, finding.fix.remedy) == ("backend-not-running", "proven", "start_container")
+
+
+def test_an_nginx_in_a_container_with_the_network_of_the_host():
+    world = World().docker_network("shop_default", "172.18.0.0/16").container(WEB, mode="host", service="web")
+    world.container(APP, "shop_default=172.18.0.3", ports=["127.0.0.1:3000:3000"], service="app").listen("0.0.0.0:3000", inside=APP)
+    world.instance["master"].update(container=world.contained(WEB)["id"], own_root=True)
+    assert told(world.passes("http://127.0.0.1:3000")) == []
+    world.contained(APP)["published"] = []
+    assert told(without_proxy(world)) == cause("container-port-mapping")
+
+
+# --- nginx in a container, names
+
+
+def test_a_name_on_a_common_network():
+    assert told(beside("http://app:3000").resolve("app", "172.18.0.3")) == []
+
+
+def test_a_name_is_not_found_while_its_container_is_down():
+    finding = only(beside("http://app:3000", "", state="exited").unresolved("app"))
+    assert (finding.id, finding.certainty, finding.fix.remedy) == ("backend-not-running", "proven", "start_container")
+    invalid = beside("http://app:3000", "", state="exited").unresolved("app").invalid('host not found in upstream "app"')
+    assert told(invalid) == cause("backend-not-running", "app:3000")
+
+
+def test_old_connections_to_a_container_that_is_down_are_explained_by_that():
+    world = beside("http://app:3000", "", state="exited").unresolved("app").logged("172.18.0.3:3000", "connect-unreachable")
+    assert told(world) == cause("backend-not-running", "app:3000") and unknowns(world.judge()) == []
+
+
+def test_containers_without_a_common_network():
+    world = beside("http://app:3000", app="other=172.19.0.3").unresolved("app")
+    finding = only(world)
+    assert (finding.id, finding.certainty, finding.fix.remedy) == ("container-network-mismatch", "proven", "connect_network")
+    assert finding.fix.changes == ({"engine": "/run/docker.sock", "id": "01" * 32, "name": WEB, "network": "other"},)
+
+
+def test_an_address_on_a_network_of_others():
+    assert told(beside("http://172.19.0.3:3000", app="other=172.19.0.3")) == cause("container-network-mismatch", "172.19.0.3:3000")
+
+
+def test_the_default_network_has_no_names():
+    world = beside(f"http://{APP}:3000", web="bridge=172.17.0.2", app="bridge=172.17.0.3").unresolved(APP)
+    finding = only(world)
+    assert finding.id == "container-network-mismatch" and "no names are resolved" in finding.says and finding.fix.remedy is None
+    connectable = beside(f"http://{APP}:3000", app="bridge=172.17.0.3").unresolved(APP)
+    assert only(connectable).fix.changes[0] == {"engine": "/run/docker.sock", "id": "02" * 32, "name": APP, "network": "shop_default"}
+
+
+def test_a_service_of_another_project_is_not_meant_by_its_name():
+    world = beside("http://app:3000", app="other=172.19.0.3", project="billing").unresolved("app")
+    world.contained(APP)["networks"][0]["aliases"] = []
+    assert not [item for item in told(world) if item[0].startswith("container-")]
+
+
+def test_a_name_that_no_container_has():
+    world = beside("http://ap:3000").unresolved("ap").invalid('host not found in upstream "ap"')
+    finding = next(item for item in world.judge().findings if item.id == "dns-host-not-found")
+    assert "there are: app" in finding.fix.summary and "app may be meant" in finding.fix.summary
+
+
+def test_a_name_server_that_gives_no_answer_says_nothing_of_containers():
+    world = beside("http://app:3000", "", state="exited").unresolved("app", status="timeout", why="timed out")
+    assert not [item for item in told(world) if item[0] == "backend-not-running"]
+
+
+def test_a_published_port_between_containers():
+    finding = only(beside("http://app:8080", ports=["0.0.0.0:8080:3000"]).resolve("app", "172.18.0.3"))
+    assert finding.id == "container-port-mapping" and "app:3000" in finding.fix.summary
+
+
+def test_another_port_of_the_container():
+    finding = only(beside("http://app:8000").resolve("app", "172.18.0.3"))
+    assert finding.id == "container-port-mapping" and "its program listens on 3000" in finding.says
+
+
+def test_the_loopback_of_the_other_container():
+    assert told(beside("http://app:3000", "127.0.0.1:3000").resolve("app", "172.18.0.3")) == cause("container-loopback-bind", "172.18.0.3:3000")
+
+
+def test_a_paused_container_under_its_name():
+    assert told(beside("http://app:3000", state="paused").resolve("app", "172.18.0.3")) == cause("backend-not-running", "172.18.0.3:3000")
+
+
+def test_an_nginx_in_front_of_another():
+    world = World().docker_network("shop_default", "172.18.0.0/16")
+    world.container(WEB, "shop_default=172.18.0.2", service="web").container("inner", "shop_default=172.18.0.4", service="inner").nginx_in(WEB)
+    world.listen("0.0.0.0:80", comm="nginx", inside=WEB, pid=100)
+    world.listen("0.0.0.0:80", comm="nginx", inside="inner", pid=700)
+    assert told(world.passes("http://inner:80").resolve("inner", "172.18.0.4")) == []
+    assert told(world.passes("http://inner:8080").resolve("inner", "172.18.0.4")) == cause("container-port-mapping", "172.18.0.4:8080")
+
+
+def test_an_address_that_the_container_lost():
+    world = beside("http://app:3000", started=NOW - 300).resolve("app", "172.18.0.3").logged("172.18.0.9:3000", "connect-unreachable")
+    assert told(world) == cause("dns-stale-address", "172.18.0.9:3000")
+    older = beside("http://app:3000", started=LOADED - 60).resolve("app", "172.18.0.3").logged("172.18.0.9:3000", "connect-unreachable")
+    assert told(older) == cause("dns-stale-address", "172.18.0.9:3000", "likely")
+
+
+def test_the_name_server_of_the_engine_is_asked_again_soon():
+    world = beside("http://app:3000").site("set $app app;", "location / { proxy_pass http://$app:3000; }")
+    finding = only(world.resolve("app", "172.18.0.3").dns("127.0.0.11", "app", "172.18.0.3", system=True, ttl=600))
+    assert finding.id == "dns-resolver-missing"
+    assert finding.fix.changes[0]["servers"] == ["127.0.0.11"] and finding.fix.changes[0]["valid"] == "10s"
+
+
+# --- nginx in a container, the host
+
+
+def test_a_program_of_the_host_that_containers_do_not_reach():
+    finding = only(beside("http://172.17.0.1:3000", "").service("shop.service", LOOPBACK))
+    assert (finding.id, finding.certainty, finding.fix.remedy) == ("backend-wrong-address", "proven", None)
+    assert "listen on 172.17.0.1:3000" in finding.fix.summary
+    assert told(beside("http://172.17.0.1:3000", "").service("shop.service", "0.0.0.0:3000")) == []
+
+
+def test_a_unit_of_the_host_that_is_stopped():
+    world = beside("http://172.17.0.1:3000", "").unit("shop.service", "*:3000", active="inactive")
+    assert told(world) == cause("backend-not-running", "172.17.0.1:3000")
+
+
+def test_a_published_port_seen_from_a_container():
+    assert told(beside("http://172.17.0.1:8080", ports=["0.0.0.0:8080:3000"])) == []
+    finding = only(beside("http://172.17.0.1:8080", ports=["127.0.0.1:8080:3000"]))
+    assert finding.id == "container-port-mapping" and "app:3000" in finding.fix.summary
+    assert told(beside("http://172.17.0.1:8080", "127.0.0.1:3000", ports=["0.0.0.0:8080:3000"])) == cause("container-loopback-bind", "172.17.0.1:8080")
+
+
+# --- what is not known
+
+
+def test_a_service_of_a_swarm_is_not_judged():
+    world = World().docker_network("ing", "10.9.0.0/24", driver="overlay").container("web", "ing=10.9.0.2").container("app", "ing=10.9.0.3")
+    world.listen("0.0.0.0:3000", inside="app")
+    world.nginx_in("web").passes("http://app:3000").resolve("app", "10.9.0.9")
+    assert told(world) == [] and unknowns(world.judge()) == [("unexplained", "10.9.0.9:3000", "open")]
+
+
+@pytest.mark.parametrize("status", ["denied", "timeout", "error"])
+def test_an_engine_that_told_nothing_is_named(status):
+    world = beside("http://127.0.0.1:3000")
+    world.answers["containers"] = evidence.no_answer("the API of Docker", status, f"{status} by the test")
+    result = world.judge()
+    assert ("container-localhost", "containers", status) in unknowns(result)
+    assert [item for item in verdict(result) if item[2] == "proven"] == []
+
+
+def test_one_engine_that_is_closed_leaves_open_what_is_in_it():
+    world = beside("http://127.0.0.1:3000", "")
+    world.engine["engines"][0].update(status="denied", why="Permission denied")
+    world.engine["containers"].clear()
+    result = world.judge()
+    assert ("container-localhost", "containers", "denied") in unknowns(result)
+    assert [item for item in verdict(result) if item[2] == "proven"] == []
+
+
+def test_a_host_whose_routes_work_says_nothing_of_an_engine_that_is_closed():
+    world = published()
+    world.engine["engines"].append({**world.engine["engines"][0], "socket": "/run/podman/podman.sock", "status": "error", "why": "no answer"})
+    assert unknowns(world.judge()) == []
+
+
+def test_a_container_of_another_host_of_the_fleet():
+    proxy = World().passes("http://10.0.0.7:3000").reply("10.0.0.7:3000", connect="refused")
+    app = World("app1", "10.0.0.7").docker_network("shop_default", "172.18.0.0/16")
+    app.container(APP, "shop_default=172.18.0.3", ports=["0.0.0.0:3000:3000"], service="app", state="exited")
+    assert [item[:4] for item in verdict(proxy.judge(app))] == cause("backend-not-running", "10.0.0.7:3000")
+    bound = World("app1", "10.0.0.7").docker_network("shop_default", "172.18.0.0/16")
+    bound.container(APP, "shop_default=172.18.0.3", ports=["0.0.0.0:3000:3000"], service="app").listen("127.0.0.1:3000", inside=APP)
+    assert [item[:4] for item in verdict(proxy.judge(bound))] == cause("container-loopback-bind", "10.0.0.7:3000")
+
+
+# --- the model
+
+
+def test_whose_a_socket_is():
+    host = Host.of(published().bundle())
+    proxy = next(item for item in host.listeners if item.net == NET)
+    inner = next(item for item in host.listeners if item.net != NET)
+    assert host.net == NET
+    assert [host.owner_of(item).label for item in (proxy, inner)] == [f"container {APP}"] * 2
+
+
+def test_the_namespace_of_the_host_beside_an_nginx_in_a_container():
+    host = Host.of(beside("http://127.0.0.1:3000").bundle())
+    assert host.net == NET != host.instances[0].net
+    assert host.container_of(host.instances[0]).name == WEB

@@ -28,6 +28,11 @@ def quoted(container: Container) -> str:
     return shlex.quote(container.name or container.id[:12])
 
 
+def sockets(container: Container) -> str:
+    """Return the command with which a person sees what listens in a container."""
+    return f"nsenter --target {container.pid} --net ss -ltnp" if container.pid else f"{program(container)} top {quoted(container)}"
+
+
 def where_made(container: Container, lines: str, option: str = "") -> str:
     """Return what belongs where a container is made: lines of its service in Compose, or an option of "run"."""
     if container.compose:
@@ -50,7 +55,8 @@ def connect(found: Verdict, container: Container, network: str, alias: str = "")
     """Return the fix that connects a container to a network."""
     option = f"--alias {shlex.quote(alias)} " if alias else ""
     command = f"{program(container)} network connect {option}{shlex.quote(network)} {quoted(container)}"
-    made = where_made(container, f"networks: [{network}], beside those that it has, and below networks: {network}: {{external: true}} where it is another project's")
+    lines = f"networks: [{network}], beside those that it has, and below networks: {network}: {{external: true}} where it is another project's"
+    made = where_made(container, lines)
     summary = f"Connect {container.label} to network {network}: {command}. {made}, or the next container that is made of it is apart again."
     item = starting.container_item(found.home, container)
     if not item or not starting.CONTAINER.fullmatch(network):

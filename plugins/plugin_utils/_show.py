@@ -12,7 +12,17 @@ import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, access_log, contained, containers, directives, load, naming, pools, servers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import (
+    absence,
+    access_log,
+    contained,
+    containers,
+    directives,
+    load,
+    naming,
+    pools,
+    servers,
+)
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 
 # Of the last ten seconds or the last minute, the share in which something waited, in percent.

@@ -115,7 +115,8 @@ def _returns(way: _Way, host: Host, endpoint: Endpoint, by: Instance, asked: _Re
         way.passes.append(f"{handler.at}{where}")
         way.states[state] = None
         ends = [item for peer in handler.peers if not peer.down and not peer.backup for item in peer.endpoints]
-        round_ = bool(ends) and not handler.unresolved and (depth >= _MOST_PASSES or all(_goes_on(way, there, instance, handler, item, asked, depth) for item in ends))
+        deep = depth >= _MOST_PASSES
+        round_ = bool(ends) and not handler.unresolved and (deep or all(_goes_on(way, there, instance, handler, item, asked, depth) for item in ends))
         way.states[state] = round_
     # None: the way came back to where it is.
     return way.states[state] is not False

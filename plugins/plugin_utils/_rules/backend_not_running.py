@@ -66,7 +66,7 @@ def _container(host: Host, found: contained.Verdict) -> Finding:
     owner = found.home.owner_named(target)
     says = f"{leg.endpoint} is {target.label}, which is {owner.says}"
     if found.how == contained.GONE:
-        says = f"No container has the address {leg.endpoint.address}; {target.label}, on the same network, would have port {leg.endpoint.port} and is {owner.says}"
+        says = f"No container has the address {leg.endpoint.address}; {target.label}, on its network, would have port {leg.endpoint.port} and is {owner.says}"
     if found.how == contained.SILENT:
         says = f"Nothing listens in {target.label}, to which {leg.endpoint} leads: it is {owner.says}"
         fix = by_hand(f"Look at what it says ({owner.look}); it may need more time, a setting, or a restart.")

@@ -8,10 +8,10 @@ The memory of the host, or the limit of the backend's own control group (MemoryM
 the backend. What it served breaks off: a 502. Where nobody starts it again, connections are refused from then on.
 
 ## How it is recognised
-By the kernel's word, not by a SIGKILL alone, which anybody may send: a line of the kernel's log with the unit or the process, the
-result "oom-kill" that systemd gives a unit, the flag OOMKilled that its engine gives a container, or the count of kills in the control group. Proven when the backend is down with that result now,
-or when the kill coincides with lost requests and the route's own probe is cut off too; likely when it coincides with lost requests and
-the endpoint answers now. A kill that cost no request within the log window is a risk.
+By the kernel's word, not by a SIGKILL alone, which anybody may send: a line of the kernel's log with the unit or the process, the result "oom-kill"
+that systemd gives a unit, the flag OOMKilled that its engine gives a container, or the count of kills in the control group. Proven when the backend
+is down with that result now, or when the kill coincides with lost requests and the route's own probe is cut off too; likely when it coincides with
+lost requests and the endpoint answers now. A kill that cost no request within the log window is a risk.
 
 ## Fix
 None that is automatic. The figures are given: the limit, the most that was used, what the killed process had. Find what needs the memory, use
@@ -78,7 +78,9 @@ def _of_container(host: Host, leg: Leg, container: Container) -> Finding:
     evidence = [show_config(leg), Evidence(owner.source, f"OOMKilled, exit code {container.exit_code}, ended {clock(container.finished)}")]
     evidence += [Evidence("memory", f"limit {_mib(limit)}")] if limit else []
     evidence += [Evidence(f"last words of {owner.name}", quote(line)) for line in container.words[-3:]]
-    more = f"what needs more than {_mib(limit)}, or give it more (mem_limit: in Compose, --memory)" if limit else "what uses the memory of the host, or give it more"
+    more = "what uses the memory of the host, or give it more"
+    if limit:
+        more = f"what needs more than {_mib(limit)}, or give it more (mem_limit: in Compose, --memory)"
     return on_leg(
         host,
         RULE.id,

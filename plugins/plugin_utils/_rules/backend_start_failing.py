@@ -4,9 +4,9 @@
 """The backend is meant to run, and does not manage to start.
 
 ## What it is
-Nothing listens at the endpoint because the backend's manager tries to start it and it dies: a systemd
-unit that is failed or waits for its next start, a supervisor program in FATAL or BACKOFF, a PM2 app
-that is errored, a container that its engine starts again and again, or that ended with an error at once. nginx gets "connection refused" (111), or "no such file" (2), and answers 502.
+Nothing listens at the endpoint because the backend's manager tries to start it and it dies: a systemd unit that is failed or waits for its next
+start, a supervisor program in FATAL or BACKOFF, a PM2 app that is errored, a container that its engine starts again and again, or that ended with an
+error at once. nginx gets "connection refused" (111), or "no such file" (2), and answers 502.
 
 ## How it is recognised
 No socket listens at the endpoint, and the owner whose own configuration names it is in such a state.

@@ -70,7 +70,7 @@ def _gone(host: Host, found: contained.Verdict) -> Finding:
         RULE.id,
         leg,
         found.certainty,
-        f"No container has the address {leg.endpoint.address} any more; on its network {target.label} listens on port {leg.endpoint.port}, at {found.endpoint}.",
+        f"No container has the address {leg.endpoint.address}; on its network {target.label} listens on that port, at {found.endpoint or found.place}.",
         show_verdict(found),
         replace(fix, summary=f"{fix.summary} {also}".strip()),
         f"{_docking.program(target)} inspect {_docking.quoted(target)}",

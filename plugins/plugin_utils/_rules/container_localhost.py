@@ -15,13 +15,12 @@ container that would have it is down, or when it listens for its own container a
 
 ## Fix
 Write the name of the service and the port that it has in its container, "http://app:3000": risky, since what is meant is chosen. Between containers
-that have no network in common, connect them first. What runs on the host is reached under host.docker.internal, where it listens on the address of the network's
-gateway too: for a person.
+that have no network in common, connect them first. What runs on the host is reached under host.docker.internal, where it listens on the address of
+the network's gateway too: for a person.
 
 ## When it stays silent
-Something listens at the endpoint in nginx's own container, or in one that shares its network; nginx uses the network of the host; nobody else has the port. Where
-the engine was not asked, backend-wrong-address tells what the namespaces alone show.
-"""
+Something listens at the endpoint in nginx's own container, or in one that shares its network; nginx uses the network of the host; nobody else has the
+port. Where the engine was not asked, backend-wrong-address tells what the namespaces alone show. """
 
 from __future__ import annotations
 
@@ -46,7 +45,7 @@ def check(host: Host) -> Iterator[Finding]:
             f"{found.leg.endpoint} is {found.own.label} itself, in which nginx runs, and nothing listens there; {_who(found)}.",
             show_verdict(found),
             _fix(found),
-            f"{_docking.program(found.own)} exec {_docking.quoted(found.own)} cat /proc/net/tcp",
+            _docking.sockets(found.own),
             found.alternatives,
         )
 

@@ -48,7 +48,7 @@ def check(host: Host) -> Iterator[Finding]:
             f"{how}, whose program listens on {bound} alone: that is the container's own loopback, which nobody outside reaches{tell}.",
             show_verdict(found),
             by_hand(f"Let the program in {target.label} listen on 0.0.0.0:{bound.port}. {made}."),
-            f"{_docking.program(target)} exec {_docking.quoted(target)} cat /proc/net/tcp",
+            _docking.sockets(target),
             found.alternatives,
         )
 

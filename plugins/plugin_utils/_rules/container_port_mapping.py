@@ -4,8 +4,8 @@
 """nginx goes to a port that the container does not have there.
 
 ## What it is
-A container has its ports in its own network. Others on that network use the port on which its program listens; the host has only what is published ("8080:3000":
-port 8080 of the host leads to port 3000 of the container). Mixed up, nothing listens where nginx goes: the published port used between
+A container has its ports in its own network. Others on that network use the port on which its program listens; the host has only what is published
+("8080:3000": port 8080 of the host leads to port 3000 of the container). Mixed up, nothing listens where nginx goes: the published port used between
 containers, a port that is not published used from the host, one published under another number, or to a port on which the program does not listen.
 nginx gets "connection refused" (111), or a connection that the engine's proxy cuts off (104), and answers 502.
 
@@ -16,13 +16,12 @@ likely where several would do, where the image promises the port that nginx uses
 published, where the container has no name in common with the route.
 
 ## Fix
-Between containers, and where it is published elsewhere: point the pass at the right port (risky). Otherwise publish it, or publish another port, where the container is made: manual,
-with the lines for its Compose file.
+Between containers, and where it is published elsewhere: point the pass at the right port (risky). Otherwise publish it, or publish another port,
+where the container is made: manual, with the lines for its Compose file.
 
 ## When it stays silent
-Something listens on the port in the container that nginx comes to. Nothing listens in it at all (backend-not-running). A program of the host claims the port. The
-userland proxy is off: then the kernel hands connections on, and there is no listener on the host to miss.
-"""
+Something listens on the port in the container that nginx comes to. Nothing listens in it at all (backend-not-running). A program of the host claims
+the port. The userland proxy is off: then the kernel hands connections on, and there is no listener on the host to miss. """
 
 from __future__ import annotations
 

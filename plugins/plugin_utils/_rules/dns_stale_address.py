@@ -9,11 +9,11 @@ starts and reloads, and never again. When the name moves (a new container, a fai
 nginx keeps using the old address: 502 or 504, until it is reloaded.
 
 ## How it is recognised
-The workers that run failed at an address to which no line of their route leads by now, while the route has a name
-with that port which stands for other addresses. Proven when a worker holds a connection to the old address or tries to
-make one, when the name is in the hosts file and that was changed after the workers were started, or when the name is that of a container that was
-started after them, and no container of that name has the old address of its network; else likely: a log line alone proves nothing. A risk where the workers also hold connections to addresses that the name still has: it lost
-one of several, and nginx goes on to the next.
+The workers that run failed at an address to which no line of their route leads by now, while the route has a name with that port which stands for
+other addresses. Proven when a worker holds a connection to the old address or tries to make one, when the name is in the hosts file and that was
+changed after the workers were started, or when the name is that of a container that was started after them, and no container of that name has the old
+address of its network; else likely: a log line alone proves nothing. A risk where the workers also hold connections to addresses that the name still
+has: it lost one of several, and nginx goes on to the next.
 
 ## Fix
 Reload, which resolves anew: safe. For good: "resolver" with "resolve" (since nginx 1.27.3) or a variable in the pass.
@@ -52,7 +52,8 @@ def check(host: Host) -> Iterator[Finding]:
             Evidence("workers", f"running since {clock(instance.loaded)}"),
         ]
         evidence += [Evidence("file times", f"/etc/hosts, where the name is, was changed at {clock(changed)}")] if changed else []
-        evidence += [Evidence(host.owner_named(moved).source, f"{moved.label} was started at {clock(moved.started)}, with {found.now[0].address}")] if moved else []
+        if moved:
+            evidence.append(Evidence(host.owner_named(moved).source, f"{moved.label} was started at {clock(moved.started)}, with {found.now[0].address}"))
         evidence += [Evidence("connections of the workers", f"{item['state']} to {found.old}: {item['count']}") for item in found.held]
         evidence += [show_group(found.group)] if found.group else []
         evidence += [Evidence("connections of the workers", f"{item['state']} to {item['address']}: {item['count']}") for item in found.others[:2]]

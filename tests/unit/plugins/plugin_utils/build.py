@@ -242,7 +242,7 @@ class World:
         path: bool = True,
         inside: str = "",
     ) -> int:
-        """Open a listening socket, inside a container where its name is given, and return its process's pid; a Unix socket gets its path, unless path is false."""
+        """Open a listening socket, inside a container by its name, and return its process's pid; a Unix socket gets its path too, unless path is false."""
         if pid is None:
             self._pid += 1
             pid = self._pid
@@ -839,7 +839,8 @@ class World:
             for mapped in item["published"] if item["net"] else ():
                 if mapped["host_port"] == port and mapped["address"] in ("0.0.0.0", address):
                     inner = self._in_namespace(item, next(iter(item["networks"][0]["addresses"])), mapped["port"], "refused")
-                    return inner if inner["connect"] == "ok" else {"connect": "ok", "tries": [{"status": "reset", "code": None, "why": "Connection reset by peer"}]}
+                    cut = {"connect": "ok", "tries": [{"status": "reset", "code": None, "why": "Connection reset by peer"}]}
+                    return inner if inner["connect"] == "ok" else cut
         open_ = any(item["port"] == port and item["net"] == net and _takes(item, address) for item in self.listeners["tcp"])
         return {"connect": "ok", "tries": [{}]} if open_ else {"connect": "refused", "tries": []}
 

@@ -189,7 +189,10 @@ def test_a_stopped_unit_that_claims_the_port_is_not_a_container_with_the_same_on
     assert told(world) == cause("backend-not-running")
 
 
-@pytest.mark.parametrize(("port", "place"), [("127.0.0.1:3001:3000", "127.0.0.1:3001"), ("10.0.0.5:3000:3000", "10.0.0.5:3000"), ("0.0.0.0:3001:3000", "127.0.0.1:3001")])
+@pytest.mark.parametrize(
+    ("port", "place"),
+    [("127.0.0.1:3001:3000", "127.0.0.1:3001"), ("10.0.0.5:3000:3000", "10.0.0.5:3000"), ("0.0.0.0:3001:3000", "127.0.0.1:3001")],
+)
 def test_a_port_that_is_published_elsewhere(port, place):
     finding = only(published(ports=(port,)))
     assert (finding.id, finding.certainty, finding.fix.remedy) == ("container-port-mapping", "proven", "repoint_upstream")

@@ -35,6 +35,7 @@ LAYERS = (
     ("_edit", "_finding", "_requests", "_targets"),
     ("_failover", "_following", "_keeping", "_pointing", "_raising", "_show"),
     ("_rule",),
+    ("_docking",),
     ("_rules",),
     ("_judge",),
     ("_fleet",),

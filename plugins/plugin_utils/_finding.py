@@ -49,6 +49,7 @@ class Fix:
     diff     the change as a unified diff, or ""
     changes  what the role is to do: items of its argument <remedy>_changes, as its argument specification has them; empty
              where what is known does not suffice to do it without a person
+    more     pairs of another role and an item for it: what has to be done besides
     """
 
     remedy: str | None
@@ -56,6 +57,12 @@ class Fix:
     summary: str
     diff: str = ""
     changes: tuple[dict, ...] = ()
+    more: tuple[tuple[str, dict], ...] = ()
+
+    @property
+    def steps(self) -> tuple[tuple[str, dict], ...]:
+        """Return every pair of a role and an item for it."""
+        return (*((self.remedy, item) for item in self.changes), *self.more) if self.remedy else ()
 
 
 @dataclass(frozen=True)

@@ -29,24 +29,30 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import a
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.selinux import PERMISSIVE
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, route_of
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_group, times
 
 # Questions to which "there is none on this host" is an answer that rules can work with.
 _NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "paths", "selinux", "apparmor", "containers")
-# Logs are read from their end: what was found stands, whatever older records were not read.
-_NEWEST_SUFFICE = ("error_log", "backend_log")
+# Logs are read from their end, and SELinux is asked about each port by itself: what was found stands, whatever was not read or asked.
+_NEWEST_SUFFICE = ("error_log", "backend_log", "selinux")
 # Which of two causes on one leg stands: what keeps nginx from the backend before what the backend then does.
 _FIRST = tuple("""nginx-not-running config-invalid reload-pending file-descriptors-exhausted worker-connections-exhausted proxy-loop
     container-localhost container-network-mismatch container-port-mapping container-loopback-bind
     dns-host-not-found dns-resolver-missing dns-resolver-failing dns-stale-address
     backend-oom-killed startup-order tunnel-down backend-start-failing backend-not-running
-    socket-directory-permission socket-permission apparmor-denied ephemeral-ports-exhausted firewall-blocked network-unreachable
+    socket-directory-permission socket-permission apparmor-denied selinux-socket-label selinux-network-connect
+    ephemeral-ports-exhausted firewall-blocked network-unreachable
     gateway-protocol-mismatch http2-protocol-mismatch tls-to-plain-backend plain-to-tls-backend
     tls-version-mismatch tls-sni-missing tls-certificate-untrusted websocket-headers-missing
     response-header-invalid response-header-too-big uwsgi-request-too-big
     backend-killed-by-manager backend-crashed backend-workers-exhausted keepalive-race backend-closes-early backend-overloaded
     upstream-timeout proxy-temp-permission no-live-upstreams proxy-pass-uri-mismatch""".split())
+# A backend that nginx may not connect to has its other fault all the same: of these and another proven cause, both are told,
+_BESIDE = ("selinux-socket-label", "selinux-network-connect")
+# unless nginx is to be led elsewhere.
+_LEADS_ELSEWHERE = ("backend-wrong-port", "backend-wrong-address", "endpoint-kind-mismatch", "socket-path-mismatch", "socket-private-tmp", "proxy-loop")
 # What a backend that is a gateway itself answers when its own backend fails. A 500 is the application's own.
 _HANDED_ON = (502, 503, 504)
 # Failures that end when the backend is back.
@@ -157,24 +163,36 @@ def _both(first: Fix | None, other: Fix | None) -> Fix | None:
     """Return a fix that does what two of one remedy do."""
     if not first or not other or first.remedy != other.remedy:
         return first
-    return dataclasses.replace(first, changes=first.changes + tuple(change for change in other.changes if change not in first.changes))
+    changes = first.changes + tuple(change for change in other.changes if change not in first.changes)
+    return dataclasses.replace(first, changes=changes, more=first.more + tuple(pair for pair in other.more if pair not in first.more))
 
 
 def _one_per_leg(found: list[Finding]) -> list[Finding]:
-    """Keep one cause for each route and endpoint; the others that the evidence allows become its alternatives."""
+    """Keep one cause for each route and endpoint; the others that the evidence allows become its alternatives.
+
+    What SELinux provably denies stands beside another proven cause: mending one alone helps nobody.
+    """
     kept: dict[tuple, Finding] = {}
     rest = []
     for finding in sorted(found, key=_precedence):
         if finding.kind != CAUSE or not finding.route:
             rest.append(finding)
             continue
-        key = tuple(finding.route.values())
+        beside = finding.id in _BESIDE and finding.certainty == PROVEN
+        key = (*finding.route.values(), beside)
         first = kept.get(key)
         if not first:
             kept[key] = finding
         elif first.certainty != PROVEN and finding.id not in first.alternatives and finding.id != first.id:
             kept[key] = dataclasses.replace(first, alternatives=(*first.alternatives, finding.id))
-    return list(kept.values()) + rest
+    return [finding for key, finding in kept.items() if _stands(finding, kept.get((*key[:-1], not key[-1])))] + rest
+
+
+def _stands(finding: Finding, other: Finding | None) -> bool:
+    """Return whether a cause stands although there is another one of its route and endpoint, of which one is what SELinux provably denies."""
+    if not other:
+        return True
+    return other.id not in _LEADS_ELSEWHERE or other.certainty != PROVEN if finding.id in _BESIDE else finding.certainty == PROVEN
 
 
 def _precedence(finding: Finding) -> tuple:
@@ -225,9 +243,10 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
                 continue
             if group["class"] == "connect-denied" and _selinux_may_deny(host, leg):
                 if not whole:
-                    open_ends[key] = _unexplained(key[0], f"{key[1]}; SELinux enforces here, and what it denies nginx it does not deny the probe")
+                    open_ends[key] = _unexplained(key[0], f"{key[1]}; what SELinux denies nginx it does not deny the probe, and what it decides is not known")
             elif leg.serves and (group["class"] in _PASSING or not leg.instance.in_force_at(group["last"] or 0.0) or _restarted_since(host, leg, group)):
                 how = "answers again" if leg.answers else "is listened on again"
+                how += " and SELinux allows it" if group["class"] == "connect-denied" and host.selinux.enforcing else ""
                 over[key] = f"{leg.endpoint} {how}: {group['message']} {times(group['count'])}, last {clock(group['last'])}"
             elif not whole:
                 failed = leg.probe.asked.get("why") if leg.probe and not leg.answers and not leg.probe_was_unlike else ""
@@ -260,10 +279,11 @@ def _session_failed(leg: Leg, group: dict) -> bool:
 
 
 def _selinux_may_deny(host: Host, leg: Leg) -> bool:
-    """Return whether SELinux enforces, and no boolean is known to allow nginx the connection."""
-    value = host.answer("selinux")["value"] or {}
-    allowed = leg.endpoint.kind == "tcp" and (value.get("booleans") or {}).get("httpd_can_network_connect")
-    return value.get("mode") == "enforcing" and not allowed
+    """Return whether SELinux enforces, or that is not known, and neither the kernel nor a boolean is known to allow nginx the connection."""
+    if host.answer("selinux")["status"] == evidence.ABSENT or leg.selinux and leg.selinux.allows:
+        return False
+    allowed = leg.endpoint.kind == "tcp" and (host.selinux.booleans or {}).get("httpd_can_network_connect")
+    return host.selinux.mode != PERMISSIVE and not allowed
 
 
 def _restarted_since(host: Host, leg: Leg, group: dict) -> bool:
@@ -349,6 +369,8 @@ def _gaps_of(host: Host, leg: Leg) -> Iterator[Unknown]:
         yield Unknown("probe", str(leg.endpoint), evidence.TIMEOUT, said)
     if leg.probe and leg.probe_was_unlike:
         yield Unknown("probe", str(leg.endpoint), evidence.DENIED, leg.probe.asked["why"])
+    if leg.probe and leg.probe.decided and host.selinux.enforcing and (not leg.selinux or leg.selinux.undecided):
+        yield Unknown("selinux", str(leg.endpoint), *_undecided(leg))
     loop = loops.of(host, leg) if not leg.probe else None
     if (
         not leg.probe
@@ -358,6 +380,14 @@ def _gaps_of(host: Host, leg: Leg) -> Iterator[Unknown]:
         and leg.endpoint.kind in ("tcp", "unix")
     ):
         yield Unknown("probe", str(leg.endpoint), "truncated", "it was not probed, because of a limit or because only root may connect as nginx does")
+
+
+def _undecided(leg: Leg) -> tuple[str, str]:
+    """Return the status and the reason of what SELinux was not known to decide about a leg."""
+    said = leg.probe.decided
+    if said["status"] != evidence.OK:
+        return said["status"], said.get("why") or "the kernel was not asked"
+    return evidence.ERROR, f"no decision about {', '.join(check.question for check in leg.selinux.undecided)}"
 
 
 def _nginx(host: Host) -> dict:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _pointing
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _pointing, _widening
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, fallback, opening, settings, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
@@ -138,6 +138,50 @@ def let_in(host: Host, leg: Leg, otherwise: str) -> Fix:
     if not way.items:
         return by_hand(f"{otherwise} By hand: {way.why_not}.")
     return Fix(remedy="socket_access", safety=RISKY, summary=f"{way.how[:1].upper()}{way.how[1:]}.", changes=way.items)
+
+
+def by_ways(ways: Iterable[_widening.Way]) -> Fix:
+    """Return the fix that takes the first of some ways that a role can go, else the first that a person can."""
+    ways = tuple(ways)
+    if not ways:
+        return by_hand("No boolean and no label that is known here allows it; whoever maintains the policy has to. Switching SELinux off is no remedy.")
+    way = _taken(ways)
+    summary = f"{_upper(way.does)}; {way.opens}."
+    if not way.changes:
+        return by_hand(f"{summary} By hand: {way.why_not}.")
+    remedy = way.changes[0][0]
+    changes = tuple(item for name, item in way.changes if name == remedy)
+    return Fix(remedy=remedy, safety=RISKY, summary=summary, changes=changes, more=tuple(pair for pair in way.changes if pair[0] != remedy))
+
+
+def other_ways(ways: Iterable[_widening.Way]) -> list[Evidence]:
+    """Show the ways that by_ways() does not take, with what each opens, and why where it comes before the one that is taken."""
+    ways = tuple(ways)
+    shown = []
+    for way in ways[:5]:
+        if way is not _taken(ways):
+            why_not = f"; not done here: {way.why_not}" if way.why_not and any(other.changes for other in ways) else ""
+            shown.append(Evidence("another way", f"{way.does}; {way.opens}{why_not}"))
+    return shown
+
+
+def _taken(ways: tuple[_widening.Way, ...]) -> _widening.Way:
+    return next((way for way in ways if way.changes), ways[0])
+
+
+def by_each(ways: Iterable[_widening.Way], after: str = "") -> Fix:
+    """Return the fix that goes each of some ways, and what is said after it; where a role cannot go all of them, a person does."""
+    ways = tuple(ways)
+    stuck = next((way for way in ways if not way.changes), None)
+    summary = " ".join(f"{_upper(way.does)}; {way.opens}." for way in ways) + after
+    if stuck:
+        return by_hand(f"{summary} By hand: {stuck.why_not}.")
+    pairs = [pair for way in ways for pair in way.changes]
+    return Fix(remedy=pairs[0][0], safety=RISKY, summary=summary, changes=tuple(item for _name, item in pairs))
+
+
+def _upper(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def strikes(host: Host, leg: Leg, failure: str) -> bool:

@@ -21,6 +21,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import (
     load,
     naming,
     pools,
+    selinux,
     servers,
 )
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
@@ -294,3 +295,25 @@ def show_handshakes(leg: Leg, handshakes: list[dict]) -> list[Evidence]:
             gave = f"cannot be tried by this host's OpenSSL ({item['why']})"
         shown.append(Evidence(_asked_as(leg), f"TLS handshake with {leg.endpoint}, {' '.join(item['versions'])}, {name}: {gave}"))
     return shown
+
+
+def show_decision(access: selinux.Access) -> list[Evidence]:
+    """Show what the kernel decides about a connection of nginx: what is denied, and for ports the record that says what they are."""
+    shown = []
+    for check in access.refused[:3]:
+        shown.append(Evidence("/sys/fs/selinux/access", quote(f"{check.question} for {access.domain}: denied")))
+        if check.port is not None and check.record:
+            low, high = check.record[0], check.record[-1]
+            whose = "a record of this host" if check.local else "the policy"
+            shown.append(Evidence("SELinux policy", f"{whose} labels TCP port{f's {low} to {high}' if low != high else f' {low}'} {quote(check.kind)}"))
+    return shown
+
+
+def show_denial(denial: selinux.Denial | None) -> list[Evidence]:
+    """Show what the kernel logged as denied; nothing where it did not, which proves nothing: rules of the policy silence it."""
+    return [Evidence(denial.logged_in, f"AVC: {quote(denial.says)}: {times(denial.count)}, last {clock(denial.last)}")] if denial else []
+
+
+def show_bind(bind: selinux.Bind) -> list[Evidence]:
+    """Show what the kernel decides about a port on which nginx is to listen, and what the port is."""
+    return [Evidence("/sys/fs/selinux/access", quote(f"name_bind of tcp_socket on {bind.type} (TCP port {bind.port}) for {bind.domain}: denied"))]

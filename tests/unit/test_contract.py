@@ -22,7 +22,7 @@ CAUSES = """
     container-localhost container-loopback-bind container-network-mismatch container-port-mapping
     dns-stale-address dns-host-not-found dns-resolver-missing dns-resolver-failing
     firewall-blocked network-unreachable ephemeral-ports-exhausted tunnel-down
-    socket-permission socket-directory-permission apparmor-denied proxy-temp-permission
+    socket-permission socket-directory-permission apparmor-denied selinux-network-connect selinux-socket-label proxy-temp-permission
     file-descriptors-exhausted worker-connections-exhausted
     nginx-not-running config-invalid reload-pending no-live-upstreams
     tls-to-plain-backend plain-to-tls-backend tls-sni-missing tls-certificate-untrusted tls-version-mismatch
@@ -36,7 +36,7 @@ ADVICE = """
     descriptor-headroom no-rate-limit no-response-cache health-check-unavailable selinux-not-enforcing
 """.split()
 # No kernel of the lab's hosts has AppArmor or SELinux: their cases are made of recorded answers.
-NOT_IN_THE_LAB = ("apparmor-denied", "selinux-not-enforcing")
+NOT_IN_THE_LAB = ("apparmor-denied", "selinux-network-connect", "selinux-not-enforcing", "selinux-socket-label")
 
 
 def test_every_id_has_a_rule():

@@ -33,7 +33,7 @@ LAYERS = (
     ("_nginx",),
     ("_model",),
     ("_edit", "_finding", "_requests", "_targets"),
-    ("_failover", "_following", "_keeping", "_pointing", "_raising", "_show"),
+    ("_failover", "_following", "_keeping", "_pointing", "_raising", "_show", "_widening"),
     ("_rule",),
     ("_docking",),
     ("_rules",),

@@ -34,6 +34,9 @@ PORT_TYPES = (
     "http_port_t", "http_cache_port_t", "mysqld_port_t", "postgresql_port_t", "memcache_port_t", "redis_port_t", "mongod_port_t", "ldap_port_t",
 )
 
+# What a socket may be labelled as: what nginx and PHP-FPM make under /run, by the names of Debian's and Fedora's policies.
+SOCKET_TYPES = ("httpd_runtime_t", "httpd_var_run_t")
+
 # The kind of file that a check of a class is about.
 _FILES = {"dir": "dir", "lnk_file": "link", "sock_file": "socket"}
 _ROOTS = ("/var/lib/selinux/{0}/active", "/etc/selinux/{0}/active", "/etc/selinux/{0}/modules/active")
@@ -175,10 +178,10 @@ def _settle(host, checks, ports, ask):
             _decide(kernel, item)
         elif not item["why"]:
             item["why"] = "the label is not known"
+    _expect(host, [item for item in checks if item["path"]])
     for item in checks:
         if item["allowed"] is False:
             _explain(kernel, reader, item)
-    _expect(host, [item for item in checks if item["path"]])
     return checks, records, why
 
 
@@ -234,15 +237,14 @@ def _decide(kernel, item):
 
 
 def _explain(kernel, reader, item):
-    """Say what would let a denied check through: a boolean, or for a port another label."""
+    """Say what would let a denied check through: a boolean, or for a port or a file another label."""
     item["booleans"] = reader.booleans(item["source"], item["target"], item["class"], item["permission"])
     if item["booleans"] is None:
         item["why"] = reader.why or "which boolean would allow it cannot be told from the policy"
-    if item["port"] is None:
-        return
-    for kind in PORT_TYPES:
+    here = type_of(item["target"])
+    for kind in _candidates(item):
         target = with_type(item["source"], kind)
-        if kind == item["port_type"] or not kernel.knows(target):
+        if kind == here or not kernel.knows(target):
             continue
         try:
             allowed = kernel.decide(item["source"], target, item["class"], item["permission"])[0]
@@ -250,6 +252,15 @@ def _explain(kernel, reader, item):
             continue
         booleans = [] if allowed else reader.booleans(item["source"], target, item["class"], item["permission"])
         item["labels"].append({"type": kind, "allowed": allowed, "booleans": booleans})
+
+
+def _candidates(item):
+    """Return the types that the target of a check may be given instead: of a file that which the policy has for it, of a socket those of others too."""
+    if item["port"] is not None:
+        return PORT_TYPES
+    expected = type_of(item["expected"])
+    kinds = ((expected,) if expected else ()) + (SOCKET_TYPES if item["class"] == "sock_file" else ())
+    return list(dict.fromkeys(kinds)) if item["class"] in _FILES else ()
 
 
 # --- ports

@@ -102,7 +102,7 @@ def ejections(host: Host) -> Iterator[Ejection]:
         group = _newest(host, legs, instance)
         if not group or key in old or alone and not legs[0].peer.max_conns:
             continue
-        alive = tuple(leg for leg in legs if leg.answers or not leg.probe and leg.serves)
+        alive = tuple(leg for leg in legs if leg.serves and (leg.answers or not leg.probe))
         if alive and all(leg.peer.max_fails or leg.peer.max_conns for leg in alive):
             longest = max(leg.peer.fail_timeout for leg in legs)
             yield Ejection(route, instance, group, tuple(legs), alive, _failures(legs), host.now - group["last"] <= longest)

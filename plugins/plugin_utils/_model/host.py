@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, resolvers, routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import directives, resolvers, routes, selinux
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container, Containers
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import RUNNING, Owner, owners_of
@@ -26,6 +26,10 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx import c
 # The clocks that are compared are the kernel's start time of a process, in ticks of 10 ms, and a
 # file's time; a file written by the same command as the reload must not count as newer.
 _CLOCK_SLACK = 0.1
+
+# What nginx only meets where the host itself lets it connect.
+_LET_THROUGH = ("connect-refused", "connect-timeout")
+_CONNECTED = ("SSL handshaking to upstream", "sending request to upstream", "reading response header from upstream", "reading upstream")
 
 _NOT_ASKED = evidence.no_answer("", evidence.ABSENT, "this was not asked")
 
@@ -92,6 +96,7 @@ class Probe:
     """What a connection to an endpoint showed, made as nginx would make it.
 
     otherwise  of keys of routes, the path that was asked for too where path gave a 404
+    decided    what the kernel's SELinux decides about nginx's own connection
     given      a person named the path
     behind     an earlier request of ours was taken at this endpoint and not answered yet: this one may have waited for it
     """
@@ -106,6 +111,7 @@ class Probe:
     tls: dict = field(default_factory=dict)
     otherwise: dict[str, str] = field(default_factory=dict)
     given: bool = False
+    decided: dict | None = None
 
     @property
     def asked(self) -> dict:
@@ -276,6 +282,7 @@ class Leg:
     walk: dict | None
     local: bool
     net: str = ""
+    selinux: selinux.Access | None = None
 
     @property
     def crosses(self) -> bool:
@@ -317,8 +324,21 @@ class Leg:
         return fits and (not timeout or not timeout.seconds or (self.waited or 0.0) <= timeout.seconds)
 
     @property
+    def kept_out(self) -> bool:
+        """Return whether SELinux denies nginx the endpoint, by the kernel's own decision; the probe, in another domain, may get through all the same."""
+        return bool(self.selinux) and self.selinux.denies
+
+    @property
+    def met_groups(self) -> list[dict]:
+        """Return the log groups of failures that the running workers only met where this host let them connect."""
+        served = [group for group in self.errors if self.instance.served_at(group["last"] or 0.0)]
+        return [group for group in served if group.get("phase") in _CONNECTED or group["class"] in _LET_THROUGH]
+
+    @property
     def serves(self) -> bool:
-        """Return whether the endpoint answers now; where it was not asked, whether something listens there."""
+        """Return whether the endpoint answers now, and nginx may connect to it; where it was not asked, whether something listens there."""
+        if self.kept_out:
+            return False
         return self.answers if self.probe and not self.probe_was_unlike else bool(self.listeners)
 
     @property
@@ -417,6 +437,11 @@ class Host:
         """Return whether a proposed configuration was read, and the host was asked nothing else."""
         return any(instance.proposed for instance in self.instances)
 
+    @cached_property
+    def selinux(self) -> selinux.Selinux:
+        """Return what SELinux does on the host."""
+        return selinux.Selinux.of(self.answer("selinux")["value"])
+
     def is_local(self, endpoint: Endpoint) -> bool:
         """Return whether an endpoint is on this host, or in one of its containers."""
         if endpoint.kind == "unix":
@@ -512,17 +537,19 @@ class Host:
         if not listeners and walk and walk["status"] == evidence.OK and walk["walk"]:
             # The path leads through a link, as /var/run is one to /run; the kernel tells where the socket was made.
             listeners = self.listening_at(Endpoint.unix(walk["walk"][-1]["path"]), instance.net)
+        probe = self._probes_by_route.get((route.key, str(endpoint)))
         return Leg(
             route=route,
             endpoint=endpoint,
             instance=instance,
             peer=peer,
-            probe=self._probes_by_route.get((route.key, str(endpoint))),
+            probe=probe,
             errors=tuple(self._errors_by_leg.get((route.key, str(endpoint)), ())),
             listeners=listeners,
             walk=walk,
             local=self.is_local(endpoint),
             net=net,
+            selinux=selinux.Access.of(probe.decided, self.selinux.mode) if probe else None,
         )
 
     def takes(self, endpoint: Endpoint) -> bool:
@@ -628,6 +655,7 @@ def _probe(target: dict, probe: dict) -> Probe:
         tls=probe.get("tls") or {},
         otherwise=target.get("otherwise") or {},
         given=bool(target.get("given")),
+        decided=probe.get("selinux"),
     )
 
 

@@ -8,7 +8,9 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, routes
+import re
+
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, routes, selinux
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 
 
@@ -41,6 +43,27 @@ def fresh_foreign(host: Host, instance: Instance) -> list[dict]:
 
 def _open_ended(route: routes.Route) -> bool:
     return bool(route.unresolved) or any(peer.by_name for peer in route.peers)
+
+
+# How nginx says that it was not let bind a port (ngx_open_listening_sockets()).
+_NOT_BOUND = re.compile(r"bind\(\) to (?:\S*:)?(?P<port>[0-9]{1,5}) failed \(13: ")
+_FIRST_FREE_PORT = 1024
+
+
+def unbindable(host: Host, instance: Instance) -> tuple[selinux.Bind, ...]:
+    """Return the ports in the files that SELinux does not let an nginx bind, by the kernel's own decision."""
+    return tuple(bind for bind in host.selinux.listens if host.selinux.enforcing and bind.instance == instance.id and bind.refused)
+
+
+def not_bound(record: dict) -> int:
+    """Return the port that nginx was not permitted to bind, as an [emerg] record says; 0 for what says something else."""
+    match = _NOT_BOUND.search(record["text"])
+    return int(match.group("port")) if match else 0
+
+
+def privileged(instance: Instance, port: int) -> bool:
+    """Return whether a port is one that only root may bind (ip_unprivileged_port_start has this default), and the master is somebody else."""
+    return port < _FIRST_FREE_PORT and bool((instance.raw.get("master") or {}).get("uid"))
 
 
 def unheld_listens(host: Host, instance: Instance) -> list[str]:

@@ -205,7 +205,7 @@ def _with_authorities(finding: Finding, ca_file: str) -> Finding:
 def has_remedy(finding: Finding) -> bool:
     """Return whether a role can put a finding right, as far as the finding alone says."""
     fix = finding.fix
-    return bool(fix and fix.remedy in REMEDIES and fix.changes and fix.safety != MANUAL)
+    return bool(fix and fix.remedy and fix.changes and fix.safety != MANUAL and all(remedy in REMEDIES for remedy, _item in fix.steps))
 
 
 def _sorted(finding: Finding, host: Host | None, allowed: Allowed, undone: Undone) -> Manual | Held | list[tuple[str, Change]]:
@@ -227,9 +227,10 @@ def _sorted(finding: Finding, host: Host | None, allowed: Allowed, undone: Undon
         return Held(finding, "it is risky", f"bad_gateway_apply=risky, or bad_gateway_allow={finding.id}")
     if undone.useless_for(finding) and not named:
         return Held(finding, "it was tried in the run before, did not help and was undone; diagnose the host again first", f"bad_gateway_allow={finding.id}")
-    if any(slots.is_hidden(item) for item in fix.changes):
+    items = [item for _remedy, item in fix.steps]
+    if any(slots.is_hidden(item) for item in items):
         return Manual(finding, "a word that is hidden as a secret would be part of the change")
-    if any(slots.is_harmful(item) for item in fix.changes):
+    if any(slots.is_harmful(item) for item in items):
         return Manual(finding, "a word with characters that a terminal acts on would be part of the change")
     return _guarded(finding, host, allowed)
 
@@ -237,8 +238,9 @@ def _sorted(finding: Finding, host: Host | None, allowed: Allowed, undone: Undon
 def _guarded(finding: Finding, host: Host, allowed: Allowed) -> Manual | Held | list[tuple[str, Change]]:
     """Return the changes of a finding that is to be put right, unless what they touch may not be touched."""
     fix = finding.fix
-    files = slots.files(fix.changes)
-    if REMEDIES[fix.remedy].edits:
+    remedies = [REMEDIES[remedy] for remedy in dict.fromkeys(remedy for remedy, _item in fix.steps)]
+    files = slots.files([item for _remedy, item in fix.steps])
+    if any(remedy.edits for remedy in remedies):
         containers = (host.answer("containers")["value"] or {}).get("containers") or ()
         for instance in _alike(finding, host):
             for path in files:
@@ -247,13 +249,14 @@ def _guarded(finding: Finding, host: Host, allowed: Allowed) -> Manual | Held | 
                 elsewhere = managed.why(instance, path, allowed.edit_managed, containers) if path in instance.configuration.files else ""
                 if elsewhere:
                     return Manual(finding, f"{elsewhere}; change it where it comes from", patch.of(instance, fix.remedy, fix.changes))
-    if REMEDIES[fix.remedy].loads:
+    if any(remedy.loads for remedy in remedies):
         for instance in _instances(finding, host, files):
             refused = (instance.test.get("value") or {}).get("valid") is False
             if refused:
                 return Held(finding, f"nginx refuses {instance.id} as it stands, so that nothing can be loaded: mend that first")
-    container = next((instance.container for instance in _alike(finding, host)), "") if REMEDIES[fix.remedy].edits else ""
-    return [(fix.remedy, Change(slots.within(item, container) if container else item, (finding,))) for item in fix.changes]
+    container = next((instance.container for instance in _alike(finding, host)), "")
+    steps = ((remedy, slots.within(item, container) if container and REMEDIES[remedy].edits else item) for remedy, item in fix.steps)
+    return [(remedy, Change(item, (finding,))) for remedy, item in steps]
 
 
 def _not_to_be_loaded(finding: Finding, host: Host, failing: set[str]) -> Held | None:
@@ -261,7 +264,8 @@ def _not_to_be_loaded(finding: Finding, host: Host, failing: set[str]) -> Held |
 
     failing are the endpoints of causes, and its own: what fails already, or is put right, is no reason to wait.
     """
-    instances = _instances(finding, host, slots.files(finding.fix.changes)) if REMEDIES[finding.fix.remedy].loads else ()
+    loads = any(REMEDIES[remedy].loads for remedy, _item in finding.fix.steps)
+    instances = _instances(finding, host, slots.files(finding.fix.changes)) if loads else ()
     for leg in host.legs:
         alone = not any(other.serves for other in host.legs if other.route is leg.route)
         if leg.instance in instances and leg.instance.running and leg.pending and absence.absent(leg) and alone and str(leg.endpoint) not in failing:

@@ -91,8 +91,15 @@ def _finding(host: Host, leg: Leg, profile: str, denial: dict) -> Finding:
         [*shown, *show_probe(leg), *show_log(leg, *_DENIED)],
         by_hand(f"Add to the profile: {rule} then load it with apparmor_parser -r."),
         f"journalctl -k --no-pager --grep {shlex.quote('apparmor=.DENIED.')}",
-        () if denial else ("selinux-socket-label" if leg.endpoint.kind == "unix" else "selinux-network-connect",),
+        () if denial else _others(host, leg),
     )
+
+
+def _others(host: Host, leg: Leg) -> tuple[str, ...]:
+    """Return what else denies a connection that permissions allow."""
+    if not host.selinux.mode:
+        return ("another part of the kernel that logged nothing",)
+    return ("selinux-socket-label" if leg.endpoint.kind == "unix" else "selinux-network-connect",)
 
 
 RULE = Rule(

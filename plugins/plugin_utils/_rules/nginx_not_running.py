@@ -12,7 +12,8 @@ The process table has no master of this configuration, and its configuration tes
 enabled, or was running, says that it should run.
 
 ## Fix
-Start its unit. Safe where the configuration tests clean and the unit is enabled or has failed. One that somebody disabled or masked is for a
+Start its unit. Safe where the configuration tests clean and the unit is enabled or has failed. Where the kernel's own decision says that SELinux does
+not let it bind a port: label the port first. Risky. One that somebody disabled or masked is for a
 person to start, and so is an nginx without a unit.
 
 ## When it stays silent
@@ -25,12 +26,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _widening
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, naming
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, naming, stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_hand, on_instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.selinux import Bind
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_each, by_hand, on_instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_bind
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -46,19 +50,30 @@ def check(host: Host) -> Iterator[Finding]:
             evidence.append(Evidence(f"systemctl show {unit['name']}", quote(_state(unit))))
         if instance.test["status"] == "ok":
             evidence.append(Evidence("configuration test", "passes"))
+        denied = stale.unbindable(host, instance)
+        ports = ", ".join(f"TCP port {bind.port} ({bind.type})" for bind in denied[:3])
+        why = f" SELinux does not let it, in {denied[0].domain}, bind {ports}." if denied else ""
         yield on_instance(
             RULE.id,
             instance,
             CAUSE if instance.meant_to_run else RISK,
             PROVEN if instance.test["status"] == "ok" else LIKELY,
-            f"nginx does not run ({instance.id})" + (f"; {unit['name']} is {_state(unit)}." if unit else "."),
-            evidence,
-            _fix(instance),
+            f"nginx does not run ({instance.id})" + (f"; {unit['name']} is {_state(unit)}." if unit else ".") + why,
+            [*evidence, *(item for bind in denied[:3] for item in show_bind(bind))],
+            _fix(host, instance, denied),
             _start(instance),
         )
 
 
-def _fix(instance: Instance) -> Fix:
+def _fix(host: Host, instance: Instance, denied: tuple[Bind, ...]) -> Fix:
+    start = _start_of(instance)
+    if not denied:
+        return start
+    fix = by_each([_widening.to_listen(host, bind) for bind in denied], f" Then: {start.summary}")
+    return replace(fix, more=tuple((start.remedy, item) for item in start.changes)) if fix.remedy and start.remedy else by_hand(fix.summary)
+
+
+def _start_of(instance: Instance) -> Fix:
     if not instance.unit:
         return by_hand("Start it the way it was started; no unit does.")
     name, enabled = instance.unit["name"], instance.unit.get("enabled")

@@ -51,7 +51,7 @@ def check(host: Host) -> Iterator[Finding]:
         evidence += [Evidence("nginx -V", "nginx before 1.19.6 counts a server marked down wrongly")] if found.counted_wrongly else []
         # A client can write such a record into the error log, but not the 502 that goes with it into the access log.
         failed = any(item.status == 502 and (item.last or 0.0) >= found.group["last"] - 1 for leg in found.legs for item in access_log.failures(host, leg))
-        proven = found.lasts and failed and any(leg.answers for leg in alive)
+        proven = found.lasts and failed and any(leg.answers and not leg.kept_out for leg in alive)
         if found.lasts:
             says = f"nginx uses no server of {name} for now ({found.why}), though {_answering(found)}."
         else:

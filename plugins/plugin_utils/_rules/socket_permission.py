@@ -21,7 +21,7 @@ A socket that another user than root has nginx ask for, in his own nginx or in a
 
 ## When it stays silent
 The worker may write to the socket; a directory above denies it (socket-directory-permission); the
-permissions allow it and it is denied all the same (SELinux, AppArmor).
+permissions allow it and it is denied all the same (selinux-socket-label, apparmor-denied).
 """
 
 from __future__ import annotations

@@ -26,6 +26,11 @@ OTHER_NET, OTHER_MNT = "4026532500", "4026532600"
 MASTER, WORKERS = 100, (101, 102)
 WWW_DATA = 33
 
+# Of Debian's and Fedora's policies.
+BOOLEANS = (
+    "httpd_can_network_connect", "httpd_can_network_connect_db", "httpd_can_network_memcache", "httpd_can_network_connect_memcache",
+    "httpd_can_network_relay", "httpd_graceful_shutdown", "httpd_enable_homedirs", "httpd_read_user_content", "nis_enabled",
+)
 ACCESS_LOG = "/var/log/nginx/access.log"
 MAIN = "/etc/nginx/nginx.conf"
 MAIN_TEXT = "user www-data;\nevents {}\nhttp {\n    include /etc/nginx/sites-enabled/*;\n}\n"
@@ -83,6 +88,7 @@ class World:
         self.replies: dict[str, dict] = {}
         self.pages: dict[str, dict] = {}
         self.probing = True
+        self.decisions: dict[str, dict] = {}
         self._pid = 1000
         self.instance = _instance()
         self.host = {"hostname": name, "uid": 0, "init": "systemd", "booted": NOW - 86400, "now": NOW, "addresses": ["127.0.0.1", "::1", address]}
@@ -705,6 +711,53 @@ class World:
         self.answers["apparmor"]["value"]["denials"].append({**denial, "time": last, "first": last, "count": 3})
         return self
 
+    # --- SELinux
+
+    def selinux(self, mode: str = "enforcing", *, booleans: Iterable[str] = (), system: str = "debian", **more) -> World:
+        """Let the kernel run with SELinux; booleans are those that are on, domains are {pid: domain} of processes."""
+        domains = {pid: "httpd_t" for pid in (MASTER, *WORKERS)} | more.pop("domains", {})
+        value = {
+            "mode": mode,
+            "boot": mode,
+            "policy": "default" if system == "debian" else "targeted",
+            "booleans": {name: name in booleans for name in BOOLEANS},
+            "booleans_at_boot": None,
+            "contexts": {str(pid): f"system_u:system_r:{domain}:s0" for pid, domain in domains.items()},
+            "permissive_domains": [],
+            "listens": [],
+            "denials": [],
+            "ports": {},
+            "records": {},
+            "labels": {},
+            "decisions": [],
+        }
+        self.host["os"] = {"id": system, "version_id": "", "pretty_name": system}
+        self.answers["selinux"] = evidence.answer("/sys/fs/selinux", {**value, **more})
+        return self
+
+    def decides(self, endpoint: str, *checks: dict, status: str = "ok", permissive: bool = False, domain: str = "httpd_t") -> World:
+        """Say what the kernel decides about nginx's connection to an endpoint."""
+        why = "" if status == "ok" else "the policy cannot be read"
+        source = f"system_u:system_r:{domain}:s0"
+        self.decisions[endpoint] = {"status": status, "why": why, "source": source, "permissive": permissive, "checks": list(checks) if not why else []}
+        return self
+
+    def avc(self, permission: str, kind: str, name: str, *, port: int | None = None, path: str = "", last: float = NOW - 60, permissive: bool = False) -> World:
+        """Add a denial of SELinux to the audit log."""
+        source, target = "system_u:system_r:httpd_t:s0", f"system_u:object_r:{kind}:s0"
+        denial = {"scontext": source, "tcontext": target, "tclass": name, "permissions": [permission], "comm": "nginx", "port": port, "path": path}
+        denial.update({"count": 3, "first": last, "last": last, "permissive": permissive, "from": "audit log"})
+        self.answers["selinux"]["value"]["denials"].append(denial)
+        return self
+
+    def may_not_bind(self, port: int, kind: str = "unreserved_port_t", allowed: bool = False, web: bool = True, **more) -> World:
+        """Say what the kernel decides about a port on which nginx is to listen; web: it may bind those of web servers."""
+        decision = {"instance": MAIN, "port": port, "protocol": "tcp", "type": kind, "record": [1024, 32767], "local": False, "why": ""}
+        decision.update({"source": "system_u:system_r:httpd_t:s0", "allowed": allowed, "permissive": False, "booleans": []})
+        decision["labels"] = [] if allowed else [{"type": "http_port_t", "allowed": web, "booleans": []}]
+        self.answers["selinux"]["value"]["listens"].append({**decision, **more})
+        return self
+
     # --- the way to a peer
 
     def route(self, address: str, status: str = "ok", gateway: str = "", neighbour: str = "reachable", dev: str = "eth0") -> World:
@@ -799,7 +852,8 @@ class World:
         tries = [{**_ANSWERED, **({"speak": target["speak"]} if not number else {}), **given} for number, given in enumerate(said["tries"])]
         probe = {"id": target["id"], "endpoint": target["endpoint"], "connect": connect, "tries": tries}
         probe.update(queue=said.get("queue"), behind=said.get("behind", False))
-        return {**probe, **({"tls": said["tls"]} if said.get("tls") else {})}
+        decided = self.decisions.get(target["endpoint"])
+        return {**probe, **({"tls": said["tls"]} if said.get("tls") else {}), **({"selinux": decided} if decided else {})}
 
     def _page(self, target: dict, pool: str) -> dict:
         said = self.pages.get(pool)
@@ -923,6 +977,27 @@ def _folders(path: str, changed: dict[str, dict]) -> list[dict]:
     parts = [part for part in path.split("/")[1:-1] if part]
     above = ["/"] + ["/" + "/".join(parts[: number + 1]) for number in range(len(parts))]
     return [_step(folder, **changed.get(folder, {})) for folder in above]
+
+
+def port_check(port: int, kind: str, booleans: Iterable[str] | None = (), labels: Iterable[dict] = (), allowed: bool | None = False, **more) -> dict:
+    """Return a decision about a TCP port."""
+    check = {"class": "tcp_socket", "permission": "name_connect", "target": f"system_u:object_r:{kind}:s0", "allowed": allowed, "why": "", "path": ""}
+    check["booleans"] = None if booleans is None else list(booleans)
+    return {**check, "expected": "", "port": port, "port_type": kind, "record": [port, port], "local": False, "labels": list(labels), **more}
+
+
+def file_check(path: str, kind: str, allowed: bool | None, expected: str = "", name: str = "", **more) -> dict:
+    """Return a decision about the last step of the way to a socket, or about a folder above it (name "dir")."""
+    name = name or "sock_file"
+    permission = {"dir": "search", "lnk_file": "read", "sock_file": "write"}[name]
+    check = {"class": name, "permission": permission, "target": f"system_u:object_r:{kind}:s0", "allowed": allowed, "booleans": [], "why": "", "path": path}
+    check["expected"] = expected and f"system_u:object_r:{expected}:s0"
+    return {**check, "port": None, "port_type": "", "record": None, "local": None, "labels": [], **more}
+
+
+def peer_check(domain: str, allowed: bool | None) -> dict:
+    """Return a decision about connecting to a program that listens on a socket."""
+    return {**file_check("", domain, allowed), "class": "unix_stream_socket", "permission": "connectto", "target": f"system_u:system_r:{domain}:s0"}
 
 
 def verdict(result: HostResult, advice: bool = False) -> list[tuple[str, str, str, str, str]]:

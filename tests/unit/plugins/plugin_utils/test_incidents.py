@@ -499,7 +499,7 @@ def the_user_of_an_image_was_changed() -> World:
     return world.logged("", "temp-file-denied", upstream="", methods={"POST": 4}, sample=sample)
 
 
-@happened("unexplained", "SELinux enforces here")
+@happened("selinux-network-connect", "cause", "possible")
 def selinux_lets_nginx_not_connect() -> World:
     """A probe is allowed what nginx is not: that it answers does not say that it is over."""
     world = app(comm="java").reply(APP, {}).logged(APP, "connect-denied")

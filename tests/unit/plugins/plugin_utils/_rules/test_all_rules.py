@@ -130,8 +130,8 @@ UNANSWERED = [
     for rule in _rules.ALL
     for question in rule.needs
     for status in ("absent", "denied", "timeout", "error", "truncated")
-    # The newest records of a log are worth having; older ones that are missing prove nothing either way.
-    if not (status == "absent" and question in NONE_IS_AN_ANSWER or status == "truncated" and question in ("error_log", "backend_log"))
+    # The newest records of a log are worth having, and so are those decisions of SELinux that there are; what is missing proves nothing either way.
+    if not (status == "absent" and question in NONE_IS_AN_ANSWER or status == "truncated" and question in ("error_log", "backend_log", "selinux"))
 ]
 
 

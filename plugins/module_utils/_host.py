@@ -114,11 +114,11 @@ class Host:
                 return path
         raise evidence.Unanswered(evidence.ABSENT, "{0} is not installed".format(name))
 
-    def run(self, argv, timeout=10, limit=1 << 20):
+    def run(self, argv, timeout=10, limit=1 << 20, before=None):
         """Run a command without a shell, in the C locale, and return its Output.
 
         argv[0] is a path or a name on SEARCH_PATH. A command that is over time is killed with
-        everything that it started.
+        everything that it started. before is called in the child, right before the command.
         """
         argv = list(argv)
         if not argv[0].startswith("/"):
@@ -127,8 +127,10 @@ class Host:
         try:
             process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                env=environment, cwd="/", close_fds=True, start_new_session=True,
+                env=environment, cwd="/", close_fds=True, start_new_session=True, preexec_fn=before,
             )
+        except subprocess.SubprocessError as error:
+            raise evidence.Unanswered(evidence.ERROR, "{0} was not run: {1}".format(argv[0], error))
         except OSError as error:
             raise evidence.unanswered_by(error, argv[0])
         try:

@@ -14,25 +14,25 @@ files is not there.
 
 A proposed configuration is written into the overlay, at its real paths, before nginx reads it there.
 
-The program of a container is not trusted: whoever made its image must gain nothing by being asked. It is run in all namespaces of its container,
-with few capabilities, none of which reaches beyond a file system, with no device but those that hold nothing, and without a way to more rights.
-A container with a user namespace of its own is not entered.
+The program of a container is not trusted, and runs in a cage (_cage.py).
 
 The network namespace is ours: the test binds the addresses of `listen` and closes them, as it always
 does. A new one would make every address that is not 127.0.0.1 fail. The one thing that leaves a name
 behind, a Unix socket, is made in the overlay.
 
-Sources: unshare(2), mount(2), setns(2), capabilities(7), the kernel's Documentation/filesystems/overlayfs.rst.
+Sources: unshare(2), mount(2), the kernel's Documentation/filesystems/overlayfs.rst.
 
 This module is private to the collection.
 """
 
 import ctypes
 import errno
+import functools
 import os
 import re
 import stat
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _cage
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside
@@ -46,16 +46,9 @@ MAX_OUTPUT = 1 << 20
 UPPER_OPTIONS = "size=64m,nr_inodes=20000,mode=0755"
 
 _CLONE_NEWNS = 0x00020000
-_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT = 0x1, 0x2, 0x4, 0x8, 0x20
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REMOUNT = 0x1, 0x2, 0x4, 0x20
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
-_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
-
-# The namespaces that _inside does not enter. As setns(2) wants them: <linux/sched.h>.
-_FURTHER = {"pid": 0x20000000, "ipc": 0x08000000, "uts": 0x04000000, "cgroup": 0x02000000}
-# What nginx -t needs as root: CAP_CHOWN, _DAC_OVERRIDE, _FOWNER, _SETGID, _SETUID, _NET_BIND_SERVICE of <linux/capability.h>.
-_LEFT = frozenset((0, 1, 3, 6, 7, 10))
-_CAPABILITIES = 64
-_DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
+_PR_SET_NO_NEW_PRIVS = 38
 
 # File systems that hold no files of their own.
 _PSEUDO = frozenset("proc sysfs cgroup cgroup2 devpts mqueue debugfs tracefs securityfs pstore bpf configfs binfmt_misc fusectl efivarfs".split())
@@ -82,18 +75,18 @@ def test(argv, logs=(), pid=None, identity=None, timeout=20.0, staged=None, hidd
               name itself goes. An existing file keeps owner, mode and attributes; a new file and
               the folders it needs take theirs from the folder above.
     hidden    absolute paths of folders that nginx is to see empty, but for what is staged in them
-    caged     whether the program is that of a container, which pid is in
+    caged     whether the program is that of the container that pid is in: it is run as _cage.py has it
 
     Raises Unanswered where we may not make the overlay, cannot stage a file, or nginx gives no answer.
     """
     if os.geteuid() != 0:
         raise evidence.Unanswered(evidence.DENIED, "only root can make the private overlay")
-    cage = _Cage(pid) if caged else None
+    cage = _cage.Cage(pid) if caged else None
     try:
         arguments = (argv, list(logs), dict(staged or {}), list(hidden), identity, max(1.0, timeout - 2), cage)
         said = _inside.call(_test_inside, arguments, pid=pid, timeout=timeout)
     finally:
-        if cage is not None:
+        if cage:
             cage.close()
     return {"valid": said["rc"] == 0, "messages": parse(said["err"]), "how": "overlay"}
 
@@ -120,38 +113,6 @@ def parse(printed):
     return messages[:MAX_MESSAGES]
 
 
-class _Cage:
-    """What keeps the program of a container where it is. Made before a child goes there: behind its root, /proc tells nothing about us."""
-
-    def __init__(self, pid):
-        if _inside.namespace(pid, "user") != _inside.namespace("self", "user"):
-            raise evidence.Unanswered(evidence.DENIED, "not tested: the container has a user namespace of its own")
-        self.mountinfo = _host.Host().read("/proc/{0}/mountinfo".format(pid), MAX_OUTPUT)[0]
-        self.doors = []
-        try:
-            for kind, flag in sorted(_FURTHER.items()):
-                if os.path.exists("/proc/self/ns/" + kind) and _inside.namespace(pid, kind) != _inside.namespace("self", kind):
-                    self.doors.append((os.open("/proc/{0}/ns/{1}".format(pid, kind), os.O_RDONLY | os.O_CLOEXEC), flag))
-        except OSError as error:
-            self.close()
-            raise evidence.unanswered_by(error, "the namespaces of the container")
-
-    def enter(self):
-        """Go in, for good; what is run from here on has the few rights that are left."""
-        libc = _libc()
-        for descriptor, flag in self.doors:
-            _check(libc.setns(descriptor, flag), "entering a namespace of the container")
-        for number in range(_CAPABILITIES):
-            # There are fewer of them: what the kernel does not know it does not give.
-            if number not in _LEFT and libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) != 0 and ctypes.get_errno() != errno.EINVAL:
-                _check(-1, "dropping capabilities")
-
-    def close(self):
-        """Close the namespaces."""
-        for descriptor, _flag in self.doors:
-            os.close(descriptor)
-
-
 def _test_inside(argv, logs, staged, hidden, identity, timeout, cage):
     """Make the overlay around this process, which ends soon, and run the test."""
     _enter_overlay(_large_files(logs), cage)
@@ -160,8 +121,9 @@ def _test_inside(argv, logs, staged, hidden, identity, timeout, cage):
             _mount("tmpfs", folder, "tmpfs", _MS_NOSUID, UPPER_OPTIONS)
     for path, content in sorted(staged.items()):
         _stage(path, content)
-    if cage is not None:
-        cage.enter()
+    if cage:
+        cage.part()
+        return _run_test(argv, timeout, functools.partial(cage.enter, identity or {"uid": 0, "gid": 0, "groups": []}))
     if identity is not None:
         os.setgroups(identity["groups"])
         os.setresgid(identity["gid"], identity["gid"], identity["gid"])
@@ -170,8 +132,8 @@ def _test_inside(argv, logs, staged, hidden, identity, timeout, cage):
     return _run_test(argv, timeout)
 
 
-def _run_test(argv, timeout):
-    out = _host.Host().run(argv + ["-t"], timeout=timeout, limit=MAX_OUTPUT)
+def _run_test(argv, timeout, before=None):
+    out = _host.Host().run(argv + ["-t"], timeout=timeout, limit=MAX_OUTPUT, before=before)
     err = text.decode(out.err)
     if out.rc != 0 and not parse(err):
         why = text.harmless(err.strip(), 300) or "no message"
@@ -212,24 +174,14 @@ def _enter_overlay(emptied, cage=None):
     os.mkdir(root)
     for number, (target, kind) in enumerate(mounts):
         _cover(room + "/" + str(number), target, kind, root, files[target], _MS_NOSUID | _MS_NODEV if cage else 0)
-    if cage is not None:
-        _make_devices(root + "/dev")
+    if cage:
+        cage.furnish(root, _mount)
     os.chroot(root)
     os.chdir("/")
 
 
-def _make_devices(folder):
-    """Put devices that hold nothing in place of those of a container, of which root there can make any."""
-    _mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NOEXEC, UPPER_OPTIONS)
-    for name, numbers in _DEVICES.items():
-        os.mknod(folder + "/" + name, stat.S_IFCHR | 0o666, os.makedev(*numbers))
-        os.chmod(folder + "/" + name, 0o666)
-    for name, target in (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")):
-        os.symlink(target, folder + "/" + name)
-
-
 def _cover(layer, target, kind, root, emptied, flags):
-    """Show one mount of the host below the new root, so that nothing can be written through it; flags are further ones of mount(2)."""
+    """Show one mount of the host below the new root, so that nothing can be written through it. flags are of mount(2)."""
     place = root + ("" if target == "/" else target)
     if kind in _PSEUDO or not os.path.isdir(target) or re.search(r"[,:\\]", target):
         _bind(target, place, flags)
@@ -249,10 +201,10 @@ def _cover(layer, target, kind, root, emptied, flags):
         _bind(target, place, flags)
 
 
-def _bind(target, place, flags):
+def _bind(target, place, more):
     _mount(target, place, None, _MS_BIND)
-    had = os.statvfs(target).f_flag & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME | os.ST_RELATIME)
-    _mount("none", place, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY | flags | _mount_flags(had))
+    flags = os.statvfs(target).f_flag & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME | os.ST_RELATIME)
+    _mount("none", place, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _mount_flags(flags) | more)
 
 
 def _mount_flags(shown):
@@ -345,20 +297,21 @@ def _large_files(paths):
     return sorted(found)
 
 
-def _mounts(cage):
-    """Return [(target, type)] of what is mounted, "/" first, without what containers keep for themselves, and in a container without its devices."""
-    if cage is None:
+def _mounts(cage=None):
+    """Return [(target, type)] of what is mounted, "/" first, without what containers keep for themselves."""
+    if cage:
+        raw = cage.mounts()
+    else:
         with open("/proc/self/mountinfo", "rb") as file:
             raw = file.read(MAX_OUTPUT)
-    else:
-        raw = cage.mountinfo
     lines = raw.decode("utf-8", "surrogateescape").splitlines()
     found = {}
     for line in lines:
         fields, _dash, rest = line.partition(" - ")
         target = _ESCAPED.sub(lambda match: chr(int(match.group(1), 8)), fields.split()[4])
-        ours = cage is not None and (target + "/").startswith("/dev/")
-        if not ours and not target.startswith(_CONTAINERS) and rest.split()[0] not in _UNSEEN:
+        if cage and cage.hides(target):
+            continue
+        if not target.startswith(_CONTAINERS) and rest.split()[0] not in _UNSEEN:
             found[target] = rest.split()[0]
     if "/" not in found or len(found) > MAX_MOUNTS:
         raise evidence.Unanswered(evidence.ERROR, "{0} mounts: too many, or none at /".format(len(found)))

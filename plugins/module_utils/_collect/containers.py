@@ -86,6 +86,7 @@ class _Collector:
             told.update(kind=api.kind, version=api.version, api=api.api, uid=api.uid)
             self._containers(api, path)
             self._networks(api, path)
+            self._join(path)
         except evidence.Unanswered as error:
             told.update(status=error.status, why=text.harmless(error.why, 300))
         finally:
@@ -232,6 +233,12 @@ class _Collector:
                 "engine": path, "name": _shown(_str(entry, "Name")), "id": _shown(_str(entry, "Id")), "driver": _shown(_str(entry, "Driver")),
                 "internal": entry.get("Internal") is True, "subnets": [_shown(_str(one, "Subnet")) for one in ranges[:MAX_ITEMS] if _str(one, "Subnet")],
             })
+
+    def _join(self, path):
+        """Put the ids of networks where an engine has their names in the place of ids, as Podman has."""
+        ids = {network["name"]: network["id"] for network in self.networks if network["engine"] == path}
+        for network in [one for shown in self.containers if shown["engine"] == path for one in shown["networks"]]:
+            network["id"] = ids.get(network["name"], network["id"])
 
 
 def moment(written):

@@ -22,7 +22,8 @@ from lab_faults import Fault, Request
 PLAY_SECONDS = 420
 SETTLE_SECONDS = 10
 # A line for each file, folder and link that a change could be in, with owner, mode and content, for each ACL, and for each unit (that one is
-# enabled, a link in /etc says), and for each container (one that is started again and again is now in this state and now in that) with its networks.
+# enabled, a link in /etc says), and for each container (one that is started again and again is now in this state and now in that) with its networks;
+# where SELinux is on, for each boolean, each local record of its policy, and the label of each folder and socket.
 # What programs of the host write by themselves is left out: logs, pids, what Ansible left.
 TAKEN = r"""
 skip='/\.ansible(/|$)|/\.pm2/(logs|pids|[^/]*\.(log|pid|sock))|\.(log|pid|pyc)$|__pycache__|/tmp\.|^/etc/(mtab|resolv\.conf|ld\.so\.cache|\.pwd\.lock)$'
@@ -39,6 +40,11 @@ networks='{{range $name, $place := .NetworkSettings.Networks}}{{$name}} {{end}}'
 for engine in docker podman; do
     ! command -v $engine >/dev/null || $engine ps --all --quiet | xargs -r $engine inspect --format "c $engine $state $networks{{.Id}} {{.Name}}"
 done
+if [ -e /sys/fs/selinux/enforce ]; then
+    getsebool -a | awk '{print "b", $3, $1}'
+    find /var/lib/selinux/*/active -name '*.local' -exec awk '!/^#/ && NF {print "r", $0, FILENAME}' {} +
+    find /srv /home /run -xdev \( -path /run/systemd -o -path /run/udev -o -path /run/user \) -prune -o -type d,s -printf 'z %Z %p\n'
+fi
 """
 RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 

@@ -29,6 +29,8 @@ chmod 0600 "$root/root/.ssh/authorized_keys"
 rm -f "$root/etc/nginx/sites-enabled/default"
 chroot "$root" useradd --system --user-group --home-dir /srv --shell /usr/sbin/nologin app
 chroot "$root" useradd --create-home --shell /bin/bash deploy
+# The policy as whatever changes it first would write it: with these users.
+chroot "$root" semodule --noreload --build
 sed '1i #!/usr/bin/python3' "$wait_for" > "$root/usr/local/bin/wait-for"
 chmod 0755 "$root/usr/local/bin/wait-for"
 

@@ -38,6 +38,7 @@ QUESTIONS = {
     "names": "what the names in the configuration resolve to now",
     "network": "the way to each peer: routes, neighbours, links, packet filter, local ports",
     "nginx": "what nginx runs, and its configuration",
+    "nginx.start": "whether the configuration of an nginx that is down passes its test",
     "nginx.test": "whether the configuration passes nginx's test",
     "paths": "the folders above each Unix socket, with owners, modes and access lists",
     "php_fpm": "PHP-FPM versions and pools",

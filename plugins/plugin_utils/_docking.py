@@ -9,13 +9,16 @@ This module is private to the collection.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _pointing
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import starting
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, Evidence, Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import proxies, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.contained import Verdict
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, by_hand
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, SAFE, by_hand
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote
 
 
 def program(container: Container) -> str:
@@ -31,6 +34,29 @@ def quoted(container: Container) -> str:
 def sockets(container: Container) -> str:
     """Return the command with which a person sees what listens in a container."""
     return f"nsenter --target {container.pid} --net ss -ltnp" if container.pid else f"{program(container)} top {quoted(container)}"
+
+
+def of_proxy(rule: str, down: proxies.Down, says: str, fix: Fix, command: str, host: Host) -> Finding:
+    """Return a finding about an nginx container that is down."""
+    container = down.container
+    evidence = [Evidence(f"{program(container)} inspect {container.name}", f"{container.label} is {quote(container.says(host.now), 300)}")]
+    evidence += [Evidence(f"{program(container)} logs {container.name}", quote(down.said, 300))] if down.said else []
+    if down.target:
+        target = down.target
+        networks = ", ".join(item.name for item in target.attachments) or target.network_mode
+        evidence.append(Evidence(f"{program(target)} inspect {target.name}", f"{target.label} is {quote(target.says(host.now), 300)}, on {networks}"))
+    others = () if down.certainty == PROVEN else (proxies.STOPPED,)
+    return Finding(rule, CAUSE, down.certainty, 0, None, None, says, tuple(evidence), others, fix, command)
+
+
+def started(host: Host, containers: Iterable[Container], more: str = "") -> Fix:
+    """Return the fix that starts containers of this host, in their order."""
+    items = [starting.container_item(host, item) for item in containers]
+    command = " && ".join(f"{program(item)} start {quoted(item)}" for item in containers)
+    summary = f"Start {'it' if len(items) == 1 else 'them'}: {command}.{f' {more}' if more else ''}"
+    if not all(items):
+        return by_hand(summary)
+    return Fix(remedy="start_container", safety=SAFE, summary=summary, changes=tuple({**item, "action": "start"} for item in items))
 
 
 def where_made(container: Container, lines: str, option: str = "") -> str:
@@ -51,14 +77,14 @@ def point(found: Verdict, also: str = "") -> Fix:
     return Fix(remedy="repoint_upstream", safety=RISKY, summary=f"{summary} {more}".strip(), changes=changes)
 
 
-def connect(found: Verdict, container: Container, network: str, alias: str = "") -> Fix:
+def connect(host: Host, container: Container, network: str, alias: str = "") -> Fix:
     """Return the fix that connects a container to a network."""
     option = f"--alias {shlex.quote(alias)} " if alias else ""
     command = f"{program(container)} network connect {option}{shlex.quote(network)} {quoted(container)}"
     lines = f"networks: [{network}], beside those that it has, and below networks: {network}: {{external: true}} where it is another project's"
     made = where_made(container, lines)
     summary = f"Connect {container.label} to network {network}: {command}. {made}, or the next container that is made of it is apart again."
-    item = starting.container_item(found.home, container)
+    item = starting.container_item(host, container)
     if not item or not starting.CONTAINER.fullmatch(network):
         return by_hand(summary)
     change = {**item, "network": network, **({"alias": alias} if alias else {})}

@@ -85,7 +85,7 @@ def name(host: Host, instance: Instance, wanted: str) -> tuple[dict, ...]:
             changes[key]["also"] += made["also"]
         else:
             changes[key] = made
-    return tuple(changes.values()) if knowing and not (instance.raw.get("master") or {}).get("own_root") else ()
+    return tuple(changes.values()) if knowing and (instance.container or not (instance.raw.get("master") or {}).get("own_root")) else ()
 
 
 def _of_group(leg: Leg, knowing: list[str]) -> dict | None:

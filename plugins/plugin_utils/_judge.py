@@ -17,6 +17,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
     ADVICE,
     CAUSE,
     CERTAINTIES,
+    DIAGNOSED,
     FAILED,
     KINDS,
     PROVEN,
@@ -73,9 +74,11 @@ def judge(bundle: dict, only: tuple[str, ...] = (), skip: tuple[str, ...] = (), 
 
     peer_at as in Host. Evidence in a shape that this version does not know fails its own host, not the run.
     """
-    if bundle["status"] != _bundle.COLLECTED:
+    if bundle["status"] not in (_bundle.COLLECTED, _bundle.NO_NGINX):
         return _unjudged(bundle, bundle["status"], bundle["why"])
     try:
+        if bundle["status"] == _bundle.NO_NGINX:
+            return _without_nginx(bundle, only, skip)
         return _judge(bundle, only, skip, peer_at)
     except Exception as error:  # pylint: disable=broad-except
         return _unjudged(bundle, FAILED, f"the evidence cannot be judged: {type(error).__name__}: {error}")
@@ -83,6 +86,15 @@ def judge(bundle: dict, only: tuple[str, ...] = (), skip: tuple[str, ...] = (), 
 
 def _unjudged(bundle: dict, status: str, why: str) -> HostResult:
     return HostResult(name=bundle["host"], status=status, why=why, nginx={}, findings=(), unknown=(), recovered=())
+
+
+def _without_nginx(bundle: dict, only: tuple[str, ...], skip: tuple[str, ...]) -> HostResult:
+    """Return what is wrong with a host on which no nginx runs or is installed: one in a container may be down."""
+    host = Host.of(bundle)
+    wanted = (rule for rule in _rules.ALL if rule.down and rule.id not in skip and (not only or rule.id in only))
+    findings = _ranked(host, _folded([finding for rule in wanted for finding in rule.down(host)]))
+    unjudged = _unjudged(bundle, bundle["status"], bundle["why"])
+    return dataclasses.replace(unjudged, status=DIAGNOSED, findings=tuple(findings)) if findings else unjudged
 
 
 def _judge(bundle: dict, only: tuple[str, ...], skip: tuple[str, ...], peer_at) -> HostResult:
@@ -101,6 +113,7 @@ def _judge(bundle: dict, only: tuple[str, ...], skip: tuple[str, ...], peer_at) 
                 found += list(rule.check(host))
             except Exception as error:  # pylint: disable=broad-except
                 unknown.append(Unknown(rule.id, "", evidence.ERROR, f"this rule failed: {type(error).__name__}: {error}"))
+        found += list(rule.down(host)) if rule.down else []
     findings = _ranked(host, _folded(_one_per_leg(found)))
     recovered, unexplained = _rest(host, findings) if not only else ([], [])
     unknown += unexplained + _gaps(host, findings)
@@ -123,6 +136,8 @@ def _missing(host: Host, rule: Rule) -> list[Unknown]:
     for question in rule.needs:
         if question == "nginx.test":
             answers = [instance.test for instance in host.instances]
+        elif question == "nginx.start":
+            answers = [instance.test for instance in host.instances if not instance.running]
         elif question in ("probes", "listeners", "paths", "php_fpm", "backends.units", "containers") and not host.legs:
             answers = []
         elif question in ("names", "resolvers") and not any(peer.by_name for route in host.routes for peer in route.peers):
@@ -221,7 +236,8 @@ def _ranked(host: Host, findings: list[Finding]) -> list[Finding]:
 def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]]:
     """Return what is over, and what fails and is not explained by any finding."""
     explained = {tuple(route.values()) for finding in findings if finding.kind != ADVICE for route in (finding.route, *finding.also) if route}
-    whole = any(finding.kind == CAUSE and not finding.route for finding in findings)
+    # One without a place is about an nginx whose routes are not known.
+    whole = any(finding.kind == CAUSE and not finding.route and finding.at for finding in findings)
     asked_first = [leg for leg in host.legs if _of_subrequests(leg)]
     over: dict[tuple[str, str], str] = {}
     open_ends: dict[tuple[str, str], Unknown] = {}

@@ -121,8 +121,8 @@ def handshake_place(leg: Leg, prefix: str, name: str) -> Place:
 
 
 def _elsewhere(leg: Leg) -> bool:
-    """Return whether the files of an nginx are not those of the host: it has a root folder of its own."""
-    return bool((leg.instance.raw.get("master") or {}).get("own_root"))
+    """Return whether the files of an nginx are neither those of the host nor of a container: it has a root folder of its own."""
+    return bool((leg.instance.raw.get("master") or {}).get("own_root")) and not leg.instance.container
 
 
 def alike(host: Host, leg: Leg) -> bool:

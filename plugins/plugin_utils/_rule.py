@@ -39,12 +39,14 @@ class Rule:
     title   the fault in one line
     needs   the questions without whose answers nothing can be said
     check   yields the findings on a host
+    down    yields those about nginx in containers that are down; it needs the containers alone, and so is asked of a host without nginx, too
     """
 
     id: str
     title: str
     needs: tuple[str, ...]
     check: Callable[[Host], Iterable[Finding]]
+    down: Callable[[Host], Iterable[Finding]] | None = None
 
 
 def on_leg(

@@ -47,6 +47,8 @@ PROVEN, LIKELY, POSSIBLE = "proven", "likely", "possible"
 # or may be the one whose address no container has any more.
 BETWEEN, OTHER_PORT, MAPPED_WRONG, UNPUBLISHED, ELSEWHERE = "between", "other port", "mapped wrong", "unpublished", "elsewhere"
 PAUSED, SILENT, DOWN, GONE = "paused", "silent", "down", "gone"
+# How: of LOCALHOST, beside DOWN, several containers of which nothing tells one from the others.
+SEVERAL = "several"
 # How: of NETWORK_MISMATCH two containers apart, or together on a network without names alone.
 APART, NAMELESS = "apart", "nameless"
 
@@ -179,18 +181,22 @@ def _localhost(start: Verdict) -> Verdict | None:
         return _down(start, beside[0], LIKELY if len(beside) > 1 else PROVEN)
     found = _without_nginx(_elsewhere(home, own, leg.endpoint.port))
     near = [item for item in found if item.container and (item.container.shared(own) or item.container.of_project(own))]
-    chosen = (near or found)[0] if found else None
+    like = [item for item in near if akin.akin(leg, akin.words(item.container.reached_as))]
+    chosen = (like or near or found)[0] if found else None
     if not chosen:
         return _localhost_of_stopped(start)
-    meant = (len(near) == 1 or len(found) == 1) and not _own_loopback(chosen)
+    meant = (bool(near) or len(found) == 1) and not _own_loopback(chosen)
     certain = fails(leg) and _single(home, leg) and meant and home.containers.known
+    # Whichever of several is meant, it is not there.
+    several = len(like or near or found) > 1
     shown = replace(
         start,
         cause=LOCALHOST,
         certainty=PROVEN if certain else LIKELY,
         target=chosen.container,
         listener=chosen.listener,
-        others=tuple(item.label for item in near + found if item is not chosen)[:4],
+        how=SEVERAL if several else "",
+        others=tuple(dict.fromkeys(item.label for item in near + found if item is not chosen))[:4],
         alternatives=() if certain else (NOT_RUNNING,),
     )
     return _reaching(shown, chosen.port) if chosen.container else replace(shown, place=f"host.docker.internal:{leg.endpoint.port}")
@@ -345,7 +351,8 @@ def _unpublished(start: Verdict) -> Verdict | None:
         # A program of the host is meant, or has the port at another address.
         return _published_elsewhere(start)
     found = [place for place in _without_nginx(_elsewhere(home, own, port)) if place.container]
-    like = [place for place in found if akin.akin(leg, akin.words(place.container.name, place.container.image, *_service(place.container)))]
+    # The name of a container of Compose has that of its project too.
+    like = [place for place in found if akin.akin(leg, akin.words(place.container.name))]
     chosen = (like or found)[0] if found else None
     if not chosen:
         return _published_elsewhere(start)
@@ -383,10 +390,6 @@ def _moved_to(found: Verdict, mapped: Published, certain: bool) -> Verdict:
     everywhere = mapped.address in ("", "0.0.0.0", "::")
     endpoint = Endpoint.tcp(leg.endpoint.address if everywhere else mapped.address, mapped.host_port)
     return replace(found, endpoint=endpoint, place=str(endpoint))
-
-
-def _service(container: Container) -> tuple[str, ...]:
-    return (container.compose.project, container.compose.service) if container.compose else ()
 
 
 # --- an address that no container has

@@ -110,12 +110,11 @@ def ejections(host: Host) -> Iterator[Ejection]:
 
 def _newest(host: Host, legs: list[Leg], instance: Instance) -> dict | None:
     """Return the newest record of the running workers that no server was left, or None."""
-    workers = {worker["pid"] for worker in instance.workers}
     found = [
         group
         for leg in legs
         for group in leg.logged(NO_LIVE)
-        if workers & set(group.get("pids") or ()) and instance.served_at(group["last"]) and host.now - group["last"] <= _RECENT
+        if host.wrote(instance, group.get("pids") or ()) and instance.served_at(group["last"]) and host.now - group["last"] <= _RECENT
     ]
     return max(found, key=lambda group: group["last"], default=None)
 

@@ -606,6 +606,13 @@ class Host:
                 foreign.append(group)
         return by_leg, foreign
 
+    def wrote(self, instance: Instance, pids: Iterable[int]) -> bool:
+        """Return whether the workers of an nginx may have written records with these process ids; in the log of one in a container they are its own count."""
+        mine = {worker["pid"] for worker in instance.raw.get("workers") or ()}
+        if mine & set(pids) or not instance.container or not mine:
+            return bool(mine & set(pids))
+        return not any(worker["pid"] in set(pids) for other in self.instances if not other.container for worker in other.raw.get("workers") or ())
+
     def _writers(self, group: dict) -> set[str]:
         """Return which of several nginx wrote a log group; empty where its workers are not all known, as those of before a reload are not."""
         if len(self.instances) < 2:

@@ -128,12 +128,11 @@ def logged(host: Host, instance: Instance, *classes: str) -> list[dict]:
 
     Such records name no upstream. Where several nginx share the host, the workers that wrote them say whose they are.
     """
-    pids = {worker["pid"] for worker in instance.raw.get("workers") or ()}
     alone = len(host.instances) == 1
     found = [
         group
         for group in host.groups
-        if group["class"] in classes and instance.in_force_for(group) and (alone or pids & set(group.get("pids") or ()))
+        if group["class"] in classes and instance.in_force_for(group) and (alone or host.wrote(instance, group.get("pids") or ()))
     ]
     return sorted(found, key=lambda group: -group["count"])
 

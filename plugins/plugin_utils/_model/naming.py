@@ -244,7 +244,7 @@ def _stale_addresses(host: Host) -> Iterator[Stale]:
         logged = set()
         for group in host.groups:
             old = Endpoint.parse(group.get("peer") or "")
-            if old.kind == TCP and old.port and _of_workers(instance, group):
+            if old.kind == TCP and old.port and _of_workers(host, instance, group):
                 for route, peers in _named_passes(host, instance, group, old):
                     logged.add(old)
                     yield _stale(host, route, instance, peers, old, group)
@@ -265,10 +265,9 @@ def _stale(host: Host, route: routes.Route, instance: Instance, peers: list[rout
     return Stale(route, instance, peers[0], names, old, now, group, tuple(held), tuple(others))
 
 
-def _of_workers(instance: Instance, group: dict) -> bool:
+def _of_workers(host: Host, instance: Instance, group: dict) -> bool:
     """Return whether records of the log are failures of requests which the workers that run took."""
-    workers = {worker["pid"] for worker in instance.raw.get("workers") or ()}
-    fresh = bool(workers & set(group.get("pids") or ())) and instance.served_at(group.get("last") or 0.0)
+    fresh = host.wrote(instance, group.get("pids") or ()) and instance.served_at(group.get("last") or 0.0)
     return fresh and (group.get("status") in (500, 502, 504) or group.get("scheme") == STREAM and group["class"].startswith("connect-"))
 
 
@@ -334,7 +333,7 @@ def mended(host: Host, instance: Instance) -> list[dict]:
     missing = {lookup.leg.route.key for lookup in lookups(host) if lookup.cause == MISSING}
     found = []
     for group in host.groups if instance.newer_files else ():
-        if group["class"] != NO_RESOLVER or not _of_workers(instance, group):
+        if group["class"] != NO_RESOLVER or not _of_workers(host, instance, group):
             continue
         matches = routes.routes_for(host.routes, group.get("server") or "", tuple(group.get("paths") or ()), "")
         if matches and all(_mended(route, instance) and route.key not in missing for route in matches):

@@ -33,11 +33,10 @@ def failures(host: Host, instance: Instance) -> list[dict]:
 
 def fresh_foreign(host: Host, instance: Instance) -> list[dict]:
     """Return the log groups of failures on an upstream which no file names, written by the workers that run now."""
-    pids = {worker["pid"] for worker in instance.raw.get("workers") or ()}
     return [
         group
         for group in host.foreign_errors
-        if group.get("status") in (500, 502, 504) and pids & set(group.get("pids") or ()) and instance.served_at(group.get("last") or 0.0)
+        if group.get("status") in (500, 502, 504) and host.wrote(instance, group.get("pids") or ()) and instance.served_at(group.get("last") or 0.0)
     ]
 
 
@@ -83,6 +82,8 @@ def _as_listen(endpoint: str) -> str:
 
 def refused_reloads(host: Host, instance: Instance) -> list[dict]:
     """Return the [emerg] records that the running master wrote after its workers were started."""
-    master = (instance.raw.get("master") or {}).get("pid")
+    # In a container it is the first process mostly.
+    masters = {1, (instance.raw.get("master") or {}).get("pid")} if instance.container else {(instance.raw.get("master") or {}).get("pid")}
     records = (host.answer("error_log")["value"] or {}).get("configuration") or ()
-    return [record for record in records if record["level"] == "emerg" and (record["last"] or 0.0) > instance.loaded and master in (record.get("pids") or ())]
+    late = (record for record in records if record["level"] == "emerg" and (record["last"] or 0.0) > instance.loaded)
+    return [record for record in late if masters & set(record.get("pids") or ())]

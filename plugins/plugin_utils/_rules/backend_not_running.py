@@ -30,8 +30,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, contained
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, contained, proxies
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import RUNNING
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, SAFE, TIMEOUT, Rule, by_hand, on_leg, start, start_owner
@@ -61,6 +62,15 @@ def check(host: Host) -> Iterator[Finding]:
         yield _container(host, found)
 
 
+def down(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each nginx container that ended since one whose name it needs is down."""
+    for found in proxies.down(host, RULE.id):
+        own, target = found.container, found.target
+        says = f"nginx in {own.label} did not start, because it did not find {found.name}: {target.label}, which has that name, is {target.says(host.now)}."
+        fix = _docking.started(host, (target, own))
+        yield _docking.of_proxy(RULE.id, found, says, fix, f"{_docking.program(target)} logs --tail 20 {_docking.quoted(target)}", host)
+
+
 def _container(host: Host, found: contained.Verdict) -> Finding:
     leg, target = found.leg, found.target
     owner = found.home.owner_named(target)
@@ -86,4 +96,5 @@ RULE = Rule(
     title="The backend is stopped",
     needs=("nginx", "listeners", "php_fpm", "backends.units"),
     check=check,
+    down=down,
 )

@@ -10,7 +10,8 @@ silence and the workers go on with the configuration from before.
 ## How it is recognised
 nginx -t, run in a private overlay of the host where it can change nothing, fails; its message names file and
 line. It is a cause when nginx is down and its unit says that it should run, or when requests fail on an
-upstream that the files on disk do not name any more; otherwise a risk: the next start will fail.
+upstream that the files on disk do not name any more; otherwise a risk: the next start will fail. Of nginx in a container that is down
+there is only its last [emerg]: likely.
 
 ## Fix
 Mend the line that the message names. Manual.
@@ -25,8 +26,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, stale
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, proxies, stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_instance
@@ -62,6 +64,15 @@ def check(host: Host) -> Iterator[Finding]:
         yield dataclasses.replace(finding, alternatives=(naming.NOT_FOUND,)) if unsure else finding
 
 
+def down(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each nginx container that ended with an [emerg] at its start."""
+    for found in proxies.down(host, RULE.id):
+        own = found.container
+        says = f"nginx in {own.label} did not start: {quote(found.said, 200)}"
+        fix = by_hand(f"Mend what the message names, then: {_docking.program(own)} start {_docking.quoted(own)}")
+        yield _docking.of_proxy(RULE.id, found, says, fix, f"{_docking.program(own)} logs --tail 20 {_docking.quoted(own)}", host)
+
+
 def stale_evidence(instance: Instance) -> list[Evidence]:
     """Show that files changed after the workers started."""
     return [Evidence("file times", f"{file} is newer than the running workers") for file in instance.newer_files[:3]]
@@ -79,4 +90,5 @@ RULE = Rule(
     title="The configuration does not pass nginx's test",
     needs=("nginx", "nginx.test"),
     check=check,
+    down=down,
 )

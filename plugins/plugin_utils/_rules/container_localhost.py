@@ -9,9 +9,9 @@ nowhere once nginx is in a container of its own: "connection refused" (111), and
 
 ## How it is recognised
 The master of nginx is in a container with its own network namespace; no socket is at the endpoint there; and another container, or the host, has a
-socket on that port. Proven when nginx is the program of its container, so that no backend belongs beside it, and one container that has a
-network or a Compose project in common with it (or, else, one alone) has the port for others too. Likely when several have it, when the
-container that would have it is down, or when it listens for its own container alone.
+socket on that port. Proven when nginx is the program of its container, so that no backend belongs beside it, and a container that has a
+network or a Compose project in common with it (or, else, one alone) has the port for others too; which of several is meant, their names tell, or a
+person has to. Likely when the container that would have it is down, or when it listens for its own container alone.
 
 ## Fix
 Write the name of the service and the port that it has in its container, "http://app:3000": risky, since what is meant is chosen. Between containers
@@ -55,6 +55,8 @@ def _who(found: contained.Verdict) -> str:
         return f"{found.listener.label} has that port on the host"
     if found.how == contained.DOWN:
         return f"{found.target.label} would have that port, and is {found.target.says(found.home.now)}"
+    if found.how == contained.SEVERAL:
+        return f"{found.target.label} and others have that port"
     return f"{found.target.label} has that port"
 
 
@@ -66,6 +68,8 @@ def _fix(found: contained.Verdict) -> Fix:
         bound = loopback(found.listener.endpoint.address)
         also = f", and let {found.listener.processes[0].comm} listen there too, not on {found.listener.endpoint} alone" if bound else ""
         return by_hand(f"Point {leg.peer.at} at {found.place}{there} instead of {leg.endpoint}{also}.")
+    if found.how == contained.SEVERAL:
+        return by_hand(f"Point {leg.peer.at} at the name and port of the container that is meant, such as {found.place}, instead of {leg.endpoint}.")
     steps = []
     if found.how == contained.DOWN:
         steps.append(f"Start {target.label} too.")

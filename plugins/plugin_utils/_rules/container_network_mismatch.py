@@ -29,7 +29,7 @@ from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import contained, containers
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import contained, containers, proxies
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, TIMEOUT, Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_verdict
@@ -59,6 +59,16 @@ def check(host: Host) -> Iterator[Finding]:
         )
 
 
+def down(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each nginx container that ended because it is apart from one whose name it needs."""
+    for found in proxies.down(host, RULE.id):
+        own, target = found.container, found.target
+        network = next((item.name for item in target.attachments if item.named), "")
+        fix = _docking.connect(host, own, network) if network else by_hand(f"Connect {own.label} and {target.label} to one network with names.")
+        says = f"nginx in {own.label} did not start: it looks {found.name} up, which is {target.label}, on {_networks(target)}; nginx's is on {_networks(own)}."
+        yield _docking.of_proxy(RULE.id, found, says, fix, f"{_docking.program(own)} logs --tail 20 {_docking.quoted(own)}", host)
+
+
 def _networks(container: containers.Container) -> str:
     names = [item.name for item in container.attachments]
     return ("networks " if len(names) > 1 else "network ") + ", ".join(names) if names else "no network"
@@ -68,11 +78,11 @@ def _fix(found: contained.Verdict) -> Fix:
     leg, own, target = found.leg, found.own, found.target
     theirs = next((item for item in target.attachments if item.named and (not found.network or item.name == found.network)), None)
     if theirs:
-        return _docking.connect(found, own, theirs.name)
+        return _docking.connect(found.home, own, theirs.name)
     mine = next((item for item in own.attachments if item.named), None)
     if mine and leg.peer.by_name:
         alias = "" if leg.peer.host_name == target.name.lower() else leg.peer.host_name
-        return _docking.connect(found, target, mine.name, alias)
+        return _docking.connect(found.home, target, mine.name, alias)
     return by_hand(f"Make a network (docker network create shop), and connect {own.label} and {target.label} to it.")
 
 
@@ -81,4 +91,5 @@ RULE = Rule(
     title="nginx's container and the backend's have no network in common",
     needs=("nginx", "names", "containers"),
     check=check,
+    down=down,
 )

@@ -31,8 +31,9 @@ import difflib
 import shlex
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, RISK, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import contained, naming
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import contained, naming, proxies
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_instance, on_leg
@@ -68,6 +69,15 @@ def check(host: Host) -> Iterator[Finding]:
                 _command(lookup.name),
                 () if lookup.certainty == PROVEN else (naming.FAILING,),
             )
+
+
+def down(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each nginx container that ended since it did not find a name which no container has."""
+    for found in proxies.down(host, RULE.id):
+        own = found.container
+        says = f"nginx in {own.label} did not start, because it did not find {found.name}, and no container has that name."
+        fix = by_hand(f"Correct the name {quote(found.name)} in its configuration, or start what has it, then: {_docking.program(own)} start {own.name}")
+        yield _docking.of_proxy(RULE.id, found, says, fix, f"{_docking.program(own)} logs --tail 20 {_docking.quoted(own)}", host)
 
 
 def _at_start(host: Host, instance: Instance, found: naming.Unfound, stale: list[naming.Stale]) -> Finding:
@@ -120,4 +130,5 @@ RULE = Rule(
     title="A host name in a pass does not exist",
     needs=("nginx", "names"),
     check=check,
+    down=down,
 )

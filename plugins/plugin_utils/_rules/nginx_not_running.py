@@ -9,7 +9,8 @@ of a load balancer in front.
 
 ## How it is recognised
 The process table has no master of this configuration, and its configuration test passes. A unit that is
-enabled, or was running, says that it should run.
+enabled, or was running, says that it should run. A container whose program is nginx and that has a restart policy is meant to run as well, as long as no other
+has its ports.
 
 ## Fix
 Start its unit. Safe where the configuration tests clean and the unit is enabled or has failed. Where the kernel's own decision says that SELinux does
@@ -28,9 +29,9 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _widening
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking, _widening
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, naming, stale
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, naming, proxies, stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.selinux import Bind
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_each, by_hand, on_instance
@@ -63,6 +64,14 @@ def check(host: Host) -> Iterator[Finding]:
             _fix(host, instance, denied),
             _start(instance),
         )
+
+
+def down(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each nginx container that its engine is to start again by itself, and that is down."""
+    for found in proxies.down(host, RULE.id):
+        own = found.container
+        says = f"nginx in {own.label} does not run: it is {own.says(host.now)}, and its restart policy is {own.restart_policy}."
+        yield _docking.of_proxy(RULE.id, found, says, _docking.started(host, (own,)), f"{_docking.program(own)} start {_docking.quoted(own)}", host)
 
 
 def _fix(host: Host, instance: Instance, denied: tuple[Bind, ...]) -> Fix:
@@ -98,4 +107,5 @@ RULE = Rule(
     title="nginx does not run",
     needs=("nginx",),
     check=check,
+    down=down,
 )

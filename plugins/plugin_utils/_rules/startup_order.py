@@ -11,11 +11,12 @@ down.
 ## How it is recognised
 nginx: it is down and meant to run, its last [emerg] record (error log, or journal of its unit) names a host that was not found, the files were
 not changed since, and the configuration test, which looks every name up, passes now. A backend: its unit has failed, its last words name an address or a
-socket of this host that refused it, and there a process listens now that was started after the backend had ended. Both are proven.
+socket of this host that refused it, and there a process listens now that was started after the backend had ended. Both are proven. nginx in a container:
+that is down after an [emerg] about a name, and a container on one of its networks has that name and runs, started after nginx had ended.
 
 ## Fix
 Start it; and, so that the next boot goes well, order it after what it needs, or let it be started again until that is there. Risky: the order of a
-boot is changed.
+boot is changed. A container is only started, which is safe; its order belongs into its Compose file (depends_on with condition: service_healthy).
 
 ## When it stays silent
 What it needs is still not there (then starting it does not help), was there before it ended, or came up long after. The configuration was
@@ -27,8 +28,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, Evidence, Finding
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, settings, starting
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, proxies, settings, starting
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_role, on_instance, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_probe
@@ -42,6 +45,26 @@ def check(host: Host) -> Iterator[Finding]:
             yield _nginx(host, instance, early)
     for found in boot.backends_too_early(host):
         yield _backend(host, found)
+
+
+def down(host: Host) -> Iterator[Finding]:
+    """Yield a finding for each nginx container that ended since another one, whose name it needs, was not there yet."""
+    for found in proxies.down(host, RULE.id):
+        own, target = found.container, found.target
+        says = (
+            f"nginx in {own.label} did not start, because it did not find {found.name}: {target.label} has that name, was started "
+            f"{clock(target.started)} and runs now; nginx's container is down since {clock(own.finished)}."
+        )
+        yield _docking.of_proxy(RULE.id, found, says, _docking.started(host, (own,), _after(own, target)), f"{_docking.program(own)} start {own.name}", host)
+
+
+def _after(own: Container, target: Container) -> str:
+    """Return how the container of nginx is started after what it needs, for good."""
+    if own.compose and own.of_project(target):
+        health = "" if target.healthcheck else f", and give {target.compose.service} a healthcheck"
+        lines = f"depends_on: {{{target.compose.service}: {{condition: service_healthy}}}}"
+        return f"For good, {_docking.where_made(own, lines)}{health}; and restart: unless-stopped."
+    return f"For good, {_docking.program(own)} update --restart=unless-stopped {_docking.quoted(own)}, so that it is started again until the name is there."
 
 
 def _nginx(host: Host, instance: Instance, early: boot.NginxTooEarly) -> Finding:
@@ -117,6 +140,7 @@ def _order_of_backend(host: Host, found: boot.BackendTooEarly) -> settings.Chang
 RULE = Rule(
     id="startup-order",
     title="Something was started before what it needs, and is down since",
-    needs=("nginx", "nginx.test", "error_log"),
+    needs=("nginx", "nginx.start", "error_log"),
     check=check,
+    down=down,
 )

@@ -53,7 +53,7 @@ NONE_IS_AN_ANSWER = ("php_fpm", "backends.units", "paths", "selinux", "apparmor"
 def unanswer(world: World, question: str, status: str) -> World:
     answer = {"status": status, "asked": question, "value": None, "why": f"{status} by the test", "truncated": False, "hidden": []}
     first, _dot, rest = question.partition(".")
-    if question == "nginx.test":
+    if question in ("nginx.test", "nginx.start"):
         world.instance["test"] = answer
     elif rest:
         world.answers[first]["value"][rest] = answer
@@ -64,7 +64,7 @@ def unanswer(world: World, question: str, status: str) -> World:
 
 def truncate(world: World, question: str) -> World:
     first, _dot, rest = question.partition(".")
-    answer = world.instance["test"] if question == "nginx.test" else world.answers[first]["value"][rest] if rest else world.answers[first]
+    answer = world.instance["test"] if question in ("nginx.test", "nginx.start") else world.answers[first]["value"][rest] if rest else world.answers[first]
     answer["truncated"] = True
     return world
 

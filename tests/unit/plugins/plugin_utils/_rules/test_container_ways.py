@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _judge
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import LOADED, NET, NOW, World, unknowns, verdict
@@ -225,7 +226,17 @@ def test_an_address_that_no_container_has_any_more():
 
 def test_the_loopback_of_nginxs_own_container():
     finding = only(beside("http://127.0.0.1:3000"))
-    assert (finding.id, finding.certainty) == ("container-localhost", "proven") and "app:3000" in finding.fix.summary
+    assert (finding.id, finding.certainty, finding.fix.remedy) == ("container-localhost", "proven", "repoint_upstream")
+    assert finding.fix.changes[0]["args"] == ["http://app:3000"]
+
+
+def test_of_several_containers_with_the_port_the_name_tells_which_is_meant():
+    world = beside("http://127.0.0.1:3000").container("zeta", "shop_default=172.18.0.9")
+    world.listen("0.0.0.0:3000", inside="zeta")
+    finding = only(world)
+    assert (finding.id, finding.certainty, finding.fix.remedy) == ("container-localhost", "proven", None) and "and others" in finding.says
+    world.container("shop", "shop_default=172.18.0.10").listen("0.0.0.0:3000", inside="shop")
+    assert only(world).fix.changes[0]["args"] == ["http://shop:3000"]
 
 
 def test_what_is_published_on_the_host_has_another_port_in_its_container():
@@ -367,6 +378,13 @@ def test_an_nginx_in_front_of_another():
     assert told(world.passes("http://inner:8080").resolve("inner", "172.18.0.4")) == cause("container-port-mapping", "172.18.0.4:8080")
 
 
+def test_the_log_of_a_container_has_its_own_process_ids():
+    world = beside("http://app:3000", started=NOW - 300).resolve("app", "172.18.0.3")
+    assert told(world.logged("172.18.0.9:3000", "connect-unreachable", pids=(7, 8))) == cause("dns-stale-address", "172.18.0.9:3000")
+    outside = World().passes("http://app:3000").resolve("app", "10.0.0.8").logged("10.0.0.9:3000", "connect-unreachable", pids=(7, 8))
+    assert "dns-stale-address" not in [item[0] for item in told(outside)]
+
+
 def test_an_address_that_the_container_lost():
     world = beside("http://app:3000", started=NOW - 300).resolve("app", "172.18.0.3").logged("172.18.0.9:3000", "connect-unreachable")
     assert told(world) == cause("dns-stale-address", "172.18.0.9:3000")
@@ -401,6 +419,75 @@ def test_a_published_port_seen_from_a_container():
     finding = only(beside("http://172.17.0.1:8080", ports=["127.0.0.1:8080:3000"]))
     assert finding.id == "container-port-mapping" and "app:3000" in finding.fix.summary
     assert told(beside("http://172.17.0.1:8080", "127.0.0.1:3000", ports=["0.0.0.0:8080:3000"])) == cause("container-loopback-bind", "172.17.0.1:8080")
+
+
+# --- an nginx container that is down
+
+
+EMERG = '2026/11/27 06:00:00 [emerg] 1#1: host not found in upstream "app" in /etc/nginx/conf.d/default.conf:6'
+
+
+def proxy_down(words: str = EMERG, *, proxy: str = "shop_default=", app: str = "shop_default=172.18.0.3", code: int = 1, policy: str = "no", **more) -> World:
+    """No nginx of the host, and one in a container that ended two minutes ago."""
+    world = World().docker_network("shop_default", "172.18.0.0/16").docker_network("other", "172.19.0.0/16")
+    told = {"command": ["/docker-entrypoint.sh", "nginx", "-g", "daemon off;"], "restart_policy": policy, "words": [words] if words else None}
+    world.container(WEB, proxy, service="web", state="exited", exit_code=code, started=NOW - 121, **told)
+    world.container(APP, app, service="app", **{"started": NOW - 100, **more}).listen("0.0.0.0:3000", inside=APP)
+    return world.stopped(enabled="disabled")
+
+
+def whole(world: World) -> list[tuple[str, str, str]]:
+    return [item[:3] for item in verdict(world.judge()) if item[1] == "cause"]
+
+
+def test_nginx_was_started_before_the_container_whose_name_it_needs():
+    world = proxy_down()
+    assert whole(world) == [("startup-order", "cause", "proven")]
+    finding = next(item for item in world.judge().findings if item.id == "startup-order")
+    assert (finding.fix.remedy, finding.fix.safety) == ("start_container", "safe") and finding.fix.changes[0]["name"] == WEB
+    assert "condition: service_healthy" in finding.fix.summary and "give app a healthcheck" in finding.fix.summary
+
+
+def test_that_nginx_is_told_where_no_nginx_is_on_the_host():
+    bundle = proxy_down().bundle()
+    bundle["status"] = "no-nginx"
+    bundle["answers"] = {key: bundle["answers"][key] for key in ("host", "containers")}
+    result = _judge.judge(bundle)
+    assert result.status == "diagnosed" and [item.id for item in result.findings] == ["startup-order"]
+    bundle["answers"]["containers"]["value"]["containers"].clear()
+    assert _judge.judge(bundle).status == "no-nginx"
+
+
+def test_what_was_there_before_nginx_does_not_prove_its_order():
+    assert whole(proxy_down(started=LOADED)) == [("startup-order", "cause", "likely")]
+
+
+def test_nginx_did_not_start_for_want_of_a_container_that_is_down_or_apart():
+    down = proxy_down(state="exited")
+    assert whole(down) == [("backend-not-running", "cause", "proven")]
+    finding = next(item for item in down.judge().findings if item.id == "backend-not-running")
+    assert [item["name"] for item in finding.fix.changes] == [APP, WEB]
+    assert whole(proxy_down(app="other=172.19.0.3")) == [("container-network-mismatch", "cause", "proven")]
+    assert whole(proxy_down(EMERG.replace('"app"', '"ap"'))) == [("dns-host-not-found", "cause", "likely")]
+
+
+def test_nginx_did_not_start_for_another_reason():
+    assert whole(proxy_down('[emerg] 1#1: unknown directive "prxy_pass" in /etc/nginx/conf.d/default.conf:3')) == [("config-invalid", "cause", "likely")]
+
+
+def test_a_stopped_nginx_container_is_missed_where_it_is_to_run():
+    assert whole(proxy_down("", code=0, policy="always")) == [("nginx-not-running", "cause", "proven")]
+    assert whole(proxy_down("", code=0)) == []
+    assert whole(proxy_down(code=143)) == []
+
+
+def test_a_stopped_nginx_container_is_not_missed_where_another_took_its_place():
+    world = proxy_down(policy="always")
+    world.contained(WEB)["published"] = [{"port": 80, "protocol": "tcp", "address": "0.0.0.0", "host_port": 8080}]
+    world.listen("0.0.0.0:8080", comm="haproxy")
+    assert whole(world) == []
+    replaced = proxy_down(policy="always").container("shop-web-2", "shop_default=172.18.0.8", service="web", command=["nginx"])
+    assert whole(replaced) == []
 
 
 # --- what is not known

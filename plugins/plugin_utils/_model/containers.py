@@ -339,9 +339,9 @@ def _network(item: dict) -> Network:
 def _container(item: dict) -> Container:
     compose = item.get("compose")
     return Container(
-        engine=item["engine"],
+        engine=item.get("engine") or "",
         id=item["id"],
-        name=item["name"],
+        name=item.get("name") or "",
         image=item.get("image") or "",
         known=(item.get("status") or evidence.OK) == evidence.OK,
         state=item.get("state") or "",

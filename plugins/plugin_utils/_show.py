@@ -65,7 +65,7 @@ def show_verdict(found: contained.Verdict, *classes: str) -> list[Evidence]:
     if found.listener:
         shown.append(Evidence("listening sockets", f"{found.listener.label}{f' in {target.label}' if target else ' on the host'}"))
     if found.leg.endpoint.kind == "name":
-        said = (found.home.answer("names")["value"] or {}).get(leg.peer.host_name) or {}
+        said = found.home.names_of(leg.route.instance).get(leg.peer.host_name) or {}
         shown.append(Evidence("getaddrinfo where nginx is", f"{leg.peer.host_name}: {quote(said.get('why') or 'not found', 200)}"))
     shown += show_probe(leg)
     shown += [Evidence("would fit too", other) for other in found.others[:3]]

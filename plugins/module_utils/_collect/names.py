@@ -31,20 +31,32 @@ SECONDS = 6.0
 def collect(nginx, seconds=SECONDS):
     """Return the `names` value of docs/architecture.md as a Partial. nginx is the value of that answer.
 
-    A name that several instances use is answered as the first of them sees it.
+    A name that several instances use is answered as the first of them sees it, and as others do that are
+    elsewhere in "elsewhere": in another container the same name is often another host.
     """
     answers, hidden, truncated = {}, [], False
-    deadline = time.monotonic() + seconds
+    deadline, room = time.monotonic() + seconds, MAX_NAMES
+    seen = {}
     for instance in nginx["instances"]:
-        wanted = sorted((passes.names(instance) | {"localhost"}) - set(answers))
-        room = max(0, MAX_NAMES - len(answers))
+        names, place = passes.names(instance) | {"localhost"}, _place(instance)
+        wanted = sorted(names - set(seen.setdefault(place, {})))
         truncated = truncated or len(wanted) > room
         wanted = wanted[:room]
-        if not wanted:
-            continue
-        left = max(0.5, deadline - time.monotonic())
-        answers.update(_ask(instance, wanted, left, hidden))
+        if wanted:
+            room -= len(wanted)
+            seen[place].update(_ask(instance, wanted, max(0.5, deadline - time.monotonic()), hidden))
+        for name in names & set(seen[place]):
+            said = seen[place][name]
+            first = answers.setdefault(name, dict(said))
+            if said["status"] != first["status"] or sorted(said["addresses"]) != sorted(first["addresses"]):
+                first.setdefault("elsewhere", {})[instance["id"]] = said
     return evidence.Partial(answers, truncated, hidden)
+
+
+def _place(instance):
+    """Return what decides how names are resolved for an instance."""
+    master = instance["master"]
+    return (master.get("net"), master.get("mnt")) if master else None
 
 
 def _ask(instance, wanted, seconds, hidden):

@@ -62,6 +62,7 @@ def peers(instance, names):
     found = set()
     for name, port in passes.places(instance):
         answer = names.get(name)
+        answer = ((answer or {}).get("elsewhere") or {}).get(instance["id"], answer)
         for address in (answer["addresses"] if answer else [name]):
             try:
                 found.add((socket.inet_ntop(*_family_and_bytes(address)), port))

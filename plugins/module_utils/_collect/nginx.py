@@ -542,6 +542,8 @@ class Instance:
 
     def _program_inside(self):
         """Return the path by which the container has the program of its master. Raises Unanswered where another file is there by now."""
+        if not self.program.startswith("/"):
+            raise evidence.Unanswered(evidence.DENIED, "not tested: only root can see the program of a container")
         there, running = "/proc/{0}/root{1}".format(self.master.pid, self.program), "/proc/{0}/exe".format(self.master.pid)
         if not os.path.samestat(self.host.stat(there), self.host.stat(running)):
             raise evidence.Unanswered(evidence.DENIED, "not tested: {0} is not the program that runs any more".format(_shown(self.program)))

@@ -142,8 +142,8 @@ def explain(host: Host, leg: Leg) -> Absence | None:
 
 def _of_stopped_nginx(host: Host, leg: Leg) -> bool:
     """Return whether the endpoint is that of a nginx which is down: then that is what is wrong."""
-    names = host.answer("names")["value"] or {}
-    listens = {listen for instance in host.instances if not instance.running for listen in routes.sockets_of(instance.configuration, names)}
+    stopped = [instance for instance in host.instances if not instance.running]
+    listens = {listen for instance in stopped for listen in routes.sockets_of(instance.configuration, host.names_of(instance.id))}
     wildcard = f"[::]:{leg.endpoint.port}" if ":" in leg.endpoint.address else f"*:{leg.endpoint.port}"
     return leg.local and bool(listens & {str(leg.endpoint), wildcard})
 

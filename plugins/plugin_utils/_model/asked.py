@@ -70,10 +70,9 @@ class Entry:
 
 def entries(host: Host, url: _url.Url) -> tuple[Entry, ...]:
     """Return the ways of a URL into a host, those that are the same from several sockets as one."""
-    names = host.answer("names")["value"] or {}
     found: dict[tuple, Entry] = {}
     for instance in host.instances:
-        for block in routes.blocks_of(instance.configuration, names, host.name_servers(instance.id)):
+        for block in routes.blocks_of(instance.configuration, host.names_of(instance.id), host.name_servers(instance.id)):
             for listen, addresses in _listens(block.servers, host, url):
                 entry = _entry(host, instance, block, url, listen, addresses)
                 key = (instance.id, block.kind, *_outcome(entry))
@@ -86,10 +85,9 @@ def entries(host: Host, url: _url.Url) -> tuple[Entry, ...]:
 
 def ports(host: Host) -> tuple[str, ...]:
     """Return what the host's nginx listen on, in words: "*:80", "*:443 (TLS)"."""
-    names = host.answer("names")["value"] or {}
     found: dict[str, bool] = {}
     for instance in host.instances:
-        for block in routes.blocks_of(instance.configuration, names, host.name_servers(instance.id)):
+        for block in routes.blocks_of(instance.configuration, host.names_of(instance.id), host.name_servers(instance.id)):
             for server in block.servers:
                 for item in server.listens:
                     found[item.label] = found.get(item.label, False) or item.tls

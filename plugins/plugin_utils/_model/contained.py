@@ -426,7 +426,7 @@ def _gone(start: Verdict) -> Verdict | None:
 
 def _named(start: Verdict) -> Verdict | None:
     leg, own, home = start.leg, start.own, start.home
-    said = (home.answer("names")["value"] or {}).get(leg.peer.host_name) or {}
+    said = home.names_of(leg.route.instance).get(leg.peer.host_name) or {}
     found = home.containers.called(leg.peer.host_name, own)
     if said.get("status") != evidence.ABSENT or not found:
         return None

@@ -501,8 +501,21 @@ class Host:
     @cached_property
     def routes(self) -> tuple[routes.Route, ...]:
         """Return the routes of every nginx of the host."""
-        names = self.answer("names")["value"] or {}
-        return tuple(route for instance in self.instances for route in routes.routes_of(instance.configuration, names, self.name_servers(instance.id)))
+        found: list[routes.Route] = []
+        for instance in self.instances:
+            found += routes.routes_of(instance.configuration, self.names_of(instance.id), self.name_servers(instance.id))
+        return tuple(found)
+
+    def names_of(self, instance: str) -> dict[str, dict[str, Any]]:
+        """Return what the host names in the configuration resolve to where an nginx is."""
+        return self._names.get(instance, self._names[""])
+
+    @cached_property
+    def _names(self) -> dict[str, dict[str, dict[str, Any]]]:
+        told = self.answer("names")["value"] or {}
+        others = {name: (answer or {}).get("elsewhere") or {} for name, answer in told.items()}
+        instances = {instance for found in others.values() for instance in found}
+        return {"": told} | {instance: {name: others[name].get(instance, answer) for name, answer in told.items()} for instance in instances}
 
     def name_servers(self, instance: str) -> resolvers.Answers:
         """Return what the name servers of an nginx said."""

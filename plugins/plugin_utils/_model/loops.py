@@ -142,7 +142,7 @@ def _taking(root: Host, host: Host, endpoint: Endpoint, by: Instance) -> Iterato
 
 def _handler(way: _Way, host: Host, instance: Instance, listener: Listener, endpoint: Endpoint, asked: _Request) -> routes.Route | None:
     """Return the route that an nginx takes for a request to one of its sockets; None when it answers itself, or that is not known."""
-    names = host.answer("names")["value"] or {}
+    names = host.names_of(instance.id)
     own = [route for route in host.routes if route.instance == instance.id]
     for kind, servers, tls in routes.servers_of(instance.configuration, names):
         listen = _listen(servers, listener, endpoint)

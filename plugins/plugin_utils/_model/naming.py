@@ -116,8 +116,8 @@ def lookups(host: Host) -> tuple[Lookup, ...]:
 
 def _lookups(host: Host) -> Iterator[Lookup]:
     seen = set()
-    names = {name.lower(): answer for name, answer in (host.answer("names")["value"] or {}).items()}
     for leg in host.legs:
+        names = {name.lower(): answer for name, answer in host.names_of(leg.route.instance).items()}
         key = (leg.route.key, leg.peer)
         if not leg.peer.run_time or leg.peer.service or key in seen:
             continue
@@ -171,7 +171,7 @@ def unfound(host: Host, instance: Instance) -> tuple[Unfound, ...]:
     """
     if host.answer("names")["status"] != evidence.OK:
         return ()
-    names = {name.lower(): answer for name, answer in (host.answer("names")["value"] or {}).items()}
+    names = {name.lower(): answer for name, answer in host.names_of(instance.id).items()}
     test = instance.test["value"]
     if instance.test["status"] == evidence.OK and test:
         message = _first_emerg(test)

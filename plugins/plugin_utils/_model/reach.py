@@ -79,7 +79,7 @@ _SURELY, _PERHAPS, _NOT = "surely", "perhaps", "not"
 
 
 def _block_of(host: Host, instance: Instance, route: Route) -> routes.Http | None:
-    names = host.answer("names")["value"] or {}
+    names = host.names_of(instance.id)
     for block in routes.blocks_of(instance.configuration, names, host.name_servers(instance.id)):
         if any(server.statement is route.site.server.statement for server in block.servers):
             return block

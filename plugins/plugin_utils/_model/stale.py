@@ -71,7 +71,7 @@ def unheld_listens(host: Host, instance: Instance) -> list[str]:
         return []
     pids = {(instance.raw.get("master") or {}).get("pid"), *(worker["pid"] for worker in instance.raw.get("workers") or ())}
     held = {_as_listen(str(item.endpoint)) for item in host.listeners if pids & {process.pid for process in item.processes}}
-    wanted = routes.sockets_of(instance.configuration, host.answer("names")["value"] or {})
+    wanted = routes.sockets_of(instance.configuration, host.names_of(instance.id))
     return sorted(wanted - held) if held else []
 
 

@@ -68,7 +68,7 @@ def _after(own: Container, target: Container) -> str:
 
 
 def _nginx(host: Host, instance: Instance, early: boot.NginxTooEarly) -> Finding:
-    addresses = ((host.answer("names")["value"] or {}).get(early.name) or {}).get("addresses") or ()
+    addresses = (host.names_of(instance.id).get(early.name) or {}).get("addresses") or ()
     unit = instance.unit.get("name") or "nginx.service"
     return on_instance(
         RULE.id,

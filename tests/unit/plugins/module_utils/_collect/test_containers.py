@@ -148,6 +148,44 @@ def test_docker(recorded):
     assert {network["name"]: (network["driver"], network["subnets"]) for network in value["networks"]}["shop_net"] == ("bridge", ["172.18.0.0/16"])
 
 
+def test_compose(recorded):
+    """As docker-compose 1.29.2 made them."""
+    _value, shown = recorded(DOCKER, "compose-1.29.2.json")
+    assert shown["shop_web_1"]["compose"] == {
+        "project": "shop", "service": "web", "folder": "/srv/shop", "files": ["/srv/shop/compose.yml"], "depends_on": [],
+    }
+    assert shown["shop_app_1"]["networks"][0]["name"] == "shop_default" and "app" in shown["shop_app_1"]["networks"][0]["aliases"]
+    assert shown["shop_app_1"]["command"] == ["python3", "/srv/app.py", "--host", "0.0.0.0"]
+
+
+def test_what_compose_writes_of_dependencies(lab):
+    """The labels of Compose 2."""
+    labels = {
+        "com.docker.compose.project": "shop", "com.docker.compose.service": "web",
+        "com.docker.compose.project.working_dir": "/srv/shop", "com.docker.compose.project.config_files": "/srv/shop/a.yaml,b.yaml",
+        "com.docker.compose.depends_on": "db:service_healthy:false,app:service_started:true",
+    }
+    lab.engine(DOCKER, {LIST: [{"Id": ID}], ONE: {"Name": "/web", "Config": {"Labels": labels}}})
+    compose = only(lab.ask())["compose"]
+    assert compose["files"] == ["/srv/shop/a.yaml", "/srv/shop/b.yaml"]
+    assert compose["depends_on"] == [{"service": "db", "condition": "service_healthy"}, {"service": "app", "condition": "service_started"}]
+
+
+# --- as Podman 4.3.1 said it
+
+def test_podman(recorded):
+    value, shown = recorded("/run/podman/podman.sock", "podman-4.3.1.json")
+    assert [(one["kind"], one["version"], one["api"]) for one in value["engines"]] == [("podman", "4.3.1", "1.41")]
+    assert {(name, one["state"], one["health"], one["healthcheck"]) for name, one in shown.items()} == {
+        ("shop-web", "running", "", False), ("shop-app", "running", "", False), ("shop-lo", "running", "unhealthy", True),
+    }
+    assert shown["shop-web"]["published"] == [{"port": 80, "protocol": "tcp", "address": "", "host_port": 8090}]
+    network, = [network for network in value["networks"] if network["name"] == "shop_net"]
+    assert shown["shop-app"]["networks"][0]["id"] == network["id"] and "app" in shown["shop-app"]["networks"][0]["aliases"]
+    assert (shown["shop-lo"]["log_driver"], shown["shop-lo"]["memory"]["limit"]) == ("journald", 64 << 20)
+    assert shown["shop-web"]["mounts"][0]["target"] == "/etc/nginx/conf.d/default.conf"
+
+
 # --- engines
 
 def test_docker_that_does_not_run_is_not_started(lab):

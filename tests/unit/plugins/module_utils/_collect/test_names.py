@@ -75,6 +75,25 @@ def test_without_root_our_own_namespaces_answer(monkeypatch):
     assert "our own namespaces" in answer.hidden[0]
 
 
+def test_a_name_is_what_each_nginx_gets_for_it(monkeypatch):
+    """Two projects of Compose have an "app" each; a third nginx is where the second is, and gets the same."""
+    asked = []
+
+    def call(_function, args, pid=None, **_kwargs):
+        asked.append((pid, args[0]))
+        return {name: names._answer("ok", ["127.0.0.1" if name == "localhost" else "172.18.0.{0}".format(min(pid, 2))]) for name in args[0]}
+
+    monkeypatch.setattr(_inside, "call", call)
+    instances = []
+    for number, spaces in ((1, "a"), (2, "b"), (3, "b")):
+        one = dict(nginx(b"proxy_pass http://app;")["instances"][0], id=str(number), master={"pid": number, "net": spaces, "mnt": spaces})
+        instances.append(one)
+    value = names.collect({"instances": instances}).value
+    second = {"status": "ok", "addresses": ["172.18.0.2"], "why": ""}
+    assert value == {"localhost": names._answer("ok", ["127.0.0.1"]), "app": dict(names._answer("ok", ["172.18.0.1"]), elsewhere={"2": second, "3": second})}
+    assert asked == [(1, ["app", "localhost"]), (2, ["app", "localhost"])]
+
+
 def test_too_many_names_are_cut(monkeypatch):
     monkeypatch.setattr(names, "MAX_NAMES", 2)
     monkeypatch.setattr(_inside, "call", lambda function, args, **_kwargs: {name: names._answer("ok") for name in args[0]})

@@ -11,11 +11,14 @@ This module is private to the collection.
 """
 
 import calendar
+import hashlib
 import os
 import re
 import time
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _compose_text as compose_text
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _managed as managed
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _engine_api as engine_api
@@ -28,6 +31,8 @@ MAX_CONTAINERS = 300
 MAX_NETWORKS = 200
 MAX_ITEMS = 64
 MAX_INSPECTED = 2 << 20
+MAX_COMPOSE_FILES = 32
+MAX_COMPOSE_FILE = 64 << 10
 SLOW = 2  # answers about single containers that may be late before no more are asked for
 MAX_TALKERS = 12  # containers whose last lines are asked for
 WORDS = 10
@@ -60,7 +65,9 @@ def collect(host, redactor, processes):
         collector.engine(path, holders)
     if not collector.engines:
         raise evidence.Unanswered(evidence.ABSENT, "no container engine: no socket of Docker or Podman")
-    value = {"engines": collector.engines, "containers": collector.containers, "networks": collector.networks}
+    value = {
+        "engines": collector.engines, "containers": collector.containers, "networks": collector.networks, "compose_files": collector.compose_files(),
+    }
     return evidence.Partial(value, collector.truncated or len(sockets) > MAX_ENGINES, collector.hidden)
 
 
@@ -221,6 +228,43 @@ class _Collector:
                 pass
             break
         return found
+
+    # --- Compose
+
+    def compose_files(self):
+        """Return the files that containers of Compose say they come from, without what is not to leave the host."""
+        owners = {engine["socket"]: engine["uid"] for engine in self.engines}
+        wanted = {}
+        for container in self.containers:
+            for path in container["compose"]["files"] if container["compose"] else ():
+                wanted.setdefault(path, set()).add(owners.get(container["engine"]))
+        self.truncated = self.truncated or len(wanted) > MAX_COMPOSE_FILES
+        return [self._compose_file(path, users) for path, users in sorted(wanted.items())[:MAX_COMPOSE_FILES]]
+
+    def _compose_file(self, path, users):
+        told = {"path": path, "status": evidence.OK, "why": "", "sha256": "", "uid": None, "managed": "", "text": ""}
+        try:
+            if not path.startswith("/") or not path.endswith((".yml", ".yaml")):
+                raise evidence.Unanswered(evidence.ERROR, "not the name of a file of Compose")
+            status = self.host.stat(path)
+            told["uid"] = status.st_uid
+            if users - {0, status.st_uid}:
+                # Whoever writes the labels of his containers says by them what root reads.
+                raise evidence.Unanswered(evidence.DENIED, "it is not a file of the user whose engine names it")
+            raw, cut = self.host.read(path, MAX_COMPOSE_FILE)
+            if cut:
+                raise evidence.Unanswered(evidence.ERROR, "larger than {0} KiB".format(MAX_COMPOSE_FILE >> 10))
+            written = raw.decode("utf-8")
+        except evidence.Unanswered as error:
+            told.update(status=error.status, why=text.harmless(error.why, 300))
+            return told
+        except UnicodeDecodeError:
+            told.update(status=evidence.ERROR, why="not UTF-8")
+            return told
+        lines = compose_text.shown(written, self.redactor).split("\n")
+        shown = "\n".join(text.harmless(line.rstrip("\r")) + ("\r" if line.endswith("\r") else "") for line in lines)
+        told.update(sha256=hashlib.sha256(raw).hexdigest(), managed=managed.written_by(raw), text=shown)
+        return told
 
     # --- networks
 

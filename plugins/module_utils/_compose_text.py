@@ -22,6 +22,8 @@ _OF_SERVICE = frozenset((
 # The head of what is left out: that it is there matters to who adds a key.
 _HEADS = frozenset(("environment", "healthcheck", "build", "deploy", "labels", "entrypoint", "env_file", "profiles", "links"))
 _KEY = re.compile(r"""(?P<indent> *)(?P<quote>["']?)(?P<key>[A-Za-z0-9_.<-]+)(?P=quote):(?P<rest>[ \t].*|)\Z""")
+# Behind the name of a service: an anchor at most.
+_NOTHING = re.compile(r" *(?:&[\w-]+)? *#?\Z")
 _SPACES = re.compile(r" *")
 # Of a command, whose words may be secrets, what says where a program listens: the line, or the items of a list.
 _COMMAND = "command"
@@ -63,7 +65,7 @@ def _lines(lines, redactor):
         if service is None or depth <= service:
             # The name of a service.
             service, below = depth, None
-            named = match is not None and not match.group("rest").strip(" #")
+            named = match is not None and _NOTHING.match(match.group("rest")) is not None
             if not named:
                 # In flow style, or what is no service: nothing below it can be told.
                 service = None

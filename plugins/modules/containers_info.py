@@ -156,6 +156,21 @@ containers:
               driver: bridge
               internal: false
               subnets: [172.18.0.0/16]
+        compose_files:
+          description:
+            - The files that containers of Compose say they come from. Only the lines that say how services are reached are told, without comments; each
+              keeps its number. Environment variables, labels and what is not known are left out.
+          type: list
+          elements: dict
+          returned: always
+          sample:
+            - path: /srv/shop/compose.yaml
+              status: ok
+              why: ""
+              sha256: 0c1b80bfeeafc8ea7762ef161a4446503e95a4f7ae695ea0570e383394c96a47
+              uid: 1000
+              managed: ""
+              text: "services:\n  app:\n    image: shop:1.4\n"
 """
 
 import secrets

@@ -81,6 +81,13 @@ def patch(file: dict, wanted: Wanted) -> Patch:
         return Patch("", words, "the file cannot be read as a compose file")
 
 
+def for_service(files: Iterable[dict], paths: Iterable[str], wanted: Wanted) -> Patch:
+    """Return the Patch of the file of a project that has the service; paths are those of the project, in the order in which compose reads them."""
+    known = {file["path"]: file for file in files}
+    made = [patch(known[path], wanted) for path in paths if path in known]
+    return next((one for one in made if one.diff), made[0] if made else Patch("", _words(wanted), "the file was not collected"))
+
+
 def _diff(file: dict, after: str) -> str:
     before = file["text"]
     if after == before:

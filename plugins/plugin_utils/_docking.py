@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _pointing
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _compose, _edit, _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import proxies, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.contained import Verdict
@@ -19,6 +21,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containe
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, SAFE, by_hand
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote
+
+CHECKED = "The patch is for a person; once it is in: docker compose --file {path} config --quiet, and then up --detach."
 
 
 def program(container: Container) -> str:
@@ -66,6 +70,18 @@ def where_made(container: Container, lines: str, option: str = "") -> str:
     return f"Make {container.label} anew with {option}" if option else f"Make {container.label} anew so"
 
 
+def with_patch(home: Host, container: Container, fix: Fix, **wanted: Any) -> Fix:
+    """Return a fix with the patch that the compose file of a container wants; wanted is what its service is to have, as _compose.Wanted names it."""
+    compose = container.compose
+    if compose is None:
+        return fix
+    files = (home.answer("containers")["value"] or {}).get("compose_files") or ()
+    made = _compose.for_service(files, compose.files, _compose.Wanted(compose.service, **wanted))
+    if made.diff:
+        return replace(fix, diff=made.diff, summary=f"{fix.summary} {CHECKED.format(path=shlex.quote(compose.file))}")
+    return replace(fix, summary=f"{fix.summary} There is no patch: {made.why}.") if files else fix
+
+
 def point(found: Verdict, also: str = "") -> Fix:
     """Return the fix of a pass that leads where a container cannot be reached: the name, or the endpoint, that reaches it."""
     leg = found.leg
@@ -85,7 +101,9 @@ def connect(host: Host, container: Container, network: str, alias: str = "") -> 
     made = where_made(container, lines)
     summary = f"Connect {container.label} to network {network}: {command}. {made}, or the next container that is made of it is apart again."
     item = starting.container_item(host, container)
-    if not item or not starting.CONTAINER.fullmatch(network):
-        return by_hand(summary)
-    change = {**item, "network": network, **({"alias": alias} if alias else {})}
-    return Fix(remedy="connect_network", safety=RISKY, summary=summary, changes=(change,))
+    fix = by_hand(summary)
+    if item and starting.CONTAINER.fullmatch(network):
+        change = {**item, "network": network, **({"alias": alias} if alias else {})}
+        fix = Fix(remedy="connect_network", safety=RISKY, summary=summary, changes=(change,))
+    # A name of its own on one network is more than a patch is made for.
+    return fix if alias else with_patch(host, container, fix, networks=(network,))

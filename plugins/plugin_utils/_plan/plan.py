@@ -216,7 +216,7 @@ def _sorted(finding: Finding, host: Host | None, allowed: Allowed, undone: Undon
     if finding.kind != CAUSE and not named:
         return Held(finding, "nothing fails for it yet", f"bad_gateway_allow={finding.id}") if able and finding.certainty == PROVEN else []
     if not able:
-        return Manual(finding)
+        return Manual(finding, patch=fix.diff if fix else "")
     if finding.certainty != PROVEN:
         told = any(item.from_ == PATHS for item in finding.evidence)
         hint = "; where bad_gateway_probe_path is a path that fails, a probe may prove it" if told else ""

@@ -39,6 +39,12 @@ def clean(said: str, limit: int) -> str:
     return shorten(" ".join(text.harmless(said).split()), limit)
 
 
+def lines(patch: str) -> list[str]:
+    """Return the lines of a patch, each harmless and unbroken, as it is there to be taken over."""
+    found = patch.rstrip("\n").split("\n") if patch else []
+    return ["\t".join(map(text.harmless, line.removesuffix("\r").split("\t"))) for line in found]
+
+
 def shorten(shown: str, room: int) -> str:
     """Return a text in room columns; what does not fit is taken out of its middle.
 

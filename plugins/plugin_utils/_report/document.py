@@ -126,9 +126,14 @@ def _fix(fix: finding.Fix | None) -> dict | None:
         "remedy": fix.remedy,
         "safety": fix.safety,
         "summary": safe(fix.summary),
-        "diff": "\n".join(text.harmless(line) for line in fix.diff.split("\n")),
+        "diff": lines(fix.diff),
         "changes": safe(fix.changes),
     }
+
+
+def lines(said: str) -> str:
+    """Return a text of several lines, each of them harmless; a tab stays one, and an end of two characters too, so that a patch still fits."""
+    return "\n".join("\t".join(map(text.harmless, line.removesuffix("\r").split("\t"))) + "\r" * line.endswith("\r") for line in said.split("\n"))
 
 
 def _at(at: Place | None) -> dict | None:

@@ -25,13 +25,12 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import slots
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Plan, Step, Undone
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import REMEDIES
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.document import safe
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.document import lines, safe
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.verification_terminal import ROLLBACK_FAILED, ROLLED_BACK
 
 SCHEMA = 1
@@ -128,11 +127,6 @@ def host(plan: Plan) -> dict:
         "held": [{**_cause(item.finding), "why": safe(item.why), "setting": safe(item.setting), "next": safe(item.finding.next)} for item in plan.held],
         "reloads": list(plan.reloads),
     }
-
-
-def lines(said: str) -> str:
-    """Return a text of several lines, each of them harmless; a tab stays one, so that a patch still fits."""
-    return "\n".join("\t".join(text.harmless(part) for part in line.split("\t")) for line in said.split("\n"))
 
 
 def _step(step: Step) -> dict:

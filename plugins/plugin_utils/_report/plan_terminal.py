@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Held, Manual, Plan, Step
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import REMEDIES
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import columns, plan_document
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import columns
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.gate import number
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report.terminal import (
     BAD, GOOD, HEADING, PLAIN, QUIET, WARNING, Line, block, command, labelled,
@@ -129,7 +129,7 @@ def _held(item: Held) -> Iterator[Line]:
 
 def _patch(indent: str, patch: str) -> Iterator[Line]:
     """Show a patch line by line, unbroken: it is there to be taken over."""
-    lines = plan_document.lines(patch).rstrip("\n").split("\n") if patch else []
+    lines = columns.lines(patch)
     for line in lines[:_PATCH]:
         yield PLAIN, f"{indent}  {line}"
     yield from _more(f"{indent}  ", len(lines) - _PATCH, "line")

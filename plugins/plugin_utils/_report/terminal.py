@@ -58,6 +58,7 @@ _LABEL = 7
 
 # Deeper than any label of ours.
 _DEEP = " " * 6
+_PATCH = 40
 
 # Ids of an unknown that name no fault.
 _GAPS = {"configuration", "error log", "probe", "route", "socket path"}
@@ -201,8 +202,17 @@ def told(indent: str, item: finding.Finding) -> Iterator[Line]:
         yield from _more(indent, len(item.alternatives) - _ALTERNATIVES, "alternative")
     if item.fix:
         yield from labelled(PLAIN, indent, "fix", f"[{item.fix.safety}] {columns.clean(item.fix.summary, _PARAGRAPH)}")
+        yield from _patch(indent, item.fix.diff)
     if item.next.strip():
         yield from command(indent, item.next)
+
+
+def _patch(indent: str, patch: str) -> Iterator[Line]:
+    """Show the lines of a patch, as far as they fit; the report has them whole."""
+    lines = columns.lines(patch)
+    for line in lines[:_PATCH]:
+        yield PLAIN, f"{indent}  {columns.shorten(line.expandtabs(4), WIDTH - len(indent) - 2)}"
+    yield from _more(indent, len(lines) - _PATCH, "line")
 
 
 def _routes(indent: str, item: finding.Finding) -> Iterator[Line]:

@@ -47,7 +47,7 @@ def check(host: Host) -> Iterator[Finding]:
             found.certainty,
             f"{how}, whose program listens on {bound} alone: that is the container's own loopback, which nobody outside reaches{tell}.",
             show_verdict(found),
-            by_hand(f"Let the program in {target.label} listen on 0.0.0.0:{bound.port}. {made}."),
+            _docking.with_patch(found.home, target, by_hand(f"Let the program in {target.label} listen on 0.0.0.0:{bound.port}. {made}."), bind=True),
             _docking.sockets(target),
             found.alternatives,
         )

@@ -77,10 +77,11 @@ def _fix(found: contained.Verdict) -> Fix:
     if found.how == contained.MAPPED_WRONG:
         mapped = f"{address}{port}:{real}"
         made = _docking.where_made(target, f'ports: ["{mapped}"] in place of the one to {found.port.port}', f"-p {mapped}")
-        return by_hand(f"{made}; or let its program listen on {found.port.port}.")
+        fix = by_hand(f"{made}; or let its program listen on {found.port.port}.")
+        return _docking.with_patch(found.home, target, fix, ports=(mapped,), moves=found.port.port)
     mapped = f"{address}{port}:{port}"
     made = _docking.where_made(target, f'ports: ["{mapped}"]', f"-p {mapped}")
-    return by_hand(f"{made}.{bound}")
+    return _docking.with_patch(found.home, target, by_hand(f"{made}.{bound}"), ports=(mapped,))
 
 
 RULE = Rule(

@@ -4,6 +4,7 @@
 """What engines say of their containers: of the true ones as they said it, of any other without a failure of ours."""
 
 import json
+import hashlib
 import os
 import shutil
 import struct
@@ -80,7 +81,7 @@ def test_an_engine_with_nothing_in_it(lab):
         "engines": [
             {"socket": DOCKER, "kind": "docker", "version": "20.10.24", "api": "1.41", "uid": os.geteuid(), "status": "ok", "why": ""}
         ],
-        "containers": [], "networks": [],
+        "containers": [], "networks": [], "compose_files": [],
     }
     assert not answer["truncated"] and all(line.startswith("GET ") for line in server.asked)
 
@@ -363,3 +364,50 @@ def variants(value, wrong, depth):
 ])
 def test_times(written, seconds):
     assert containers.moment(written) == seconds
+
+
+def compose_file(lab, written, path="/srv/shop/docker-compose.yml", labelled=None):
+    """Return what is told of the compose file that the only container names."""
+    where = lab.root + "/srv/shop"
+    os.makedirs(where)
+    if written is not None:
+        with open(lab.root + path, "wb") as file:
+            file.write(written)
+    labels = {
+        "com.docker.compose.project": "shop", "com.docker.compose.service": "app", "com.docker.compose.project.working_dir": "/srv/shop",
+        "com.docker.compose.project.config_files": labelled or path,
+    }
+    entry = {"Id": ID, "Names": ["/shop-app-1"], "State": "running", "Labels": labels}
+    lab.engine(DOCKER, {LIST: [entry], ONE: dict(entry, State={"Status": "running"}, Config={"Labels": labels})})
+    (told,) = lab.ask()["value"]["compose_files"]
+    return told
+
+
+def test_a_compose_file_is_told_without_what_is_not_to_leave_the_host(lab):
+    written = b"services:\r\n  app:\r\n    ports: [80]\r\n    environment: {A: hunter2}\r\n"
+    told = compose_file(lab, written, labelled="docker-compose.yml")
+    assert told == {
+        "path": "/srv/shop/docker-compose.yml", "status": "ok", "why": "", "uid": os.geteuid(), "managed": "",
+        "sha256": hashlib.sha256(written).hexdigest(), "text": "services:\r\n  app:\r\n    ports: [80]\r\n    environment:\r\n",
+    }
+
+
+@pytest.mark.parametrize(("written", "more", "status"), [
+    (None, {}, "absent"),
+    (b"services:\n  app:\n    image: \xff\n", {}, "error"),
+    (b"#" * (65 << 10), {}, "error"),
+    (b"root:x", {"path": "/srv/shop/shadow"}, "error"),
+    (b"services:\n", {"labelled": "../../etc/shadow"}, "error"),
+])
+def test_a_compose_file_that_cannot_be_told(lab, written, more, status):
+    told = compose_file(lab, written, **more)
+    assert (told["status"], told["text"], told["sha256"]) == (status, "", "") and told["why"]
+
+
+def test_a_user_does_not_say_by_labels_what_root_reads(lab):
+    collector = containers._Collector(Host(lab.root), text.Redactor("key"), _processes.Processes({}))
+    os.makedirs(lab.root + "/srv")
+    with open(lab.root + "/srv/compose.yml", "w") as file:
+        file.write("services:\n")
+    assert collector._compose_file("/srv/compose.yml", {0, os.geteuid()})["status"] == "ok"
+    assert collector._compose_file("/srv/compose.yml", {os.geteuid() + 1000})["status"] == "denied"

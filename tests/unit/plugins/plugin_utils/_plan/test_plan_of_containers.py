@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix, HostResult
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import slots
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import managed, slots
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.plan import Allowed, Plan, build
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import MAIN, World
 
@@ -59,14 +59,9 @@ def test_a_file_that_cannot_be_changed_there_is_for_a_person(source, why):
 
 
 def test_the_image_is_named_as_its_engine_names_it():
-    world = contained(kind="image", path="")
-    bundle = world.bundle()
-    bundle["answers"]["containers"] = {
-        "status": "ok", "asked": "", "why": "", "truncated": False, "hidden": [],
-        "value": {"engines": [], "networks": [], "containers": [{"id": ID, "name": "web", "image": "shop/web:7"}]},
-    }
-    made = build(HostResult("web1", "diagnosed", "", {}, (slow(),), (), ()), Host.of(bundle), Allowed("risky"))
-    assert "is in the image of container web (image shop/web:7)" in made.manual[0].why
+    containers = ({"id": "cd" * 32, "name": "db"}, {"id": ID, "name": "web", "image": "shop/web:7"})
+    instance = Host.of(contained(kind="image", path="").bundle()).instances[0]
+    assert "is in the image of container web (image shop/web:7)" in managed.why(instance, MAIN, False, containers)
 
 
 def test_every_context_of_a_change_is_told_the_container():

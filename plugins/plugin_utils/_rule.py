@@ -124,7 +124,7 @@ def start_owner(host: Host, owner: Owner, leg: Leg, safety: str) -> tuple[Fix, s
 
 def _stays_down(host: Host, owner: Owner) -> bool:
     container = host.containers.by_id(owner.container)
-    return bool(container) and container.restart_policy == "no"
+    return bool(container) and container.restart_policy == "no" and "podman" not in container.engine
 
 
 def by_role(remedy: str, summary: str, change: settings.Change, safety: str = RISKY) -> Fix:

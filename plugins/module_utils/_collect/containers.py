@@ -175,7 +175,7 @@ class _Collector:
             net=process.net if process is not None else "",
             network_mode=_shown(_str(settings, "NetworkMode")) or shown["network_mode"],
             networks=_networks_of(said, running),
-            published=_published(_dict(network.get("Ports")) if running in _ALIVE else _dict(settings.get("PortBindings"))),
+            published=_published(_dict(network.get("Ports")) if running in _WITH_ADDRESS else _dict(settings.get("PortBindings"))),
             exposed=sorted({port for port, protocol in map(_port, _dict(config.get("ExposedPorts"))) if protocol == "tcp"})[:MAX_ITEMS],
             compose=_compose(_dict(config.get("Labels"))),
             mounts=_mounts(said),

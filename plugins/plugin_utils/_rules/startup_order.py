@@ -21,6 +21,9 @@ boot is changed. A container is only started, which is safe; its order belongs i
 ## When it stays silent
 What it needs is still not there (then starting it does not help), was there before it ended, or came up long after. The configuration was
 edited since. It was stopped by somebody, or runs.
+
+As advice it is said of nginx in a container of Compose that runs: it looks the name of another service up at its start, and does not wait until that is
+healthy, or the service has no healthcheck to wait for.
 """
 
 from __future__ import annotations
@@ -29,11 +32,11 @@ import shlex
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, Evidence, Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, proxies, settings, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_role, on_instance, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, by_role, on_instance, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_probe
 
 
@@ -45,6 +48,47 @@ def check(host: Host) -> Iterator[Finding]:
             yield _nginx(host, instance, early)
     for found in boot.backends_too_early(host):
         yield _backend(host, found)
+    for instance in host.instances:
+        own = host.container_of(instance)
+        early = _not_waited_for(host, instance, own) if own and own.compose else {}
+        if early:
+            yield _advice(host, instance, own, early)
+
+
+def _not_waited_for(host: Host, instance: Instance, own: Container) -> dict[str, tuple[Leg, Container]]:
+    """Return the services of its project whose names nginx looks up at its start, and that Compose does not wait for until they are healthy."""
+    waits, found = dict(own.compose.needs), {}
+    for leg in host.legs:
+        if leg.instance is not instance or not leg.peer.by_name or leg.peer.run_time:
+            continue
+        for target in host.containers.called(leg.peer.host_name, own):
+            if target.of_project(own) and target.compose.service not in found and waits.get(target.compose.service) != "service_healthy":
+                found[target.compose.service] = (leg, target)
+    return found
+
+
+def _advice(host: Host, instance: Instance, own: Container, early: dict[str, tuple[Leg, Container]]) -> Finding:
+    waits, names = dict(own.compose.needs), ", ".join(early)
+    leg = next(iter(early.values()))[0]
+    unchecked = [service for service, (_leg, target) in early.items() if target.healthcheck is False]
+    evidence = [Evidence(str(leg.peer.at), f"{leg.route.directive} {leg.route.written}")]
+    for service, (_leg, target) in list(early.items())[:4]:
+        how = f"waits for {service} with condition {waits[service] or 'service_started'}" if service in waits else f"does not wait for {service}"
+        checked = "has no healthcheck" if service in unchecked else "has a healthcheck"
+        evidence.append(Evidence(host.owner_named(target).source, f"{own.compose.service} {how}, which {checked}"))
+    lines = f"depends_on: {{{', '.join(f'{service}: {{condition: service_healthy}}' for service in early)}}}"
+    health = f"; and give {', '.join(unchecked)} a healthcheck" if unchecked else ""
+    again = "" if own.restart_policy not in ("", "no") else ", and ends where there is none yet; nothing starts it again then"
+    return on_instance(
+        RULE.id,
+        instance,
+        ADVICE,
+        PROVEN,
+        f"nginx in {own.label} looks {names} up at its start{again}; Compose starts it before they answer.",
+        evidence,
+        by_hand(f"{_docking.where_made(own, lines)}{health}."),
+        at=leg.peer.at,
+    )
 
 
 def down(host: Host) -> Iterator[Finding]:

@@ -490,6 +490,31 @@ def test_a_stopped_nginx_container_is_not_missed_where_another_took_its_place():
     assert whole(replaced) == []
 
 
+def advised(world: World) -> list[Finding]:
+    return [item for item in world.judge().findings if item.id == "startup-order"]
+
+
+def test_a_service_that_nginx_needs_at_its_start_is_to_be_healthy_first():
+    def make(needs=None, target="http://app:3000", **more) -> World:
+        world = beside(target, **more).resolve("app", "172.18.0.3")
+        world.contained(WEB)["compose"]["depends_on"] = [{"service": one, "condition": condition} for one, condition in (needs or {}).items()]
+        return world
+
+    (advice,) = advised(make())
+    assert (advice.kind, advice.certainty) == ("advice", "proven") and "does not wait for app" in str(advice.evidence)
+    assert "app: {condition: service_healthy}" in advice.fix.summary and "give app a healthcheck" in advice.fix.summary
+    (started,) = advised(make({"app": "service_started"}, healthcheck=True))
+    assert "with condition service_started" in str(started.evidence) and "healthcheck" not in started.fix.summary
+    assert advised(make({"app": "service_healthy"})) == []
+    assert advised(make(project="billing")) == []
+    looked_up = make().site("set $app app;", "resolver 127.0.0.11;", "location / { proxy_pass http://$app:3000; }").dns("127.0.0.11", "app", "172.18.0.3")
+    assert advised(looked_up) == []
+
+
+def test_what_was_on_a_network_of_containers_is_no_host_of_its_own():
+    assert not [item for item in published(target="http://172.18.0.9:3000", ports=()).judge().findings if item.id == "single-backend"]
+
+
 # --- what is not known
 
 

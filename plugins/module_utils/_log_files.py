@@ -273,6 +273,15 @@ def _restamped(said, moment, known):
     return stamp + said[19:] if stamp else said
 
 
+def moment(written):
+    """Return the seconds since the epoch of the time (bytes) that an engine writes, or None."""
+    match = _UTC.match(written.decode("ascii", "replace"))
+    try:
+        return float(calendar.timegm(tuple(int(part) for part in match.groups()))) if match else None
+    except (ValueError, OverflowError):
+        return None
+
+
 def _local(written, known):
     """Return a time in UTC as nginx on this host would write it; b"" for what is no time. known keeps what was found."""
     moment = _UTC.match(written)

@@ -91,14 +91,17 @@ class Journal:
 
 
 class EngineLog:
-    """What a container writes to one of its standard streams, as its engine gives it back whatever it keeps it in."""
+    """What a container writes to its standard streams, as its engine gives it back whatever it keeps it in.
+
+    socket is that of the engine, which one of the users holders must hold; stream is "stdout", "stderr" or "" for both.
+    """
 
     __slots__ = ("path", "socket", "holders", "container", "stream")
 
-    def __init__(self, path, engine, container, stream):
+    def __init__(self, path, socket, holders, container, stream):
         self.path = path
-        self.socket = engine.path
-        self.holders = (engine.uid,)
+        self.socket = socket
+        self.holders = holders
         self.container = container
         self.stream = stream
 
@@ -109,20 +112,28 @@ class EngineLog:
 
     def read(self, _host, begin):
         """Return (bytes, truncated) of the lines since begin, the oldest first, their records with the time of this host. Raises Unanswered."""
+        lines, truncated = self.lines(begin, ENGINE_RECORDS, ENGINE_LIMIT)
+        return log_files.restamped(lines), truncated
+
+    def lines(self, begin, numbers, limit):
+        """Return ([line as bytes, with its time before it], truncated) of the last lines since begin.
+
+        numbers are how many lines are asked for, until their bytes are not more than limit. Raises Unanswered.
+        """
         engine = engine_api.Engine(self.socket, self.holders, ENGINE_SECONDS, ENGINE_SECONDS)
         try:
             engine.introduce()
             streams = "stdout={0}&stderr={1}".format(int(self.stream != "stderr"), int(self.stream != "stdout"))
-            for number in ENGINE_RECORDS:
+            for number in numbers:
                 words = "{0}&timestamps=1&since={1}&tail={2}".format(streams, int(begin), number)
-                raw = engine.raw("/containers/{0}/logs?{1}".format(self.container, words), limit=ENGINE_LIMIT + 1, cut=True)
-                if len(raw) <= ENGINE_LIMIT:
+                raw = engine.raw("/containers/{0}/logs?{1}".format(self.container, words), limit=limit + 1, cut=True)
+                if len(raw) <= limit:
                     # Of an answer that is cut, the newest would be missing.
-                    lines = _lines(raw)
-                    return log_files.restamped(lines), number != ENGINE_RECORDS[0] or len(lines) >= number
+                    found = _lines(raw)
+                    return found, number != numbers[0] or len(found) >= number
         finally:
             engine.close()
-        raise evidence.Unanswered(evidence.ERROR, "{0}: the last {1} lines are larger than {2} bytes".format(self.path, ENGINE_RECORDS[-1], ENGINE_LIMIT))
+        raise evidence.Unanswered(evidence.ERROR, "{0}: the last {1} lines are larger than {2} bytes".format(self.path, numbers[-1], limit))
 
 
 # What is asked for, and read at once.
@@ -274,7 +285,7 @@ def _kept(host, log, number):
         if engine.uid == 0 and isinstance(place, str) and _ENGINE_FILE.match(place) and name in place and _is_there(host, place):
             return File(place)
     stream = "" if about["Config"].get("Tty") else ("stdin", "stdout", "stderr")[number]
-    return EngineLog("log of container {0}".format(name[:12]), engine, name, stream)
+    return EngineLog("log of container {0}".format(name[:12]), engine.path, (engine.uid,), name, stream)
 
 
 def _journal_of_container(name):

@@ -70,7 +70,7 @@ def ask_all(host, redactor, since, log_limit, test):
     answers[access_log.KEY] = evidence.ask(access_log.ASKED, access_log.collect, host, visits, since, redactor)
     answers[php_fpm.KEY] = evidence.ask(php_fpm.ASKED, php_fpm.collect, host, processes)
     answers[backends.KEY] = evidence.ask(backends.ASKED, backends.collect, host, redactor, processes)
-    known = [answers[key]["value"] for key in (nginx.KEY, listeners.KEY, php_fpm.KEY, backends.KEY)]
+    known = [answers[key]["value"] for key in (nginx.KEY, listeners.KEY, php_fpm.KEY, backends.KEY, containers.KEY)]
     answers[backend_log.KEY] = evidence.ask(backend_log.ASKED, backend_log.collect, host, redactor, processes, since, *known)
     answers[servers.KEY] = evidence.ask(servers.ASKED, servers.collect, host, processes, _commands(answers[backends.KEY]))
     seen = [(answers.get(key) or {}).get("value") for key in (nginx.KEY, listeners.KEY, network.KEY)]

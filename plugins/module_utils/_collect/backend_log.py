@@ -4,9 +4,9 @@
 """What the backends' own logs, their managers and the kernel say of processes that ended, grouped on the host.
 
 Read are the journal of the units that nginx may send requests to, PHP-FPM's error log and slow logs, the logs that gunicorn, uWSGI, supervisor and
-PM2 write, the kernel's log and the names of core dumps. Each is read from its end and bounded, and only lines that
-_backend_log.py knows leave the host. A program's log holds what the program likes, and so perhaps what a client likes; what systemd or the
-kernel says is told apart ("by"). The end of a process that was asked to stop is no event.
+PM2 write, what such containers wrote to their standard streams, the kernel's log and the names of core dumps. Each is read from its end and
+bounded, and only lines that _backend_log.py knows leave the host. A program's log holds what the program likes, and so perhaps what a client likes;
+what systemd or the kernel says is told apart ("by"). The end of a process that was asked to stop is no event.
 
 This module is private to the collection.
 """
@@ -22,16 +22,21 @@ import time
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _backend_log as backend_log
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _log_files as log_files
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _log_sources as log_sources
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _nginx_passes as passes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
 KEY = "backend_log"
-ASKED = "journalctl, logs of PHP-FPM, gunicorn, uWSGI, supervisor and PM2, /dev/kmsg, /var/lib/systemd/coredump"
+ASKED = "journalctl, logs of PHP-FPM, gunicorn, uWSGI, supervisor, PM2 and containers, /dev/kmsg, /var/lib/systemd/coredump"
 
 TAIL = 1 << 19
 LOGS = 40
 UNITS = 24
+CONTAINERS = 12
+CONTAINER_RECORDS = (2000, 200, 20)
+CONTAINER_BYTES = 2 << 20
+CONTAINER_SECONDS = 8.0
 GROUPS = 200
 MOMENTS = 40
 PIDS = 8
@@ -81,10 +86,10 @@ _KERNEL = (
 )
 
 
-def collect(host, redactor, processes, since, nginx, listeners, php_fpm, backends):
+def collect(host, redactor, processes, since, nginx, listeners, php_fpm, backends, containers=None):
     """Return the `backend_log` value of docs/architecture.md as a Partial.
 
-    processes are those of _processes.scan(); nginx, listeners, php_fpm and backends are the values of these questions, or None;
+    processes are those of _processes.scan(); nginx, listeners, php_fpm, backends and containers are the values of these questions, or None;
     since is the length of the window in seconds.
     """
     begin = host.now() - since
@@ -96,6 +101,7 @@ def collect(host, redactor, processes, since, nginx, listeners, php_fpm, backend
         sources.append(_read(host, events, log, begin, processes))
     for pool in _slow_pools(named, php_fpm)[:SLOW_LOGS]:
         sources.append(_read_slow(host, events, pool, begin))
+    sources += _containers(host, events, named, containers, begin)
     kernel = evidence.ask("/dev/kmsg, journalctl -k", _kernel, host, begin)
     cores = evidence.ask(_CORES, _core_dumps, host, begin)
     hidden += ["{0}: {1}".format(source["source"], source["why"]) for source in sources if source["why"] and source["status"] != evidence.ABSENT]
@@ -425,6 +431,38 @@ def _place(item):
 
 def _slow_sample(values):
     return "script_filename = {0}: {1} {2}".format(values["script"], values["function"], values["at"]) if values["script"] else "slow requests elsewhere"
+
+
+def _containers(host, events, named, containers, begin):
+    """Read what those containers wrote that nginx may send requests to; return their sources."""
+    sources, holders = [], {engine["socket"]: engine["uid"] for engine in (containers or {}).get("engines", ())}
+    deadline = time.monotonic() + CONTAINER_SECONDS
+    for container in [one for one in (containers or {}).get("containers", ()) if _may_answer(named, one)][:CONTAINERS]:
+        name = container["name"] or container["id"][:12]
+        source = _source(name, "log of container {0}".format(name))
+        sources.append(source)
+        log = log_sources.EngineLog(source["source"], host.path(container["engine"]), (holders.get(container["engine"]),), container["id"], "")
+        try:
+            if time.monotonic() > deadline:
+                raise evidence.Unanswered(evidence.TIMEOUT, "the time for the logs of containers was over")
+            lines, source["truncated"] = log.lines(begin, CONTAINER_RECORDS, CONTAINER_BYTES)
+        except evidence.Unanswered as error:
+            source.update(status=error.status, why=text.harmless(error.why, 300))
+            continue
+        for line in lines:
+            written, _space, said = line[:4096].partition(b" ")
+            told = backend_log.recognise(text.decode(said)) if backend_log.may_tell(said) else None
+            if told:
+                # Processes have other numbers in there.
+                values = {key: value for key, value in told[1].items() if key != "pid"}
+                events.add("container", name, source["source"], "log", told[0], values, log_files.moment(written), text.decode(said))
+    return sources
+
+
+def _may_answer(named, container):
+    """Return whether nginx may send requests to a container; one that was never started has written nothing."""
+    ports = set(container["exposed"]) | {port[kind] for port in container["published"] for kind in ("port", "host_port")} - {None}
+    return container["status"] == evidence.OK and container["started"] is not None and (not ports or any(named.takes("*:{0}".format(port)) for port in ports))
 
 
 def _app_of(lines, number, identity):

@@ -37,7 +37,7 @@ KILL = 9
 SLACK = 4.0
 # For so long after an end may connections be refused before the manager has started it again.
 _GAP = 60.0
-_KINDS = {"unit": "systemd unit", "pool": "PHP-FPM pool", "program": "supervisor program", "app": "PM2 app"}
+_KINDS = {"unit": "systemd unit", "pool": "PHP-FPM pool", "program": "supervisor program", "app": "PM2 app", "container": "container"}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ import base64
 import json
 import os
 import pwd
+import shutil
+import struct
+import tempfile
 import time
 
 import pytest
@@ -14,6 +17,7 @@ import pytest
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host, _processes, _text
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _server_logs, backend_log
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.module_utils._collect.engine_server import EngineServer, chunked
 
 NOW = 1_800_000_000.0
 T = NOW - 600
@@ -424,3 +428,49 @@ def test_logs_of_a_configuration(host):
     assert _server_logs.paths(host, ["/usr/bin/uwsgi", "--ini", "/etc/uwsgi/apps/shop.ini"], "/") == ["/var/log/uwsgi/shop.log"]
     write(host, "/srv/gunicorn.conf.py", "errorlog = '/var/log/shop.log'\n")
     assert _server_logs.paths(host, ["/usr/bin/gunicorn", "app"], "/srv") == ["/var/log/shop.log"]
+
+
+# --- containers
+
+def container(name="shop-app", **more):
+    return dict({"engine": "/run/docker.sock", "id": "ab" * 32, "name": name, "status": "ok", "started": 1.0, "exposed": [3000], "published": []}, **more)
+
+
+def wrote(*lines):
+    return b"".join(struct.pack(">BxxxI", 2, len(line)) + line for line in lines)
+
+
+@pytest.fixture(name="kept")
+def _kept():
+    """A host in a folder that is short enough for the socket of an engine."""
+    root = tempfile.mkdtemp(prefix="e", dir="/tmp")
+    server = EngineServer(root + "/run/docker.sock", {})
+    yield Host(root), server
+    server.close()
+    shutil.rmtree(root)
+
+
+def ask_containers(host, *found):
+    processes = _processes.Processes({})
+    value = {"engines": [{"socket": "/run/docker.sock", "uid": os.geteuid()}], "containers": list(found)}
+    return backend_log.collect(host, _text.Redactor("k"), processes, 3600.0, nginx(), {"tcp": [], "unix": []}, None, None, value)
+
+
+def test_what_a_container_wrote(kept):
+    host, server = kept
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(T))
+    line = "{0}.123456789Z [2027-01-15 08:00:00 +0000] [7] [CRITICAL] WORKER TIMEOUT (pid:12)\n".format(stamp).encode()
+    way = "/v1.41/containers/{0}/logs?stdout=1&stderr=1&timestamps=1&since={1}&tail=2000".format("ab" * 32, int(NOW - 3600))
+    server.answers[way] = chunked(wrote(b"2027-01-15T07:00:00Z GET /?WORKER+TIMEOUT\n", line, line))
+    others = [container("cache", exposed=[6379], id="cd" * 32), container("new", started=None, id="ef" * 32), container("late", status="timeout", id="01" * 32)]
+    answer = ask_containers(host, container(), *others)
+    event, = answer.value["events"]
+    assert (event["kind"], event["owner"], event["event"], event["count"], event["by"]) == ("container", "shop-app", "worker-timeout", 2, "log")
+    assert event["moments"] == [T, T] and event["pids"] == []
+    assert [(source["owner"], source["status"]) for source in answer.value["sources"]] == [("shop-app", "ok")]
+
+
+def test_a_log_that_an_engine_does_not_give_is_said(kept):
+    host, _server = kept
+    answer = ask_containers(host, container(published=[{"port": 80, "host_port": 3000}], exposed=[]))
+    assert answer.value["sources"][0]["status"] == "absent" and answer.value["events"] == []

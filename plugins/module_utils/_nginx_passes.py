@@ -26,7 +26,7 @@ _PORT = re.compile(r":([0-9]{1,5})(?![0-9])")
 _PLACE = re.compile(r"(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9_][A-Za-z0-9_.-]{0,252}))(?::([0-9]{1,5}))?$")
 _DEFAULT_PORTS = {"https": 443, "grpcs": 443, "suwsgi": 443, "memcached": 11211}
 _NUMBERS = re.compile(r"[0-9.]+$")
-_LISTEN = re.compile(r"(?!unix:)(\[[0-9a-fA-F:.%\w]+\]|\*|[A-Za-z0-9_.-]+)(?::([0-9]{1,5})(?:-([0-9]{1,5}))?)?$")
+_LISTEN = re.compile(r"(?!unix:)(?:([0-9]{1,5})(?:-([0-9]{1,5}))?|(?:\[[0-9a-fA-F:.]+\]|\*|(?![0-9]+$)[A-Za-z0-9_.-]+)(?::([0-9]{1,5})(?:-([0-9]{1,5}))?)?)$")
 _MOST_PORTS = 1024
 # What the value of a variable must look like to be taken for an address.
 _ADDRESS = re.compile(r"(?i)(?:[a-z]{2,16}://\S+|localhost|[a-z0-9_.-]+:[0-9]{1,5}(?:/\S*)?|[a-z0-9_-]+(?:\.[a-z0-9_-]+)+)$")
@@ -106,15 +106,15 @@ def listens(instance):
 
 
 def listen_ports(word):
-    """Return the ports (set of int) of the first argument of "listen": an address, a port, both, or a range of ports; none of a Unix socket."""
+    """Return the ports (set of int) of the first argument of "listen": an address, a port or a range of ports, or both; none of a Unix socket.
+
+    An address alone has port 80: ngx_parse_inet_url().
+    """
     match = _LISTEN.match(word)
     if match is None:
         return set()
-    low, high = match.group(2), match.group(3)
-    if low is None:
-        # A number alone is a port, anything else an address or a name, which has port 80.
-        return {80} if not word.isdigit() else {int(word)} & set(range(1, 65536))
-    low, high = int(low), int(high or low)
+    low = int(match.group(1) or match.group(3) or 80)
+    high = int(match.group(2) or match.group(4) or low)
     return set(range(max(low, 1), min(high, 65535) + 1)) if high - low < _MOST_PORTS else set()
 
 

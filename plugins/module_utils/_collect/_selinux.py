@@ -9,10 +9,11 @@ changes nothing. It does not tell the type of a port, nor which boolean a decisi
 A check is one decision that is wanted, see check(); settle() fills it in. All of them are settled together, in a child of our own that
 may take as long as a policy takes to be read. On an emulated machine, some ten times slower than a real one, that is 1 s.
 
-What Debian 12's policy lets httpd_t connect to by TCP, each seen with a real connection of nginx: httpd_can_network_connect opens every
-port; httpd_can_network_relay http_port_t and http_cache_port_t (8080); httpd_graceful_shutdown http_port_t; httpd_can_network_connect_db
-mysqld_port_t and postgresql_port_t; httpd_can_network_connect_memcache memcache_port_t; httpd_can_network_connect_ldap ldap_port_t.
-Ports such as 3000 (ntop_port_t), 5000 (commplex_main_port_t) and 9999 (unreserved_port_t) are opened by httpd_can_network_connect alone.
+What Debian 12's policy lets httpd_t connect to by TCP, each seen with real connections of nginx: without a boolean none of 80, 389, 3000,
+3306, 5000, 5432, 8080, 9999 and 11211. httpd_can_network_connect opens all of them; httpd_can_network_relay 80 and 8080 (http_port_t,
+http_cache_port_t); httpd_graceful_shutdown 80; httpd_can_network_connect_db 3306 and 5432; httpd_can_network_connect_memcache 11211;
+httpd_can_network_connect_ldap 389. Two that are made for something else open one too: authlogin_nsswitch_use_ldap 389 and allow_ypbind 9999
+(unreserved_port_t). 3000 (ntop_port_t) and 5000 (commplex_main_port_t) are opened by httpd_can_network_connect alone.
 
 This module is private to the collection.
 """
@@ -33,9 +34,8 @@ MAX_PORTS = 70000
 PORT_TYPES = (
     "http_port_t", "http_cache_port_t", "mysqld_port_t", "postgresql_port_t", "memcache_port_t", "redis_port_t", "mongod_port_t", "ldap_port_t",
 )
-
-# What a socket may be labelled as: what nginx and PHP-FPM make under /run, by the names of Debian's and Fedora's policies.
-SOCKET_TYPES = ("httpd_runtime_t", "httpd_var_run_t")
+# What a socket may be labelled as: what nginx and PHP-FPM make under /run, by the names of Debian's and Fedora's policies; what containers share.
+SOCKET_TYPES = ("httpd_runtime_t", "httpd_var_run_t", "container_file_t")
 
 # The kind of file that a check of a class is about.
 _FILES = {"dir": "dir", "lnk_file": "link", "sock_file": "socket"}

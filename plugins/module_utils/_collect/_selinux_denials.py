@@ -5,7 +5,8 @@
 
 auditd writes them to its log. Without it the kernel prints them to its own log, and systemd's journal may keep them besides. A record
 names what was denied, to whom and on what (slow_avc_audit(), security/selinux/avc.c); a dontaudit rule silences it, so that no record
-proves nothing. The same record in two places is told once, by its stamp.
+proves nothing. The same record in two places is told once, by its stamp. Any process can take the name of an nginx: what a record proves
+is in its contexts. Only what the kernel wrote is taken for a record, not what a program said in one of its own.
 
 This module is private to the collection.
 """
@@ -25,8 +26,8 @@ MAX_DENIALS = 100
 
 _HINT = "avc:"
 _JOURNAL = "MESSAGE,_AUDIT_ID,_SOURCE_REALTIME_TIMESTAMP"
-_STAMP = re.compile(r"audit\((?P<time>\d{1,12}\.\d{1,6}):(?P<serial>\d{1,20})\)")
-_TEXT = re.compile(r"\bavc:\s+denied\s+\{(?P<permissions>[a-z0-9_ ]{1,500})\} for\s(?P<rest>.*)", re.DOTALL)
+_STAMP = re.compile(r"(?:node=\S+ |audit: )?type=(?:AVC|1400) (?:msg=)?audit\((?P<time>\d{1,12}\.\d{1,6}):(?P<serial>\d{1,20})\): ")
+_TEXT = re.compile(r"(?:AVC )?avc:\s+denied\s+\{(?P<permissions>[a-z0-9_ ]{1,500})\} for\s(?P<rest>.*)", re.DOTALL)
 # Values that hold a space or a quote are printed in hexadecimal (audit_log_untrustedstring()).
 _FIELD = re.compile(r"\b(?P<name>[a-z_]+)=(?:\"(?P<quoted>[^\"]*)\"|(?P<bare>\S+))")
 _HEXADECIMAL = re.compile(r"(?:[0-9A-F]{2})+\Z")
@@ -40,9 +41,11 @@ def collect(host, begin, commands, hidden):
     begin is a moment; a record is about nginx where its command is one of those given: its domain may be shared with PHP-FPM or Apache.
     What could not be read is put into hidden.
     """
-    found = {}
-    sources = (("audit log", _from_audit_log), ("kernel log", _from_kernel), ("journal", _from_journal))
-    for name, read in sources:
+    found, complete = {}, False
+    for name, read in (("audit log", _from_audit_log), ("kernel log", _from_kernel), ("journal", _from_journal)):
+        if name == "journal" and complete:
+            # auditd has them all, but for those from while it was down: the kernel's own log has those.
+            break
         try:
             records, whole = read(host, begin)
         except evidence.Unanswered as error:
@@ -52,6 +55,7 @@ def collect(host, begin, commands, hidden):
         for record in records:
             if record["time"] >= begin and record["comm"] in commands:
                 found.setdefault(record["stamp"], dict(record, **{"from": name}))
+        complete = complete or name == "audit log" and whole
         if not whole:
             hidden.append("denials in the {0}: its begin was not read, or is gone".format(name))
     grouped = {}
@@ -102,13 +106,13 @@ def _from_journal(host, begin):
 
 def parse(line):
     """Return the record of a line of the audit log or of the kernel's log, or None where it holds none."""
-    stamp = _STAMP.search(line)
+    stamp = _STAMP.match(line)
     return parse_text(line[stamp.end():], float(stamp.group("time")), stamp.group("serial")) if stamp else None
 
 
 def parse_text(line, moment, serial):
     """Return the record of a text without its stamp, which the journal keeps in fields of their own; None where it holds none."""
-    match = _TEXT.search(line)
+    match = _TEXT.match(line)
     return _record(match, moment, serial) if match else None
 
 

@@ -18,7 +18,9 @@ FILES = ("", ".homedirs", ".local")
 MAX_FILE = 16 << 20
 
 _KINDS = {"--": "file", "-d": "dir", "-s": "socket", "-l": "link", "-c": "other", "-b": "other", "-p": "other"}
-_META = re.compile(r"[.^$?*+|\[({]")
+# What a pattern begins with up to its first character that is one of pattern's, escaped ones being plain.
+_PLAIN = re.compile(r"(?:[^.^$?*+|\[({\\]|\\[^\w])*")
+_ESCAPE = re.compile(r"\\(.)")
 _NONE = "<<none>>"
 
 
@@ -32,7 +34,10 @@ class FileContexts:
         self._host = host
         self._specifications = []
         for name in FILES:
-            self._specifications += [words for words in (line.split() for line in self._lines(name, name == "")) if len(words) in (2, 3)]
+            for line in self._lines(name, name == ""):
+                words = line.split()
+                if len(words) in (2, 3):
+                    self._specifications.append(_literal(words[0]) + (words[0], _KINDS.get(words[1], "none") if len(words) == 3 else "", words[-1]))
         self._aliases = [[line.split() for line in self._lines(name, False)] for name in (".subs", ".subs_dist")]
 
     def _lines(self, name, needed):
@@ -51,14 +56,12 @@ class FileContexts:
         for aliases in self._aliases:
             path = _substituted(path, aliases)
         exact = matched = ""
-        for words in self._specifications:
-            pattern, context = words[0], words[-1]
-            if len(words) == 3 and _KINDS.get(words[1]) != kind:
+        for literal, whole, pattern, of_kind, context in self._specifications:
+            if not path.startswith(literal) or of_kind not in ("", kind):
                 continue
-            literal, whole = _literal(pattern)
             if whole:
                 exact = context if literal == path else exact
-            elif path.startswith(literal) and _matches(pattern, path):
+            elif _matches(pattern, path):
                 matched = context
         found = exact or matched
         return "" if found == _NONE else found
@@ -74,18 +77,12 @@ def _substituted(path, aliases):
 
 def _literal(pattern):
     """Return (the text that everything begins with that a pattern matches, whether that is all of it)."""
-    plain, at = "", 0
-    while at < len(pattern):
-        if pattern[at] == "\\" and at + 1 < len(pattern) and not pattern[at + 1].isalnum():
-            plain += pattern[at + 1]
-            at += 2
-            continue
-        if pattern[at] == "\\" or _META.match(pattern[at]):
-            # What a "?", "*" or "{" follows need not be there; behind a "|" anything may begin.
-            return ("" if "|" in pattern and "(" not in pattern else plain[:-1] if pattern[at] in "?*{" else plain), False
-        plain += pattern[at]
-        at += 1
-    return plain, True
+    plain = _PLAIN.match(pattern).group()
+    whole = len(plain) == len(pattern)
+    if not whole and pattern[len(plain)] in "?*{":
+        # What one of these follows need not be there.
+        plain = plain[:-2] if plain[-2:-1] == "\\" else plain[:-1]
+    return (_ESCAPE.sub(r"\1", plain) if "\\" in plain else plain), whole
 
 
 def _matches(pattern, path):

@@ -87,3 +87,20 @@ def test_name_servers():
 @pytest.mark.parametrize("word", ["http://app$request_uri", "http://app${request_uri}", "$scheme://app:80", "http://app$uri$is_args$args", "http://app/$x"])
 def test_a_name_before_variables(word):
     assert passes.host_of(word) == "app"
+
+
+@pytest.mark.parametrize(
+    "content, ports",
+    [
+        (b"http { server { listen 80; listen 127.0.0.1:8080; listen [::]:8081 default_server; listen *:8082; listen h:8083; } }", {80, 8080, 8081, 8082, 8083}),
+        (b"http { server { listen 10.0.0.1; listen [::1]; listen app.example; } }", {80}),
+        (b"stream { server { listen 9000-9003; listen 127.0.0.1:9100-9101; listen 5300 udp; } }", {9000, 9001, 9002, 9003, 9100, 9101}),
+        (b"http { server { listen unix:/run/x.sock; listen 443 ssl; listen 444 quic; } }", {443}),
+        (b"http { server { location / { } } }", {80}),
+        (b"http { server { include listen.conf; } } stream { server { proxy_pass x:1; } }", set()),
+        (b"http { server { listen 0; listen 65536; listen 99999999; listen $port; listen 127.0.0.1:1-65535; listen; } }", set()),
+        (b"", set()),
+    ],
+)
+def test_ports_that_are_listened_on(content, ports):
+    assert passes.listens(instance(content)) == ports

@@ -4,15 +4,16 @@
 """A program of a container, run by root of the host with fewer rights than it has in the container.
 
 Whoever made the container's image made the program too, and it must not get out. It sees what the container
-sees (_overlay.py shows it that, without the container's device files), in the container's user, IPC, UTS and
-network namespace, and besides:
+sees (_overlay.py shows it that, without the container's device files), in the container's IPC, UTS and network
+namespace, and besides:
 
 - processes of its own namespace only, which all end with it: it can signal neither the host's nor the container's;
 - of the capabilities four at most, and of those what the container's process has;
 - /proc read-only, so that no setting of the kernel can be written; device files only those that hold nothing;
 - none of the system calls that lead out of containers, as Docker's default profile forbids them; no new privileges.
 
-What is not there: the limits of the container's control group, and its AppArmor profile.
+What is not there: the limits of the container's control group, and its AppArmor profile. A container with a user
+namespace of its own is not entered: its mounts are locked together in a copy of ours, so that no overlay covers them.
 
 Sources: namespaces(7), capabilities(7), seccomp(2) and linux/seccomp.h; Docker's profiles/seccomp/default.json.
 
@@ -27,8 +28,8 @@ import struct
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _inside
 
-_CLONE = {"user": 0x10000000, "ipc": 0x08000000, "uts": 0x04000000}
-_CLONE_NEWPID = 0x20000000
+_CLONE = {"ipc": 0x08000000, "uts": 0x04000000}
+_CLONE_NEWPID, _CLONE_NEWUSER = 0x20000000, 0x10000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_CAP_AMBIENT, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP = 23, 24, 47, 38, 22
 _PR_CAP_AMBIENT_CLEAR_ALL, _SECCOMP_MODE_FILTER = 4, 2
@@ -61,24 +62,23 @@ _EPERM, _ENOSYS = 1, 38
 class Cage:
     """How a program of the container of a process is to be run. Made before roots are changed; close() it.
 
-    Raises Unanswered where it cannot be: another machine than those that are known, a process that is gone.
+    Raises Unanswered where it cannot be: another machine than those that are known, a user namespace, a process that is gone.
     """
 
     def __init__(self, pid):
         machine = os.uname().machine
         if machine not in _CALLS or struct.calcsize("P") != 8:
             raise evidence.Unanswered(evidence.ERROR, "a program of a container is not run on {0}: its system calls are not known here".format(machine))
+        if _inside.namespace(pid, "user") != _inside.namespace("self", "user"):
+            raise evidence.Unanswered(evidence.DENIED, "not tested: the container has a user namespace of its own")
         self._filter = _program(*_CALLS[machine])
-        self.maps = None
         self._doors = []
         self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._kept = _KEPT & _capabilities(pid)
-            for kind in ("ipc", "uts", "user"):
+            for kind, flag in sorted(_CLONE.items()):
                 if _inside.namespace(pid, kind) != _inside.namespace("self", kind):
-                    self._doors.append((_open("/proc/{0}/ns/{1}".format(pid, kind)), _CLONE[kind]))
-                    if kind == "user":
-                        self.maps = tuple(_map(pid, name) for name in ("uid_map", "gid_map"))
+                    self._doors.append((_open("/proc/{0}/ns/{1}".format(pid, kind)), flag))
         except evidence.Unanswered:
             self.close()
             raise
@@ -120,10 +120,9 @@ class Cage:
         _checked(_libc().unshare(_CLONE_NEWPID), "a namespace of processes")
 
     def enter(self, identity):
-        """Take the rights away; called in that child, right before the program. identity is that of the container's process in our own numbers."""
+        """Take the rights away; called in that child, right before the program. identity is that of the container's process."""
         libc = _libc()
         _checked(libc.mount(b"proc", b"/proc", b"proc", ctypes.c_ulong(_MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC), None), "/proc of the program")
-        ids = self._ids(identity)
         for descriptor in (1, 2):
             # What is linked to the standard streams is opened anew, by whoever it runs as.
             os.fchown(descriptor, identity["uid"], identity["gid"])
@@ -133,23 +132,13 @@ class Cage:
             if libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) == 1 and not self._kept >> number & 1:
                 _checked(libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0), "giving up capability {0}".format(number))
         libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-        os.setgroups(ids["groups"])
-        os.setresgid(ids["gid"], ids["gid"], ids["gid"])
-        os.setresuid(ids["uid"], ids["uid"], ids["uid"])
+        os.setgroups(identity["groups"])
+        os.setresgid(identity["gid"], identity["gid"], identity["gid"])
+        os.setresuid(identity["uid"], identity["uid"], identity["uid"])
         _checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
         code = ctypes.create_string_buffer(self._filter, len(self._filter))
         head = struct.pack("@HP", len(self._filter) // 8, ctypes.addressof(code))
         _checked(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, head, 0, 0), "a filter of system calls")
-
-    def _ids(self, identity):
-        """Return an identity in the numbers of the container's user namespace."""
-        if self.maps is None:
-            return identity
-        users, groups = self.maps
-        return {
-            "uid": _mapped(identity["uid"], users), "gid": _mapped(identity["gid"], groups),
-            "groups": [number for number in (_translated(group, groups) for group in identity["groups"]) if number is not None],
-        }
 
 
 def _capabilities(pid):
@@ -160,27 +149,6 @@ def _capabilities(pid):
     except OSError as error:
         raise evidence.unanswered_by(error, path)
     return next((int(line.split()[1], 16) for line in lines if line.startswith(b"CapEff:")), 0)
-
-
-def _map(pid, name):
-    """Return [(first inside, first outside, count)] of user_namespaces(7)."""
-    path = "/proc/{0}/{1}".format(pid, name)
-    try:
-        with open(path, "rb") as file:
-            return [tuple(int(word) for word in line.split()) for line in file.read(65536).splitlines()]
-    except OSError as error:
-        raise evidence.unanswered_by(error, path)
-
-
-def _translated(number, ranges):
-    return next((inside + number - outside for inside, outside, count in ranges if outside <= number < outside + count), None)
-
-
-def _mapped(number, ranges):
-    found = _translated(number, ranges)
-    if found is None:
-        raise evidence.Unanswered(evidence.ERROR, "{0} is nobody in the container".format(number))
-    return found
 
 
 def _open(path):
@@ -205,7 +173,7 @@ def _program(machine, clone, denied):
     for number in denied + _NEWER:
         code += step(equal, number, 0, 1) + step(give, refuse)
     # A user namespace of its own would make it root there.
-    code += step(equal, clone, 0, 3) + step(load, 16) + step(all_of, _CLONE["user"], 0, 1) + step(give, refuse)
+    code += step(equal, clone, 0, 3) + step(load, 16) + step(all_of, _CLONE_NEWUSER, 0, 1) + step(give, refuse)
     return code + step(give, allow)
 
 

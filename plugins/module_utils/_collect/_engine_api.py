@@ -62,18 +62,18 @@ def sockets(host, hidden):
     return found
 
 
-def check_runs(host, path):
-    """Raise Unanswered where a connection to a socket of Docker would start Docker."""
+def check_runs(host, path, holders=None):
+    """Raise Unanswered where a connection to a socket of Docker, of which holders are as sockets() has them, would start Docker."""
     if "podman" in os.path.realpath(host.path(path)) or _read(host, 1, "comm") != b"systemd\n":
         return
-    if not any(_dockers(host)):
+    if not _dockers(host, holders):
         raise evidence.Unanswered(evidence.ABSENT, "Docker does not run; its socket was not connected to, which would start it")
 
 
 def _given(host):
-    """Return the paths of sockets that each running Docker was told to listen on."""
+    """Return the paths of sockets that root's Docker was told to listen on."""
     found = []
-    for pid in _dockers(host):
+    for pid in _dockers(host, None):
         words = [word for part in _read(host, pid, "cmdline").split(b"\0") for word in (part.split(b"=", 1) if part.startswith(b"--host=") else [part])]
         for option, value in zip(words, words[1:]):
             if option in (b"-H", b"--host") and value.startswith(b"unix:///"):
@@ -81,11 +81,19 @@ def _given(host):
     return found
 
 
-def _dockers(host):
-    """Yield the pids of the running Docker daemons."""
+def _dockers(host, users):
+    """Return the pids of the running Docker daemons of some users; None: of root, who owns /proc."""
+    found = []
     for pid in _numbers(host, "/proc"):
         if _read(host, pid, "comm") == b"dockerd\n":
-            yield pid
+            try:
+                owner, root = host.stat("/proc/{0}".format(pid)).st_uid, host.stat("/proc").st_uid
+            except evidence.Unanswered:
+                # It has ended.
+                continue
+            if owner == root if users is None else owner in users:
+                found.append(pid)
+    return found
 
 
 def _numbers(host, folder):
@@ -223,7 +231,7 @@ def keeper(host, container):
     for path, holders in sockets(host, []):
         engine = Engine(host.path(path), holders)
         try:
-            check_runs(host, path)
+            check_runs(host, path, holders)
             engine.introduce()
             return engine, _mapping(engine.get("/containers/{0}/json".format(container)))
         except evidence.Unanswered as error:

@@ -88,7 +88,7 @@ class _Collector:
         told = {"socket": path, "kind": "podman" if "podman" in path else "docker", "version": "", "api": "", "uid": None, "status": evidence.OK, "why": ""}
         self.engines.append(told)
         try:
-            engine_api.check_runs(self.host, path)
+            engine_api.check_runs(self.host, path, holders)
             api.introduce()
             told.update(kind=api.kind, version=api.version, api=api.api, uid=api.uid)
             self._containers(api, path)

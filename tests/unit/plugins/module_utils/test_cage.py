@@ -1,7 +1,7 @@
 # Copyright (c) 2026 WebOps
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which system calls the program of a container may make, and who it is in the container's user namespace."""
+"""Which system calls the program of a container may make, and where it is not run at all."""
 
 import os
 import struct
@@ -45,13 +45,11 @@ def test_calls(known, allowed, refused):
     assert decision(program, 0x40000003, 0) == KILL
 
 
-def test_ids_of_a_user_namespace():
-    """Those of /etc/subuid: the root of the container is a user of the host without rights."""
-    here = _cage.Cage.__new__(_cage.Cage)
-    here.maps = ([(0, 100000, 65536)], [(0, 200000, 1000), (5000, 5, 1)])
-    assert here._ids({"uid": 100101, "gid": 200101, "groups": [200101, 5, 7]}) == {"uid": 101, "gid": 101, "groups": [101, 5000]}
-    with pytest.raises(evidence.Unanswered):
-        here._ids({"uid": 0, "gid": 200101, "groups": []})
+def test_a_user_namespace_is_not_entered(monkeypatch):
+    monkeypatch.setattr(_cage._inside, "namespace", lambda pid, kind: "1" if pid == "self" else "2")
+    with pytest.raises(evidence.Unanswered) as caught:
+        _cage.Cage(1)
+    assert caught.value.status == "denied" and "user namespace" in caught.value.why
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/ns/user"), reason="needs /proc of Linux")

@@ -198,6 +198,17 @@ def test_docker_that_does_not_run_is_not_started(lab):
     assert lab.ask()["value"]["engines"][0]["status"] == "ok"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to somebody else")
+def test_docker_of_a_user_is_not_that_of_root(lab):
+    """A process may have any name: only root's is believed of what it says on its command line, and means that root's socket is its own."""
+    lab.process(1, "/usr/lib/systemd/systemd")
+    lab.process(8, "dockerd", "--host=unix:///run/own.sock")
+    os.chown(lab.root + "/proc/8", os.geteuid() + 1, -1)
+    server, own = lab.engine(DOCKER), lab.engine("/run/own.sock")
+    assert [(one["socket"], one["status"]) for one in lab.ask()["value"]["engines"]] == [(DOCKER, "absent")]
+    assert server.asked == own.asked == []
+
+
 def test_several_engines_are_asked_each_for_itself(lab):
     user = os.geteuid()
     podman = dict(Version="4.3.1", ApiVersion="1.41", MinAPIVersion="1.24", Components=[{"Name": "Podman Engine"}])

@@ -84,7 +84,7 @@ class ActionModule(ActionBase):
         except Exception as error:  # pylint: disable=broad-except
             # Evidence that the model cannot read must cost this host its probes, not its report.
             return evidence.no_answer("probes", evidence.ERROR, f"what to probe cannot be told from the evidence: {_sentence(error)}")
-        made, hidden, truncated = [], [], False
+        made, decided, hidden, truncated = [], [], [], False
         for batch in batches:
             try:
                 visit = self._visit("probe_info", batch, task_vars)
@@ -94,9 +94,10 @@ class ActionModule(ActionBase):
             if answer["status"] != evidence.OK:
                 return answer
             made += answer["value"]["probes"]
+            decided += answer["value"].get("decided") or []
             hidden += answer["hidden"]
             truncated = truncated or answer["truncated"]
-        return evidence.answer("connections as nginx makes them", {"probes": made}, truncated, hidden)
+        return evidence.answer("connections as nginx makes them", {"probes": made, "decided": decided}, truncated, hidden)
 
     def _visit(self, module, arguments, task_vars):
         """Run a module on the host; where root is refused, run it as the user that logged in and say so."""

@@ -172,6 +172,14 @@ options:
     description: Seconds to wait for one connection.
     type: float
     default: 5.0
+  decide:
+    description:
+      - Endpoints to which no connection is made, and of which it is asked alone whether SELinux lets nginx connect to them. What they speak is not known, as
+        of a C(stream) proxy.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.4.0
   total_timeout:
     description: Seconds for everything. Targets whose turn has not come by then are left out, and the answer says so.
     type: float
@@ -229,11 +237,12 @@ probes:
       elements: str
       returned: always
     value:
-      description: The ids that the connections were really made with, and one entry for each target.
+      description: The ids that the connections were really made with, one entry for each target, and one for each endpoint of O(decide).
       type: dict
       returned: always
       sample:
         identity: {pid: 812, uid: 33, gid: 33, groups: [33]}
+        decided: [{endpoint: "10.0.0.7:5432", selinux: null}]
         probes:
           - id: shop
             endpoint: 127.0.0.1:3000
@@ -323,13 +332,15 @@ def main():
         argument_spec={
             "identity": {"type": "dict", "options": _IDENTITY, "required_together": [("uid", "gid")]},
             "targets": {"type": "list", "elements": "dict", "required": True, "options": _TARGET},
+            "decide": {"type": "list", "elements": "str", "default": []},
             "connect_timeout": {"type": "float", "default": probes.LIMITS["connect"]},
             "total_timeout": {"type": "float", "default": probes.LIMITS["total"]},
         },
         supports_check_mode=True,
     )
     limits = {"connect": module.params["connect_timeout"], "total": module.params["total_timeout"]}
-    answer = evidence.ask("connections as nginx makes them", probes.collect, module.params["identity"], module.params["targets"], limits)
+    asked = module.params["identity"], module.params["targets"], limits, module.params["decide"]
+    answer = evidence.ask("connections as nginx makes them", probes.collect, *asked)
     module.exit_json(changed=False, probes=answer)
 
 

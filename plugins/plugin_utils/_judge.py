@@ -298,7 +298,7 @@ def _selinux_may_deny(host: Host, leg: Leg) -> bool:
     """Return whether SELinux enforces, or that is not known, and neither the kernel nor a boolean is known to allow nginx the connection."""
     if host.answer("selinux")["status"] == evidence.ABSENT or leg.selinux and leg.selinux.allows:
         return False
-    allowed = leg.endpoint.kind == "tcp" and (host.selinux.booleans or {}).get("httpd_can_network_connect")
+    allowed = leg.endpoint.kind == "tcp" and host.selinux.booleans.get("httpd_can_network_connect")
     return host.selinux.mode != PERMISSIVE and not allowed
 
 

@@ -15,7 +15,7 @@ import re
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _url
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, asked, keepalive, loops, other_path, pools, tls, upgrade
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.passage import Passage
 
 # The schemes of a pass, in the words of the probe.
@@ -61,13 +61,22 @@ def batches(bundle: dict, path: str, method: str, longest: float, url: _url.Url 
                 _add_status(targets, host, leg)
         kept = list(targets.values())[:_MOST]
         bundle["targets"] += [{key: target[key] for key in _NOTED if key in target} for target in kept]
-        if kept:
+        decide = _only_decided(host, instance, kept) if url is None else []
+        if kept or decide:
             identity = {key: instance.identity.get(key) for key in ("uid", "gid", "groups")}
             if (host.answer("host")["value"] or {}).get("uid") == 0:
                 # Only root enters the namespaces of a worker; others connect over TCP from where they are.
                 identity["pid"] = (instance.workers or [instance.raw.get("master") or {}])[0].get("pid")
-            found.append({"identity": identity, "targets": [_as_asked(target) for target in kept]})
+            found.append({"identity": identity, "targets": [_as_asked(target) for target in kept], **({"decide": decide} if decide else {})})
     return found
+
+
+def _only_decided(host: Host, instance: Instance, kept: list[dict]) -> list[str]:
+    """Return the endpoints to which no probe goes and nginx does, where SELinux may deny it them."""
+    if not host.selinux.mode:
+        return []
+    ends = {str(leg.endpoint) for leg in host.legs if leg.instance is instance and leg.route.family == "stream" and leg.endpoint.kind in ("tcp", "unix")}
+    return sorted(ends - {target["endpoint"] for target in kept})[:_MOST]
 
 
 def _as_asked(target: dict) -> dict:

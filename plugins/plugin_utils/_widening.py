@@ -75,6 +75,15 @@ def to_connect(host: Host, leg: Leg, access: Access, check: Check) -> tuple[Way,
     return (*purpose, *sorted(labels, key=lambda way: not way.changes), *wide, *(way for _name, way in sorted(others, key=lambda pair: pair[0])))
 
 
+def on_until_boot(host: Host, access: Access, check: Check) -> tuple[str, ...]:
+    """Return the booleans that are on and by the source of the policy let nginx connect to a port, where all of them are off after the next boot."""
+    later = host.selinux.booleans_at_boot
+    if later is None or access.domain != NGINX:
+        return ()
+    on = [item.name for item in BOOLEANS.values() if item.fits(check.kind) and host.selinux.booleans.get(item.name)]
+    return tuple(on) if not any(later.get(name, True) for name in on) else ()
+
+
 def to_listen(host: Host, bind: Bind) -> Way:
     """Return the way to let nginx listen on a port: the label of the ports of web servers, where its domain may bind them as it is."""
     domain, port = bind.domain, bind.port
@@ -100,7 +109,7 @@ def _family(host: Host) -> str:
 
 def _by_source(host: Host, kind: str, family: str, known: bool) -> list[str]:
     """Return the booleans that are off here and by the source of the policy open a type of port."""
-    off = {name for name, on in (host.selinux.booleans or {}).items() if not on}
+    off = {name for name, on in host.selinux.booleans.items() if not on}
     return [item.name for item in selinux_policies.named_for(kind, family) if item.name in off] if known else []
 
 

@@ -88,12 +88,13 @@ _START = 64
 _HINT_BYTES = 2048
 
 
-def collect(identity, targets, limits=None):
+def collect(identity, targets, limits=None, decide=()):
     """Return the value of the Probes section of docs/architecture.md.
 
     identity  {"pid": int or None, "uid": int or None, "gid": int, "groups": [int]}; None: as we are
     targets   list of dict; what a target leaves out is filled in as _target() says
     limits    seconds, see LIMITS
+    decide    endpoints that are not connected to, about which SELinux alone is asked
 
     Raises Unanswered when nginx's namespaces or identity cannot be entered.
     """
@@ -116,7 +117,8 @@ def collect(identity, targets, limits=None):
     if len(result["probes"]) < len(asked):
         hidden.append("{0} endpoints were not probed: the {1:g} s for all of them were over".format(len(asked) - len(result["probes"]), limits["total"]))
     result["identity"]["pid"] = (identity or {}).get("pid")
-    way.add(_host.Host(), result["probes"], result["identity"]["pid"], result.pop("peers"))
+    result["decided"] = [{"endpoint": endpoint} for endpoint in decide[:MAX_TARGETS]]
+    way.add(_host.Host(), result["probes"] + result["decided"], result["identity"]["pid"], result.pop("peers"))
     return evidence.Partial(result, truncated=bool(hidden), hidden=hidden)
 
 

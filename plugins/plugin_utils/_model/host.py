@@ -562,7 +562,7 @@ class Host:
             walk=walk,
             local=self.is_local(endpoint),
             net=net,
-            selinux=selinux.Access.of(probe.decided, self.selinux.mode) if probe else None,
+            selinux=selinux.Access.of(probe.decided if probe else self._decided(instance, str(endpoint)), self.selinux.mode),
         )
 
     def takes(self, endpoint: Endpoint) -> bool:
@@ -575,6 +575,13 @@ class Host:
             if container.up:
                 return taking(self.sockets_in(container.net), container, port.port)
         return ()
+
+    def _decided(self, instance: Instance, endpoint: str) -> dict | None:
+        """Return what SELinux decides about an endpoint that was not connected to, for the context of a worker of an nginx."""
+        contexts = {self.selinux.contexts.get(str(worker["pid"])) for worker in instance.raw.get("workers") or ()}
+        told = (self.answer("probes")["value"] or {}).get("decided") or ()
+        found = [item["selinux"] for item in told if item["endpoint"] == endpoint and item.get("selinux")]
+        return next((item for item in found if item["source"] in contexts), None)
 
     @cached_property
     def probes(self) -> dict[str, Probe]:

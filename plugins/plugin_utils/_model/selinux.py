@@ -11,7 +11,7 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
@@ -226,13 +226,14 @@ class Denial:
 
 @dataclass(frozen=True)
 class Selinux:
-    """SELinux on a host; mode is "" where it does not run, or that is not known."""
+    """SELinux on a host; mode is "" where it does not run, or that is not known, booleans_at_boot None where they cannot be told."""
 
     mode: str = ""
     boot: str = ""
     policy: str = ""
-    booleans: dict | None = None
-    contexts: dict | None = None
+    booleans: dict = field(default_factory=dict)
+    booleans_at_boot: dict | None = None
+    contexts: dict = field(default_factory=dict)
     listens: tuple[Bind, ...] = ()
     denials: tuple[Denial, ...] = ()
 
@@ -245,6 +246,7 @@ class Selinux:
             boot=value.get("boot") or "",
             policy=value.get("policy") or "",
             booleans=value.get("booleans") or {},
+            booleans_at_boot=value.get("booleans_at_boot"),
             contexts=value.get("contexts") or {},
             listens=tuple(Bind.of(item) for item in value.get("listens") or ()),
             denials=tuple(Denial.of(item) for item in value.get("denials") or ()),
@@ -257,7 +259,7 @@ class Selinux:
 
     def domain_of(self, pid: int) -> str:
         """Return the domain of a process, or ""."""
-        return kind_of((self.contexts or {}).get(str(pid)) or "")
+        return kind_of(self.contexts.get(str(pid)) or "")
 
     def denial_at(self, endpoint: Endpoint, paths: tuple[str, ...], since: float) -> Denial | None:
         """Return the newest records of a denial at an endpoint since a moment; paths are the names that a socket may have in them.

@@ -319,13 +319,15 @@ def _probe(leg: Leg) -> dict:
         says = f"connect: {connect['why'] or connect['status']}"
     else:
         says = f"{probe.asked['speak']}: {show_try(probe.asked)}" if probe.asked else "connect: ok"
+    if leg.kept_out:
+        says += "; SELinux denies nginx itself the connection"
     return {
         "path": probe.path,
         "connect": connect["status"],
         "code": probe.asked.get("code"),
         "seconds": probe.asked.get("seconds"),
         "says": says,
-        "answers": leg.answers,
+        "answers": leg.answers and not leg.kept_out,
     }
 
 

@@ -41,7 +41,7 @@ def check(host: Host) -> Iterator[Finding]:
     for leg in host.legs:
         profile = _profile(leg, value)
         groups = [group for group in leg.logged(*_DENIED) if group.get("errno") == _ERRNO and leg.instance.served_at(group.get("last") or 0.0)]
-        if not profile or not groups or leg.connect not in ("", "ok") or access.denial(leg):
+        if not profile or not groups or leg.connect not in ("", "ok") or access.denial(leg) or leg.kept_out:
             continue
         denial = _denial(leg, profile, value)
         if not denial and leg.endpoint.kind == "tcp" and groups[0]["class"] == "connect-denied":

@@ -20,7 +20,7 @@ allows what was logged.
 
 ## When it stays silent
 The kernel allows it now, whatever an old log says. SELinux is permissive, or the domain is: then nothing is denied, and what would be once it enforces
-is a risk. The route to the address is of type prohibit (network-unreachable).
+is a risk, and so is a boolean that is on until the next boot alone. The route to the address is of type prohibit (network-unreachable).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _widening
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import network
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.selinux import Access, Check
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, by_ways, on_leg, or_risk, other_ways
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_changes, by_hand, by_ways, on_leg, or_risk, other_ways
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_config, show_decision, show_denial, show_log, show_probe
 
 _DENIED = "connect-denied"
@@ -48,6 +48,8 @@ def check(host: Host) -> Iterator[Finding]:
         access = leg.selinux
         if access and access.refused:
             yield _decided(host, leg, access, access.refused[0])
+        elif access and access.enforced and access.allows:
+            yield from _until_boot(host, leg, access)
         elif host.selinux.enforcing and (not access or access.undecided):
             yield from _seen(host, leg)
 
@@ -83,11 +85,31 @@ def _at_boot(host: Host) -> str:
     return ", which the next boot brings" if host.selinux.boot == "enforcing" else ""
 
 
+def _until_boot(host: Host, leg: Leg, access: Access) -> Iterator[Finding]:
+    """Yield what the next boot takes back: a boolean that was turned on without -P is off again then."""
+    port = next((item for item in access.checks if item.port is not None), None)
+    names = _widening.on_until_boot(host, access, port) if port and not access.permissive else ()
+    if not names:
+        return
+    finding = on_leg(
+        host,
+        RULE.id,
+        leg,
+        LIKELY,
+        f"SELinux allows nginx a connection to {leg.endpoint} only until the next boot: {', '.join(names)} is on, but not for good.",
+        [show_config(leg), Evidence("SELinux policy of the next boot", f"{names[0]} is off"), *show_log(leg, _DENIED)],
+        by_changes("selinux_boolean", f"Turn on {names[0]} for good.", ({"name": names[0], "value": True},)),
+        f"setsebool -P {names[0]} on",
+        ("a rule of the policy that needs no boolean",),
+    )
+    yield or_risk(finding, False)
+
+
 def _seen(host: Host, leg: Leg) -> Iterator[Finding]:
     """Yield what the logs say where there is no decision of the kernel."""
     denial = host.selinux.denial_at(leg.endpoint, (), leg.instance.loaded)
     prohibited = network.way_of(host, leg).route.get("status") == "prohibit"
-    if not leg.logged(_DENIED) or leg.connect not in ("", "ok") or prohibited or (host.selinux.booleans or {}).get("httpd_can_network_connect"):
+    if not leg.logged(_DENIED) or leg.connect not in ("", "ok") or prohibited or host.selinux.booleans.get("httpd_can_network_connect"):
         return
     why = f"what the kernel decides about port {leg.endpoint.port} is not known"
     yield on_leg(

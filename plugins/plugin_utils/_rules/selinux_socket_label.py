@@ -81,7 +81,7 @@ def _what(leg: Leg, refused: tuple[selinux.Check, ...]) -> str:
         else:
             what = "its label is" if check_.permission == selinux.WRITE else f"{check_.path} has the label"
             words.append(f"{what} {check_.kind}")
-    return " and ".join(words[-3:])
+    return ", and ".join(words[-3:])
 
 
 def _denial(host: Host, leg: Leg) -> selinux.Denial | None:

@@ -834,10 +834,12 @@ class World:
         if not self.probing:
             bundle["probes"] = evidence.no_answer("probes", evidence.ABSENT, "probing is off (bad_gateway_probe=false)")
             return bundle
-        asked = [target for batch in _targets.batches(bundle, "", "GET", 10.0) for target in batch["targets"]]
+        batches = _targets.batches(bundle, "", "GET", 10.0)
+        asked = [target for batch in batches for target in batch["targets"]]
+        decided = [{"endpoint": name, "selinux": self.decisions.get(name)} for batch in batches for name in batch.get("decide", ())]
         pools = {target["id"]: target.get("pool") for target in bundle["targets"]}
         made = [self._page(target, pools[target["id"]]) if pools[target["id"]] else self._probe(target) for target in asked]
-        bundle["probes"] = evidence.answer("connections as nginx makes them", {"probes": made})
+        bundle["probes"] = evidence.answer("connections as nginx makes them", {"probes": made, "decided": decided})
         return bundle
 
     def judge(self, *peers: World, only: tuple[str, ...] = (), skip: tuple[str, ...] = ()) -> HostResult:

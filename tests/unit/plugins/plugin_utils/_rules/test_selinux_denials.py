@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _targets
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, Finding, HostResult
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import (
     LOADED,
@@ -106,6 +107,27 @@ def test_once_it_enforces():
     assert "selinux-not-enforcing" in [item.id for item in host.judge().findings]
 
 
+def on_until_boot(later: bool | None, kind: str = "ntop_port_t", system: str = "debian") -> World:
+    host = tcp(log=False).selinux(booleans=["httpd_can_network_connect"], system=system).decides(TCP, port_check(3000, kind, allowed=True))
+    at_boot = dict(host.answers["selinux"]["value"]["booleans"], httpd_can_network_connect=later)
+    host.answers["selinux"]["value"]["booleans_at_boot"] = None if later is None else at_boot
+    return host
+
+
+def test_a_boolean_that_is_on_until_the_next_boot():
+    finding = first(on_until_boot(False).judge())
+    assert (finding.id, finding.kind, finding.certainty) == (CONNECT, "risk", "likely")
+    assert "only until the next boot" in finding.says and finding.fix.changes == ({"name": "httpd_can_network_connect", "value": True},)
+    assert told(on_until_boot(True)) == told(on_until_boot(None)) == []
+
+
+def test_another_boolean_that_stays():
+    host = on_until_boot(False, "http_port_t")
+    for when in ("booleans", "booleans_at_boot"):
+        host.answers["selinux"]["value"][when]["httpd_can_network_relay"] = True
+    assert told(host) == []
+
+
 def test_a_log_that_says_otherwise_makes_it_doubtful():
     host = tcp().decides(TCP, DENIED).logged(TCP, "connect-refused", last=NOW - 5)
     finding = first(host.judge())
@@ -166,6 +188,29 @@ def test_a_backend_that_nginx_may_not_connect_to_saves_no_other():
     assert [item[1] for item in told(host)] == ["cause", "cause"]
     host.decides(other, port_check(3001, "ntop_port_t", allowed=True))
     assert told(host) == [(CONNECT, "risk", "proven")]
+
+
+def stream(*checks: dict, log: bool = True, **more) -> World:
+    target = "10.0.0.7:5432"
+    text = f"user www-data;\nevents {{}}\nstream {{\n    server {{ listen 5433; proxy_pass {target}; }}\n}}\n"
+    host = World().file(MAIN, text).selinux().decides(target, *checks, **more)
+    return host.logged(target, "connect-denied", scheme="stream", status=None, server="0.0.0.0:5433") if log else host
+
+
+def test_a_stream_is_decided_about_without_a_probe():
+    host = stream(port_check(5432, "postgresql_port_t", ["httpd_can_network_connect", "httpd_can_network_connect_db"]))
+    assert [batch["decide"] for batch in _targets.batches(host.bundle(), "", "GET", 10.0)] == [["10.0.0.7:5432"]]
+    finding = first(host.judge())
+    assert (finding.id, finding.kind, finding.certainty) == (CONNECT, "cause", "proven")
+    assert finding.fix.changes == ({"name": "httpd_can_network_connect_db", "value": True},)
+    assert told(stream(port_check(5432, "postgresql_port_t", allowed=True), log=False)) == []
+    assert told(stream(port_check(5432, "postgresql_port_t"), log=False, domain="other_t")) == []
+
+
+def test_no_stream_is_asked_about_where_there_is_no_selinux():
+    host = stream(log=False)
+    host.answers["selinux"] = World().answers["selinux"]
+    assert _targets.batches(host.bundle(), "", "GET", 10.0) == []
 
 
 # --- sockets

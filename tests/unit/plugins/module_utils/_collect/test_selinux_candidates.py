@@ -8,15 +8,15 @@ import pytest
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _selinux, probes
 
 HTTPD = "system_u:system_r:httpd_t:s0"
-NGINX = ["httpd_runtime_t", "httpd_var_run_t"]
+SOCKETS = list(_selinux.SOCKET_TYPES)
 
 
 @pytest.mark.parametrize(
     ("name", "expected", "kinds"),
     [
-        ("sock_file", "", NGINX),
-        ("sock_file", "httpd_var_run_t", ["httpd_var_run_t", "httpd_runtime_t"]),
-        ("sock_file", "mysqld_runtime_t", ["mysqld_runtime_t"] + NGINX),
+        ("sock_file", "", SOCKETS),
+        ("sock_file", "httpd_var_run_t", ["httpd_var_run_t"] + [kind for kind in SOCKETS if kind != "httpd_var_run_t"]),
+        ("sock_file", "mysqld_runtime_t", ["mysqld_runtime_t"] + SOCKETS),
         ("dir", "", []),
         ("dir", "var_t", ["var_t"]),
         ("lnk_file", "var_t", ["var_t"]),

@@ -97,7 +97,10 @@ def connect(host: Host, container: Container, network: str, alias: str = "") -> 
     """Return the fix that connects a container to a network."""
     option = f"--alias {shlex.quote(alias)} " if alias else ""
     command = f"{program(container)} network connect {option}{shlex.quote(network)} {quoted(container)}"
-    lines = f"networks: [{network}], beside those that it has, and below networks: {network}: {{external: true}} where it is another project's"
+    # Compose puts the name of the project before those of its networks.
+    project = f"{container.compose.project}_" if container.compose else ""
+    own = network[len(project) :] if project and network.startswith(project) else ""
+    lines = f"networks: [{own or network}], beside those that it has{'' if own else f', and below networks: {network}: {{external: true}}'}"
     made = where_made(container, lines)
     summary = f"Connect {container.label} to network {network}: {command}. {made}, or the next container that is made of it is apart again."
     item = starting.container_item(host, container)
@@ -105,5 +108,5 @@ def connect(host: Host, container: Container, network: str, alias: str = "") -> 
     if item and starting.CONTAINER.fullmatch(network):
         change = {**item, "network": network, **({"alias": alias} if alias else {})}
         fix = Fix(remedy="connect_network", safety=RISKY, summary=summary, changes=(change,))
-    # A name of its own on one network is more than a patch is made for.
-    return fix if alias else with_patch(host, container, fix, networks=(network,))
+    # A name of its own on one network is more than a patch is made for; so is what the file calls a network of its project.
+    return fix if alias or own else with_patch(host, container, fix, networks=(network,))

@@ -32,7 +32,7 @@ import shlex
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, Evidence, Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, proxies, settings, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
@@ -86,9 +86,15 @@ def _advice(host: Host, instance: Instance, own: Container, early: dict[str, tup
         PROVEN,
         f"nginx in {own.label} looks {names} up at its start{again}; Compose starts it before they answer.",
         evidence,
-        by_hand(f"{_docking.where_made(own, lines)}{health}."),
+        _waiting(host, own, by_hand(f"{_docking.where_made(own, lines)}{health}."), [target for _leg, target in early.values()]),
         at=leg.peer.at,
     )
+
+
+def _waiting(host: Host, own: Container, fix: Fix, targets: list[Container]) -> Fix:
+    """Return a fix with the patch by which Compose waits for others; none without healthchecks, for which it would wait in vain."""
+    services = tuple(item.compose.service for item in targets)
+    return _docking.with_patch(host, own, fix, healthy=services) if all(item.healthcheck for item in targets) else fix
 
 
 def down(host: Host) -> Iterator[Finding]:
@@ -99,7 +105,9 @@ def down(host: Host) -> Iterator[Finding]:
             f"nginx in {own.label} did not start, because it did not find {found.name}: {target.label} has that name, was started "
             f"{clock(target.started)} and runs now; nginx's container is down since {clock(own.finished)}."
         )
-        yield _docking.of_proxy(RULE.id, found, says, _docking.started(host, (own,), _after(own, target)), f"{_docking.program(own)} start {own.name}", host)
+        fix = _docking.started(host, (own,), _after(own, target))
+        fix = _waiting(host, own, fix, [target]) if own.compose and own.of_project(target) else fix
+        yield _docking.of_proxy(RULE.id, found, says, fix, f"{_docking.program(own)} start {_docking.quoted(own)}", host)
 
 
 def _after(own: Container, target: Container) -> str:
@@ -107,7 +115,7 @@ def _after(own: Container, target: Container) -> str:
     if own.compose and own.of_project(target):
         health = "" if target.healthcheck else f", and give {target.compose.service} a healthcheck"
         lines = f"depends_on: {{{target.compose.service}: {{condition: service_healthy}}}}"
-        return f"For good, {_docking.where_made(own, lines)}{health}; and restart: unless-stopped."
+        return f"{_docking.where_made(own, lines)}{health}; and restart: unless-stopped."
     return f"For good, {_docking.program(own)} update --restart=unless-stopped {_docking.quoted(own)}, so that it is started again until the name is there."
 
 

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
@@ -320,6 +323,14 @@ def test_containers_without_a_common_network():
     finding = only(world)
     assert (finding.id, finding.certainty, finding.fix.remedy) == ("container-network-mismatch", "proven", "connect_network")
     assert finding.fix.changes == ({"engine": "/run/docker.sock", "id": "01" * 32, "name": WEB, "network": "other"},)
+    assert "other: {external: true}" in finding.fix.summary
+    inner = World().docker_network("shop_front", "172.18.0.0/16").docker_network("shop_back", "172.19.0.0/16")
+    inner.container(WEB, "shop_front=172.18.0.2", service="web").container(APP, "shop_back=172.19.0.3", service="app")
+    inner.engine["compose_files"] = [
+        {"path": "/srv/shop/compose.yaml", "status": "ok", "why": "", "sha256": "", "uid": 0, "managed": "", "text": "services:\n  web:\n    image: x\n"}
+    ]
+    fix = only(inner.nginx_in(WEB).passes("http://app:3000").unresolved("app")).fix
+    assert "networks: [back]" in fix.summary and "external" not in fix.summary and fix.diff == ""
 
 
 def test_an_address_on_a_network_of_others():
@@ -506,6 +517,12 @@ def test_a_service_that_nginx_needs_at_its_start_is_to_be_healthy_first():
     (started,) = advised(make({"app": "service_started"}, healthcheck=True))
     assert "with condition service_started" in str(started.evidence) and "healthcheck" not in started.fix.summary
     assert advised(make({"app": "service_healthy"})) == []
+    patched = make(healthcheck=True)
+    text = "services:\n  web:\n    image: nginx\n  app:\n    image: app\n"
+    patched.engine["compose_files"] = [
+        {"path": "/srv/shop/compose.yaml", "status": "ok", "why": "", "sha256": "", "uid": 0, "managed": "", "text": text}
+    ]
+    assert "+        condition: service_healthy" in advised(patched)[0].fix.diff
     assert advised(make(project="billing")) == []
     looked_up = make().site("set $app app;", "resolver 127.0.0.11;", "location / { proxy_pass http://$app:3000; }").dns("127.0.0.11", "app", "172.18.0.3")
     assert advised(looked_up) == []
@@ -557,6 +574,53 @@ def test_a_container_of_another_host_of_the_fleet():
     bound = World("app1", "10.0.0.7").docker_network("shop_default", "172.18.0.0/16")
     bound.container(APP, "shop_default=172.18.0.3", ports=["0.0.0.0:3000:3000"], service="app").listen("127.0.0.1:3000", inside=APP)
     assert [item[:4] for item in verdict(proxy.judge(bound))] == cause("container-loopback-bind", "10.0.0.7:3000")
+
+
+# --- what real hosts said
+
+
+def recorded(name: str) -> dict:
+    with open(os.path.join(os.path.dirname(__file__), "..", "data", name), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def causes(bundle: dict) -> list[tuple[str, str, str]]:
+    """Return (id, certainty, endpoint) of each cause."""
+    return sorted((item[0], *item[2:4]) for item in verdict(_judge.judge(bundle)) if item[1] == "cause")
+
+
+def test_a_project_of_compose():
+    """nginx and four applications in a lab: each has a fault of its own."""
+    assert causes(recorded("containers-compose.json")) == [
+        ("backend-not-running", "proven", "orders:3000"),
+        ("container-loopback-bind", "proven", "172.19.0.2:3000"),
+        ("container-network-mismatch", "proven", "search:3000"),
+        ("container-port-mapping", "proven", "172.19.0.4:8080"),
+    ]
+
+
+def test_an_nginx_of_the_host_beside_one_in_a_container_with_an_engine_that_has_no_proxy():
+    """Faults of both, beside routes that work: to published ports, by name, and to the host."""
+    assert causes(recorded("containers-no-proxy.json")) == [
+        ("backend-not-running", "proven", "127.0.0.1:3200"),
+        ("backend-wrong-address", "likely", "172.19.0.99:3000"),
+        ("backend-wrong-address", "proven", "172.19.0.1:4000"),
+        ("container-localhost", "proven", "127.0.0.1:4001"),
+        ("container-loopback-bind", "proven", "127.0.0.1:3100"),
+        ("container-network-mismatch", "proven", "172.20.0.2:3000"),
+        # The container had been started half a minute before.
+        ("container-port-mapping", "likely", "172.19.0.5:3001"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["containers-compose.json", "containers-no-proxy.json"])
+def test_without_the_engines_word_nothing_of_these_hosts_is_said_to_be_proven_but_what_is(name):
+    known = causes(recorded(name))
+    bundle = recorded(name)
+    bundle["answers"]["containers"] = evidence.no_answer("the API of Docker", "denied", "Permission denied")
+    # That a name is not found, and that nobody has an address, is as true, and all that can be seen from outside.
+    others = [item for item in causes(bundle) if item[1] == "proven" and item[0] not in ("dns-host-not-found", "network-unreachable")]
+    assert [item for item in others if item not in known] == []
 
 
 # --- the model

@@ -111,6 +111,20 @@ def test_two_of_the_same_configuration_have_two_ids(host):
     assert [instance["id"] for instance in collect(host, one, two)] == ["/etc/nginx/nginx.conf", "/etc/nginx/nginx.conf (pid 20)"]
 
 
+def test_of_containers_the_id_tells_which(host):
+    """A pid would be another one each time that the container is started."""
+    found = [process(pid, 1, ["nginx: master process nginx"]) for pid in (10, 20)]
+    found[1].container = "ab" * 32
+    assert [instance["id"] for instance in collect(host, *found)] == ["/etc/nginx/nginx.conf", "/etc/nginx/nginx.conf (container abababababab)"]
+
+
+def test_tests_that_take_long_are_not_made_for_all(host, monkeypatch):
+    monkeypatch.setattr(nginx, "TESTS_SECONDS", 0.0)
+    found = _processes.Processes({10: process(10, 1, ["nginx: master process nginx"])}, net="1", mnt="2")
+    (instance,) = nginx.collect(host, text.Redactor("key"), found).value["instances"]
+    assert instance["test"]["status"] == "timeout"
+
+
 def test_one_that_ended_meanwhile_does_not_run(host):
     assert [instance["running"] for instance in collect(host, process(30, 1, ["nginx: master process nginx"]))] == [False]
 

@@ -235,7 +235,7 @@ def _other_label(host: Host, leg: Leg, access: Access) -> Iterator[Way]:
         opens = f"every program in {access.domain} may change what is in {home}" + (f", and the boolean {_opened(access.domain, boolean)}" if boolean else "")
         command = f"semanage fcontext -a -t {kind} {shlex.quote(pattern)} && restorecon -Rv {shlex.quote(home)}"
         command += f" && setsebool -P {boolean} on" if boolean else ""
-        yield _labelled([{"path": home, "pattern": pattern, "type": kind, "restore": [home]}], boolean, does, opens, command)
+        yield _labelled([{"path": real, "pattern": pattern, "type": kind, "restore": [home, real]}], boolean, does, opens, command)
     yield _move(host, leg, access, kinds)
 
 

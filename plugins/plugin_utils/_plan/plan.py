@@ -17,7 +17,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import managed, patch, slots
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import ORDER, REMEDIES
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan.remedies import ORDER, REMEDIES, loads
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MANUAL, RISKY
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import PATHS
 
@@ -249,7 +249,7 @@ def _guarded(finding: Finding, host: Host, allowed: Allowed) -> Manual | Held | 
                 elsewhere = managed.why(instance, path, allowed.edit_managed, containers) if path in instance.configuration.files else ""
                 if elsewhere:
                     return Manual(finding, f"{elsewhere}; change it where it comes from", patch.of(instance, fix.remedy, fix.changes))
-    if any(remedy.loads for remedy in remedies):
+    if any(loads(remedy, item) for remedy, item in fix.steps):
         for instance in _instances(finding, host, files):
             refused = (instance.test.get("value") or {}).get("valid") is False
             if refused:
@@ -264,8 +264,8 @@ def _not_to_be_loaded(finding: Finding, host: Host, failing: set[str]) -> Held |
 
     failing are the endpoints of causes, and its own: what fails already, or is put right, is no reason to wait.
     """
-    loads = any(REMEDIES[remedy].loads for remedy, _item in finding.fix.steps)
-    instances = _instances(finding, host, slots.files(finding.fix.changes)) if loads else ()
+    loaded = any(loads(remedy, item) for remedy, item in finding.fix.steps)
+    instances = _instances(finding, host, slots.files(finding.fix.changes)) if loaded else ()
     for leg in host.legs:
         alone = not any(other.serves for other in host.legs if other.route is leg.route)
         if leg.instance in instances and leg.instance.running and leg.pending and absence.absent(leg) and alone and str(leg.endpoint) not in failing:

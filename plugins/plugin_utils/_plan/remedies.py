@@ -70,3 +70,8 @@ REMEDIES = {
     "start_nginx": Remedy("starts nginx", "nginx is stopped"),
 }
 ORDER = tuple(REMEDIES)
+
+
+def loads(remedy: str, item: dict) -> bool:
+    """Return whether nginx is loaded anew for a change: for a label of a port, where it is to listen there."""
+    return REMEDIES[remedy].loads or remedy == "selinux_port" and "listen" in item

@@ -237,6 +237,61 @@ def test_what_is_wanted_for_a_finding_is_done_whole_or_not_at_all():
     assert not made.steps and {held.finding.id for held in made.held} == {"x", "y"}
 
 
+# --- SELinux
+
+
+def port(kind: str = "http_port_t", *booleans: str, **more) -> dict:
+    return {"port": 3000, "protocol": "tcp", "type": kind, "booleans": list(booleans), **more}
+
+
+def label(path: str, kind: str = "httpd_var_run_t", pattern: str = "/srv/shop/run(/.*)?", **more) -> dict:
+    return {"path": path, "pattern": pattern, "type": kind, "restore": ["/srv/shop/run", path], **more}
+
+
+@pytest.mark.parametrize(
+    ("remedy", "one", "other", "both"),
+    [
+        ("selinux_boolean", {"name": "a", "value": True}, {"name": "a", "value": True}, {"name": "a", "value": True}),
+        ("selinux_port", port("http_port_t", "a"), port("http_port_t", "b", "a"), port("http_port_t", "a", "b")),
+        (
+            "selinux_fcontext", label("/srv/shop/run/a"), label("/srv/shop/run/b"),
+            {**label("/srv/shop/run/a"), "restore": ["/srv/shop/run", "/srv/shop/run/a", "/srv/shop/run/b"]},
+        ),
+    ],
+)
+def test_what_two_routes_want_of_selinux_is_one_step(remedy, one, other, both):
+    made = plan(finding("a", remedy, one, route=None), finding("b", remedy, other, route=None))
+    assert steps(made) == {remedy: [both]} and not made.held
+
+
+@pytest.mark.parametrize(
+    ("remedy", "one", "other"),
+    [
+        ("selinux_port", port("http_port_t"), port("memcache_port_t")),
+        ("selinux_fcontext", label("/srv/shop/run/a"), label("/srv/shop/run/b", "httpd_sys_content_t")),
+        ("selinux_fcontext", label("/srv/shop/run/a", pattern=""), label("/srv/shop/run/a", "httpd_sys_content_t", "")),
+        ("selinux_boolean", {"name": "a", "value": True}, {"name": "a", "value": False}),
+    ],
+)
+def test_a_port_or_path_gets_one_label_alone(remedy, one, other):
+    made = plan(finding("a", remedy, one, route=None), finding("b", remedy, other, route=None))
+    assert not made.steps and {held.finding.id for held in made.held} == {"a", "b"}
+
+
+def test_other_ports_and_paths_are_other_steps():
+    made = plan(
+        finding("a", "selinux_port", port(), {**port("memcache_port_t"), "port": 3001}, route=None),
+        finding("b", "selinux_fcontext", label("/a", pattern=""), label("/b", "httpd_sys_content_t", "", restore=["/b"]), route=None),
+    )
+    assert [len(found) for found in steps(made).values()] == [2, 2]
+
+
+def test_a_port_to_listen_on_waits_while_nginx_refuses_its_configuration():
+    world = World().passes(f"http://{TCP}").invalid()
+    assert not plan(finding("reload-pending", "selinux_port", port(listen=MAIN), route=None), world=world).steps
+    assert plan(finding("selinux-network-connect", "selinux_port", port(), route=None), world=world).steps
+
+
 # --- files that are not ours to edit
 
 

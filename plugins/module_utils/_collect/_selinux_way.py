@@ -10,7 +10,6 @@ folder, read on each link, write on the socket's file (unix_find_bsd()) and conn
 This module is private to the collection.
 """
 
-import os
 import socket
 import struct
 
@@ -46,60 +45,52 @@ def add(host, probes, pid, peers, ask=None):
         kernels.present(host)
     except evidence.Unanswered as error:
         for probe in probes:
-            probe["selinux"] = None if error.status == evidence.ABSENT else _unanswered(error)
+            probe["selinux"] = None if error.status == evidence.ABSENT else _answer(error.status, error.why)
         return
-    try:
-        source, permissive, ways = _ways(host, {probe["endpoint"] for probe in probes}, pid, peers, ask)
-    except evidence.Unanswered as error:
-        for probe in probes:
-            probe["selinux"] = _unanswered(error)
-        return
+    # Whatever happens here, the probes have been made.
+    answer = evidence.ask("", _ways, host, {probe["endpoint"] for probe in probes}, pid, peers, ask)
     for probe in probes:
-        checks, why = ways[probe["endpoint"]]
-        probe["selinux"] = {
-            "status": evidence.ERROR if why else evidence.OK, "why": text.harmless(why, 500), "source": text.harmless(source, 300), "permissive": permissive,
-            "checks": checks,
-        }
+        probe["selinux"] = answer["value"][probe["endpoint"]] if answer["value"] else _answer(answer["status"], answer["why"])
 
 
-def _unanswered(error):
-    return {"status": error.status, "why": text.harmless(error.why, 500), "source": "", "permissive": False, "checks": []}
+def _answer(status, why, source="", permissive=False, checks=()):
+    return {"status": status, "why": text.harmless(why, 500), "source": text.harmless(source, 300), "permissive": permissive, "checks": list(checks)}
 
 
 def _ways(host, endpoints, pid, peers, ask):
-    """Return (the worker's context, whether its domain is permissive, {endpoint: (checks, why there are not all)})."""
+    """Return {endpoint: `selinux` of its probes}. Raises Unanswered, OSError."""
     if pid is None:
         raise evidence.Unanswered(evidence.ABSENT, "no worker of nginx runs whose context could be asked about")
     source = kernels.process_context(host, pid)
-    walks = _walks(host, {endpoint[len("unix:"):] for endpoint in endpoints if endpoint.startswith("unix:")}, pid)
-    found, whys = {}, {}
+    walks = _walks({endpoint[len("unix:"):] for endpoint in endpoints if endpoint.startswith("unix:")}, pid)
+    found, failed = {}, {}
     for endpoint in sorted(endpoints):
-        whys[endpoint] = ""
         try:
             if endpoint.startswith("unix:"):
                 found[endpoint] = _unix(host, source, walks[endpoint[len("unix:"):]], peers.get(endpoint))
             else:
                 found[endpoint] = [kernels.check(source, "tcp_socket", "name_connect", port=connections.address_of(endpoint)[1][1])]
-        except (evidence.Unanswered, ValueError) as error:
-            found[endpoint], whys[endpoint] = [], getattr(error, "why", str(error))
-    settled = iter(kernels.settle(host, [item for endpoint in sorted(found) for item in found[endpoint]], ask=ask)[0])
-    if not _same_root(pid):
-        # The policy's file contexts speak of this system's paths, not of those in a container.
-        settled = iter([dict(item, expected="") for item in settled])
-    ways = {endpoint: ([_shown(next(settled)) for _item in found[endpoint]], whys[endpoint]) for endpoint in sorted(found)}
+        except evidence.Unanswered as error:
+            failed[endpoint] = _answer(error.status, error.why, source)
+        except ValueError as error:
+            failed[endpoint] = _answer(evidence.ERROR, str(error), source)
+    settled = iter(kernels.settle(host, [item for checks in found.values() for item in checks], ask=ask)[0])
+    same_root = _same_root(pid)
     try:
         permissive = kernels.Kernel(host, ask).permissive(source)
     except evidence.Unanswered:
         permissive = False
-    return source, permissive, ways
+    ways = {}
+    for endpoint, checks in found.items():
+        ways[endpoint] = _answer(evidence.OK, "", source, permissive, [_shown(next(settled), same_root) for _item in checks])
+    ways.update(failed)
+    return ways
 
 
-def _walks(host, wanted, pid):
+def _walks(wanted, pid):
     if not wanted:
         return {}
     try:
-        if pid == os.getpid():
-            return paths.walk_all(host, sorted(wanted))
         return inside.call(paths.walk_there, (sorted(wanted),), pid=pid, timeout=paths.SECONDS)
     except evidence.Unanswered as error:
         return {path: {"status": error.status, "why": error.why, "walk": []} for path in wanted}
@@ -136,8 +127,10 @@ def _listening(host, other):
     return ":".join(told[:3] + real[3:]) if len(told) > 3 and len(real) > 3 else other["context"]
 
 
-def _shown(item):
+def _shown(item, same_root):
+    """Return a CHECK of docs/architecture.md. The policy's file contexts speak of this system's paths, not of those in a container."""
     shown = {name: item[name] for name in _SHOWN}
+    shown["expected"] = item["expected"] if same_root else ""
     for name, limit in (("target", 300), ("why", 500), ("path", 4096), ("expected", 300)):
         shown[name] = text.harmless(shown[name], limit)
     return shown

@@ -80,7 +80,7 @@ def collect(host, nginx=None, listeners=None, network=None, since=None, question
 
 def _boot(host):
     """Return the mode that the next boot has by /etc/selinux/config and the kernel's command line; "" where the former cannot be read."""
-    mode = kernels.setting(host, "SELINUX")
+    mode = kernels.setting(host, "SELINUX").lower()
     try:
         words = host.text("/proc/cmdline", 65536).split()
     except evidence.Unanswered:

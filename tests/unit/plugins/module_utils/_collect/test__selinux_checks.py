@@ -173,7 +173,7 @@ STEPS = [
 def probed(root, monkeypatch, endpoints, peers=(), pid=12, same_root=True):
     write(root, "/proc/12/attr/current", HTTPD + "\0")
     write(root, "/etc/selinux/default/contexts/files/file_contexts", "/run/.*	system_u:object_r:httpd_runtime_t:s0\n")
-    monkeypatch.setattr(way, "_walks", lambda host, wanted, pid: {path: {"status": "ok", "why": "", "walk": STEPS} for path in wanted})
+    monkeypatch.setattr(way, "_walks", lambda wanted, pid: {path: {"status": "ok", "why": "", "walk": STEPS} for path in wanted})
     monkeypatch.setattr(way, "_same_root", lambda pid: same_root)
     probes = [{"id": endpoint, "endpoint": endpoint} for endpoint in endpoints]
     way.add(_host.Host(str(root)), probes, pid, dict(peers), answer)
@@ -213,10 +213,10 @@ def test_a_way_that_cannot_be_seen_is_said_and_costs_the_others_nothing(root, mo
     walks = {"/a": {"status": "denied", "why": "/a: Permission denied", "walk": []}}
     endpoints = ["unix:/a", "127.0.0.1:8080", "app:3000"]
     probed(root, monkeypatch, [])
-    monkeypatch.setattr(way, "_walks", lambda host, wanted, pid: walks)
+    monkeypatch.setattr(way, "_walks", lambda wanted, pid: walks)
     probes = [{"id": endpoint, "endpoint": endpoint} for endpoint in endpoints]
     way.add(_host.Host(str(root)), probes, 12, {}, answer)
-    assert [(probe["selinux"]["status"], len(probe["selinux"]["checks"])) for probe in probes] == [("error", 0), ("ok", 1), ("error", 0)]
+    assert [(probe["selinux"]["status"], len(probe["selinux"]["checks"])) for probe in probes] == [("denied", 0), ("ok", 1), ("error", 0)]
 
 
 def test_without_a_worker_nothing_is_asked(root, monkeypatch):
@@ -224,6 +224,13 @@ def test_without_a_worker_nothing_is_asked(root, monkeypatch):
     assert found["status"] == "absent" and found["checks"] == []
     found = probed(root, monkeypatch, ["127.0.0.1:3000"], pid=13)[0]
     assert found["status"] == "absent" and "/proc/13" in found["why"]
+
+
+def test_a_defect_costs_no_probe(root, monkeypatch):
+    monkeypatch.setattr(kernels, "process_context", lambda host, pid: 1 / 0)
+    probes = [{"endpoint": "127.0.0.1:3000"}]
+    way.add(_host.Host(str(root)), probes, 12, {}, answer)
+    assert (probes[0]["selinux"]["status"], probes[0]["selinux"]["checks"]) == ("error", [])
 
 
 def test_without_selinux_there_is_none(tmp_path):

@@ -56,11 +56,11 @@ class Logs(_host.Host):
 
 @pytest.fixture(autouse=True)
 def no_ring(monkeypatch):
-    ring = {"lines": [], "error": None}
+    ring = {"lines": [], "error": ()}
 
     def read(host, booted, hint):
-        if ring["error"]:
-            raise ring["error"]
+        for error in ring["error"]:
+            raise error
         return [(0.0, line) for line in ring["lines"] if hint in line], True
 
     monkeypatch.setattr(denials.backend_log, "ring", read)
@@ -148,7 +148,7 @@ def test_logs_that_may_not_be_read_are_said(tmp_path, no_ring):
         def tail(self, path, limit=16 << 10):
             raise evidence.Unanswered("denied", "{0}: Permission denied".format(path))
 
-    no_ring["error"] = evidence.Unanswered("denied", "/dev/kmsg: Operation not permitted")
+    no_ring["error"] = [evidence.Unanswered("denied", "/dev/kmsg: Operation not permitted")]
     (tmp_path / "run/systemd/journal").mkdir(parents=True)
     (tmp_path / "run/systemd/journal/socket").write_text("")
     found, _cut, hidden = collected(Denied(tmp_path, evidence.Unanswered("timeout", "journalctl gave no answer in 2 s")))
@@ -156,7 +156,7 @@ def test_logs_that_may_not_be_read_are_said(tmp_path, no_ring):
 
 
 def test_no_log_at_all_is_no_failure(tmp_path, no_ring):
-    no_ring["error"] = evidence.Unanswered("absent", "/dev/kmsg is no device")
+    no_ring["error"] = [evidence.Unanswered("absent", "/dev/kmsg is no device")]
     assert collected(Logs(tmp_path)) == ([], False, [])
 
 

@@ -212,8 +212,8 @@ def fixture_kernel(root, monkeypatch):
     return ask
 
 
-def about_nginx(root, kernel, found=None, listeners=None, network=NETWORK):
-    return selinux.collect(host(root), {"instances": [found or instance()]}, listeners, network, ask=kernel)
+def about_nginx(root, kernel, found=None, listeners=None, known=True):
+    return selinux.collect(host(root), {"instances": [found or instance()]}, listeners, NETWORK if known else None, ask=kernel)
 
 
 def test_contexts_are_those_of_nginx_and_of_what_listens(root, kernel):
@@ -240,7 +240,7 @@ def test_listens_are_those_that_nginx_does_not_hold(root, kernel):
 
 def test_where_it_is_not_known_which_ports_are_free_the_policy_counts(root, kernel):
     of_process(root, 12, HTTPD)
-    value = about_nginx(root, kernel, listeners=LISTENERS, network=None).value
+    value = about_nginx(root, kernel, listeners=LISTENERS, known=False).value
     assert [item["allowed"] for item in value["listens"]] == [True, False, False]
 
 

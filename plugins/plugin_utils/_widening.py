@@ -224,6 +224,9 @@ def _other_label(host: Host, leg: Leg, access: Access) -> Iterator[Way]:
         items = [{"path": check.path, "pattern": "", "type": selinux.kind_of(check.expected), "restore": [check.path]} for check in lost]
         yield _labelled(items, "", does, opens, f"restorecon -v {_quoted(restore)}")
         return
+    through = _for_homes(above)
+    if through and not socket:
+        yield _turn_on(access, through, True)
     kinds = _usable(host, access, socket)
     made = _made_for(host, leg, home)
     elsewhere = [check for check in above if not (made and check.path == home)]

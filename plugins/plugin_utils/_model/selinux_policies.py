@@ -99,6 +99,7 @@ BOOLEANS = {
         Boolean("httpd_use_openstack", "connect to OpenStack and to all ports from 32768 to 60999", (FEDORA,), ("ephemeral_port_t",), meant=False),
         Boolean("nis_enabled", "and nearly every other program listen on and connect to most ports, for NIS", (FEDORA,), meant=False),
         Boolean("allow_ypbind", "and nearly every other program listen on and connect to most ports, for NIS", (REFPOLICY,), meant=False),
+        Boolean("authlogin_nsswitch_use_ldap", "and every other program that looks users up connect to LDAP", _BOTH, ("ldap_port_t",), meant=False),
         Boolean("httpd_enable_homedirs", "look into the homes of users, and read what they publish there", _BOTH),
         Boolean("httpd_read_user_content", "read the files in the homes of users", _BOTH),
     )

@@ -201,6 +201,16 @@ def test_a_socket_in_a_home():
     assert not ways(to_path(path, *home, socket, peer_check("httpd_t", True)))[0].changes
 
 
+def test_a_home_that_alone_is_closed():
+    path = "/home/deploy/shop.sock"
+    home = file_check("/home/deploy", "user_home_dir_t", False, "user_home_dir_t", "dir")
+    home["booleans"] = ["httpd_enable_homedirs", "httpd_read_user_content"]
+    way = ways(to_path(path, home, file_check(path, "httpd_user_rw_content_t", True), peer_check("httpd_t", True)))[0]
+    assert way.changes == (("selinux_boolean", {"name": "httpd_enable_homedirs", "value": True}),)
+    home["booleans"] = ["some_other"]
+    assert not ways(to_path(path, home, file_check(path, "httpd_user_rw_content_t", True), peer_check("httpd_t", True)))[0].changes
+
+
 def test_the_domain_of_the_program_is_for_a_person():
     path = "/run/shop/shop.sock"
     found = ways(to_path(path, file_check(path, "initrc_runtime_t", False, labels=[RIGHT]), peer_check("initrc_t", False), unit_folder="shop"))

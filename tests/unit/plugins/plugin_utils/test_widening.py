@@ -62,7 +62,7 @@ def test_the_narrowest_comes_first(port, kind, booleans, order):
 
 
 def test_what_is_made_for_something_else_is_never_taken():
-    (label, wide, other) = ways(to_port(111, "portmap_port_t", [ANY, "nis_enabled"]))
+    label, wide, other = ways(to_port(111, "portmap_port_t", [ANY, "nis_enabled"]))
     assert label.changes and wide.changes and not other.changes
     (unknown,) = [way for way in ways(to_port(3000, "ntop_port_t", ["shop_port_access", ANY])) if "shop" in way.does]
     assert not unknown.changes and "not known here" in unknown.opens

@@ -154,7 +154,7 @@ def test_a_folder_that_its_unit_makes():
     path = "/run/shop-1/shop.sock"
     folder = file_check("/run/shop-1", "var_run_t", True, name="dir")
     found = ways(to_path(path, folder, file_check(path, "initrc_runtime_t", False, labels=[RIGHT]), peer_check("httpd_t", True), unit_folder="shop-1"))
-    item = {"path": "/run/shop-1", "pattern": "/run/shop\\-1(/.*)?", "type": "httpd_runtime_t", "restore": ["/run/shop-1"]}
+    item = {"path": path, "pattern": "/run/shop\\-1(/.*)?", "type": "httpd_runtime_t", "restore": ["/run/shop-1", path]}
     assert found[0].changes == (("selinux_fcontext", item),)
     assert "the RuntimeDirectory of shop.service" in found[0].does
     assert found[0].command.endswith("restorecon -Rv /run/shop-1")

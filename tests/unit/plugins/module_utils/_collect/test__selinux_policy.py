@@ -133,6 +133,23 @@ def test_what_is_no_policy(start, why):
     assert caught.value.status == "error" and why in caught.value.why
 
 
+def as_version(version):
+    """Return the policy in a newer version: 34 adds a kind of rule to conditions, 35 a bitmap behind the two at the begin."""
+    whole, at = raw(33), 32
+    for _number in range(2):
+        at += 12 + 12 * int.from_bytes(whole[at + 8:at + 12], "little")
+    added = (64).to_bytes(4, "little") + bytes(8) if version >= 35 else b""
+    return whole[:16] + version.to_bytes(4, "little") + whole[20:at] + added + whole[at:]
+
+
+@pytest.mark.parametrize("version", [34, 35])
+def test_newer_versions(version):
+    policy = policies.Policy(as_version(version))
+    assert policy.version == version
+    assert policy.booleans_for(who("httpd_t"), what("http_port_t"), "tcp_socket", "name_connect") == ["can_connect", "can_relay"]
+    assert policy.port_records([3000]) == {"3000": {"type": "ntop_port_t", "low": 3000, "high": 3001}}
+
+
 def test_a_version_of_tomorrow_is_said():
     head = raw(33)[:16]
     with pytest.raises(evidence.Unanswered) as caught:

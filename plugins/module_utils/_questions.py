@@ -39,9 +39,10 @@ def ask_all(host, redactor, since, log_limit, test):
     if scan["status"] != evidence.OK:
         return _unasked(answers, scan)
     processes = scan["value"]
+    answers[containers.KEY] = evidence.ask(containers.ASKED, containers.collect, host, redactor, processes)
+    containers.mark(processes, answers[containers.KEY]["value"])
     answers[nginx.KEY] = evidence.ask(nginx.ASKED, nginx.collect, host, redactor, processes, test)
     found = answers[nginx.KEY]["value"]
-    answers[containers.KEY] = evidence.ask(containers.ASKED, containers.collect, host, redactor, processes)
     if answers[nginx.KEY]["status"] == evidence.ABSENT:
         return answers
     sockets = set()

@@ -71,6 +71,21 @@ def collect(host, redactor, processes):
     return evidence.Partial(value, collector.truncated or len(sockets) > MAX_ENGINES, collector.hidden)
 
 
+def mark(processes, value):
+    """Tell of the processes in which container they are, where their control groups do not: without root, Podman may have none.
+
+    value is that of collect(), or None.
+    """
+    inside = {}
+    for container in (value or {}).get("containers", ()):
+        first = processes.get(container["pid"]) if container["net"] else None
+        if first is not None and not first.container and first.mnt not in ("", processes.mnt):
+            inside[first.mnt] = container["id"]
+    for process in processes:
+        if not process.container:
+            process.container = inside.get(process.mnt, "")
+
+
 class _Collector:
     def __init__(self, host, redactor, processes):
         self.host = host
@@ -113,7 +128,7 @@ class _Collector:
             try:
                 if slow >= SLOW:
                     raise evidence.Unanswered(evidence.TIMEOUT, "not asked about: answers about others were late")
-                self._inspected(shown, _dict(api.get("/containers/{0}/json".format(shown["id"]), limit=MAX_INSPECTED)))
+                self._inspected(api, shown, _dict(api.get("/containers/{0}/json".format(shown["id"]), limit=MAX_INSPECTED)))
                 if shown["state"] in _DOWN and shown["exit_code"] != 0 and talkers < MAX_TALKERS:
                     talkers += 1
                     shown["words"] = self._words(api, shown["id"])
@@ -143,7 +158,22 @@ class _Collector:
             "command": [], "memory": None, "words": None,
         }
 
-    def _inspected(self, shown, said):
+    def _process(self, api, pid, container):
+        """Return the Process that an engine says is the first one of a container; None where it cannot be."""
+        process = self.processes.get(pid) if pid else None
+        if process is None or process.container not in ("", container):
+            # The engine may count processes from elsewhere.
+            return None
+        if api.uid != 0 and not process.container:
+            # What a user runs in containers is in a user namespace. Any other process is not the user's to speak for.
+            try:
+                if self.host.link("/proc/{0}/ns/user".format(pid)) == self.host.link("/proc/self/ns/user"):
+                    return None
+            except evidence.Unanswered:
+                return None
+        return process
+
+    def _inspected(self, api, shown, said):
         """Put what the engine tells of one container into what the list told."""
         state, config, settings = _dict(said.get("State")), _dict(said.get("Config")), _dict(said.get("HostConfig"))
         health = _dict(state.get("Health") or state.get("Healthcheck"))
@@ -151,10 +181,7 @@ class _Collector:
         network = _dict(said.get("NetworkSettings"))
         running = _state(_str(state, "Status")) or shown["state"]
         pid = _int(state, "Pid") or None
-        process = self.processes.get(pid) if pid else None
-        if process is not None and process.container not in ("", shown["id"]):
-            # The engine counts processes from elsewhere.
-            process = None
+        process = self._process(api, pid, shown["id"])
         check = _dict(config.get("Healthcheck")).get("Test")
         shown.update(
             name=_shown(_str(said, "Name").lstrip("/")) or shown["name"],
@@ -209,7 +236,8 @@ class _Collector:
     def _memory(self, process, limit):
         """Return {"limit", "peak", "oom_kills"} as of a unit; null parts are not known. Its limit is the one that it was given."""
         found = {"limit": limit or None, "peak": None, "oom_kills": None}
-        if process is None:
+        if process is None or not process.container:
+            # It has no control group of its own.
             return found
         groups = _processes.control_groups(self.host, process.pid)
         for folder, controllers, events, peak in _EVENTS:

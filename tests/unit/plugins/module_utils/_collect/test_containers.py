@@ -187,6 +187,29 @@ def test_podman(recorded):
     assert shown["shop-web"]["mounts"][0]["target"] == "/etc/nginx/conf.d/default.conf"
 
 
+def test_processes_of_containers_without_control_groups(lab, monkeypatch):
+    """As Podman starts them without root where control groups are of version 1: the first process leads to the others by their mount namespace."""
+    for pid, mnt, container in ((1, "1", ""), (50, "9", ""), (51, "9", ""), (52, "8", "ef" * 32), (53, "1", "")):
+        process = _processes.Process()
+        process.pid, process.net, process.mnt, process.container = pid, "7", mnt, container
+        lab.by_pid[pid] = process
+    for pid, user in (("self", 1), (50, 2), (53, 1)):
+        os.makedirs("{0}/proc/{1}/ns".format(lab.root, pid))
+        os.symlink("user:[{0}]".format(user), "{0}/proc/{1}/ns/user".format(lab.root, pid))
+    monkeypatch.setattr(engine_api.Engine, "uid", property(lambda self: 1000, lambda self, uid: None), raising=False)
+    one = {"Name": "/shop", "State": {"Status": "running", "Pid": 50}, "HostConfig": {"Memory": 4096}}
+    lab.engine(DOCKER, {LIST: [{"Id": ID, "State": "running"}], ONE: one})
+    answer = lab.ask()
+    assert only(answer)["memory"] == {"limit": 4096, "peak": None, "oom_kills": None}
+    containers.mark(_processes.Processes(lab.by_pid, mnt="1"), answer["value"])
+    assert {pid: process.container for pid, process in lab.by_pid.items()} == {1: "", 50: ID, 51: ID, 52: "ef" * 32, 53: ""}
+    containers.mark(_processes.Processes(lab.by_pid, mnt="1"), None)
+    # A user's engine does not speak for the processes of others.
+    one["State"]["Pid"] = 53
+    lab.servers[-1].answers[ONE] = one
+    assert only(lab.ask())["net"] == ""
+
+
 # --- engines
 
 def test_docker_that_does_not_run_is_not_started(lab):

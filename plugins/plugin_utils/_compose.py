@@ -39,7 +39,8 @@ class Wanted:
     ports     mappings as "127.0.0.1:8080:3000"; one to a port of the container that is mapped otherwise takes the place of that
               where moves names the port
     expose    ports of the container
-    networks  names of networks of the engine that other projects made
+    networks  names of networks of the engine; what another project than that of the file made is declared as such
+    project   name of the project of the file
     healthy   services that it waits for until they are healthy
     bind      its command names an address to listen on, which is to be every one
     """
@@ -51,6 +52,7 @@ class Wanted:
     healthy: tuple[str, ...] = ()
     bind: bool = False
     moves: int | None = None
+    project: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def _made(text: str, wanted: Wanted) -> str:
         raise _Inexact("the file is a template")
     if any(isinstance(token, _MEANS_ELSEWHERE) for token in yaml.scan(text, yaml.SafeLoader)):
         raise _Inexact("the file uses anchors or tags of YAML")
-    for edit in _edits(wanted):
+    for edit in _edits(wanted, _load(text)):
         made, expected = edit.text(_File(text, wanted.service)), edit.meaning(_load(text))
         if _load(made) != expected:
             raise _Inexact("the file is written in a way that is not edited")
@@ -127,7 +129,7 @@ class _Edit:
     meaning: Callable[[dict], dict]
 
 
-def _edits(wanted: Wanted) -> Iterator[_Edit]:
+def _edits(wanted: Wanted, data: dict) -> Iterator[_Edit]:
     service = wanted.service
     for port in wanted.ports:
         moved = wanted.moves
@@ -138,6 +140,11 @@ def _edits(wanted: Wanted) -> Iterator[_Edit]:
     for name in wanted.networks:
         if not _NAME.match(name):
             raise _Inexact("the name of the network is not a plain one")
+        own = name.removeprefix(f"{wanted.project}_")
+        if wanted.project and own != name and (own == "default" or own in (data.get("networks") or {})):
+            # One that the file itself makes has the name of its project before its own.
+            yield _Edit(lambda file, own=own: file.join(own), lambda data, own=own: _joined(data, service, own))
+            continue
         yield _Edit(lambda file, name=name: file.join(name), lambda data, name=name: _joined(data, service, name))
         yield _Edit(lambda file, name=name: file.declare(name), lambda data, name=name: _declared(data, name))
     for other in wanted.healthy:

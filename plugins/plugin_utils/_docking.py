@@ -76,7 +76,7 @@ def with_patch(home: Host, container: Container, fix: Fix, **wanted: Any) -> Fix
     if compose is None:
         return fix
     files = (home.answer("containers")["value"] or {}).get("compose_files") or ()
-    made = _compose.for_service(files, compose.files, _compose.Wanted(compose.service, **wanted))
+    made = _compose.for_service(files, compose.files, _compose.Wanted(compose.service, project=compose.project, **wanted))
     if made.diff:
         return replace(fix, diff=made.diff, summary=f"{fix.summary} {CHECKED.format(path=shlex.quote(compose.file))}")
     return replace(fix, summary=f"{fix.summary} There is no patch: {made.why}.") if files else fix

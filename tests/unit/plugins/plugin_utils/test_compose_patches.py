@@ -110,6 +110,14 @@ def test_a_file_without_networks_gets_them_before_its_services(tmp_path):
     assert after == "networks:\n  edge:\n    external: true\n\nservices:\n  app:\n    networks:\n      - default\n      - edge\n    image: x\n"
 
 
+@pytest.mark.skipif(not shutil.which("patch"), reason="no patch(1)")
+def test_a_network_of_the_file_itself_has_the_name_that_the_file_gives_it(tmp_path):
+    after = yaml.safe_load(patched(tmp_path, FILE, Wanted("app", networks=("shop_front",), project="shop")))
+    assert (after["services"]["app"]["networks"], after["networks"]) == (["default", "front"], {"front": {}})
+    after = yaml.safe_load(patched(tmp_path, FILE, Wanted("web", networks=("shop_default",), project="shop")))
+    assert (after["services"]["web"]["networks"], after["networks"]) == (["front", "default"], {"front": {}})
+
+
 def test_lines_around_are_shown_only_where_nothing_was_left_out():
     text = "services:\n  app:\n    image: x\n"
     wanted = Wanted("app", expose=(80,))

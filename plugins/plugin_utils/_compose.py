@@ -276,17 +276,17 @@ class _File:
         found = self.entry(self.service, key)
         if found is None:
             at, indent = self.first(self.service)
-            return self.text(at, 0, f"{indent}{key}:", f"{indent}  - {json.dumps(value)}")
+            return self.text(at, 0, f"{indent}{key}:", f"{indent}  - {_written(value)}")
         node = found[1]
         if isinstance(node, yaml.ScalarNode) and not node.value:
             indent = " " * found[0].start_mark.column
-            return self.text(found[0].start_mark.line + 1, 0, f"{indent}  - {json.dumps(value)}")
+            return self.text(found[0].start_mark.line + 1, 0, f"{indent}  - {_written(value)}")
         items = self.items(node)
         if value in (item.value for item in items):
             return "\n".join(self.lines)
         if node.flow_style:
-            return self.within(node.end_mark.line, node.end_mark.column - 1, 0, f"{', ' if items else ''}{json.dumps(value)}")
-        return self.text(items[-1].end_mark.line + 1, 0, f"{' ' * node.start_mark.column}- {json.dumps(value)}")
+            return self.within(node.end_mark.line, node.end_mark.column - 1, 0, f"{', ' if items else ''}{_written(value)}")
+        return self.text(items[-1].end_mark.line + 1, 0, f"{' ' * node.start_mark.column}- {_written(value)}")
 
     def items(self, node: yaml.Node) -> list[yaml.ScalarNode]:
         """Return the items of a list of words, each of which stands in one line, and all in one in flow style."""
@@ -388,6 +388,11 @@ class _File:
         if len(places) != 1 or len(_LOOPBACK.findall(self.line(places[0]))) != 1:
             raise _Inexact("the address that the program listens on is not in the command of its service, or more than once")
         return self.text(places[0], 1, _LOOPBACK.sub("0.0.0.0", self.line(places[0])))
+
+
+def _written(value: str) -> str:
+    """Return a word as a scalar: as it is where that is a word for YAML too."""
+    return value if value[:1].isalpha() and _NAME.match(value) and _load(value) == value else json.dumps(value)
 
 
 # The same in words

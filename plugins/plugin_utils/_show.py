@@ -59,7 +59,8 @@ def show_verdict(found: contained.Verdict, *classes: str) -> list[Evidence]:
     leg, own, target = found.leg, found.own, found.target
     shown = [show_config(leg)]
     if own:
-        shown.append(Evidence(_inspect(own), f"nginx runs in {own.label}, {_networks(own)}"))
+        joined = f", which has the network of {own.label}" if found.inside is not own else ""
+        shown.append(Evidence(_inspect(found.inside), f"nginx runs in {found.inside.label}{joined}, {_networks(own)}"))
     if target:
         shown.append(Evidence(_inspect(target), f"{target.label} is {quote(target.says(found.home.now), 300)}, {_networks(target)}{_ports(target)}"))
     if found.listener:

@@ -62,7 +62,8 @@ class Verdict:
 
     cause     one of the ids above, or "" where nothing may be said: the endpoint is one of Docker Swarm
     how       what form of it, or ""
-    own       the container that nginx runs in, or None
+    own       the container whose network nginx has, or None
+    inside    the container that nginx runs in: the same, or one that joined that network
     target    the container that is meant, or None: then it is a program of the host
     listener  the socket that is meant, or None
     endpoint  where nginx would reach it as things are, where that is an address, or None
@@ -78,6 +79,7 @@ class Verdict:
     certainty: str = PROVEN
     how: str = ""
     own: Container | None = None
+    inside: Container | None = None
     target: Container | None = None
     listener: Listener | None = None
     endpoint: Endpoint | None = None
@@ -134,11 +136,11 @@ def fails(leg: Leg) -> bool | None:
     return leg.connect in ("refused", "unreachable", "timeout")
 
 
-def _single(host: Host, leg: Leg) -> bool:
+def _single(leg: Leg, inside: Container) -> bool:
     """Return whether nginx is the program of its container, so that no backend is to run beside it."""
-    master, own = leg.instance.raw.get("master") or {}, host.container_of(leg.instance)
-    words = [word.rpartition("/")[2] for word in own.command[:4]] if own else []
-    return bool(own and own.pid) and master.get("pid") == own.pid or any(word.startswith("nginx") for word in words)
+    master = leg.instance.raw.get("master") or {}
+    words = [word.rpartition("/")[2] for word in inside.command[:4]]
+    return bool(inside.pid) and master.get("pid") == inside.pid or any(word.startswith("nginx") for word in words)
 
 
 def _of(host: Host, leg: Leg) -> Verdict | None:
@@ -148,8 +150,9 @@ def _of(host: Host, leg: Leg) -> Verdict | None:
     if not home.containers.every:
         return None
     inside = host.container_of(leg.instance)
-    own = host.containers.networked(inside) if inside and inside.network_mode != "host" else None
-    start = Verdict(leg, "", own=own, home=home)
+    inside = inside if inside and inside.network_mode != "host" else None
+    own = host.containers.networked(inside) if inside else None
+    start = Verdict(leg, "", own=own, inside=inside, home=home)
     if leg.endpoint.kind == NAME:
         return _named(start) if own else None
     if loopback(leg.endpoint.address) and (own or leg.net != host.net):
@@ -186,7 +189,9 @@ def _localhost(start: Verdict) -> Verdict | None:
     if not chosen:
         return _localhost_of_stopped(start)
     meant = (bool(near) or len(found) == 1) and not _own_loopback(chosen)
-    certain = fails(leg) and _single(home, leg) and meant and home.containers.known
+    # Beside others, one of them may be meant.
+    alone = _single(leg, start.inside) and len(home.containers.in_net(own.net)) == 1
+    certain = fails(leg) and alone and meant and home.containers.known
     # Whichever of several is meant, it is not there.
     several = len(like or near or found) > 1
     shown = replace(

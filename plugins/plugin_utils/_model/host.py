@@ -56,7 +56,8 @@ class Process:
     @property
     def label(self) -> str:
         """Return "node (pid 12, shop.service)"."""
-        unit = f", {self.unit}" if self.unit else ""
+        # That of a container is its long id.
+        unit = f", {self.unit}" if self.unit and not self.container else ""
         return f"{self.comm} (pid {self.pid}{unit})"
 
 

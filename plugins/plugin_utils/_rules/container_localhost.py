@@ -9,9 +9,9 @@ nowhere once nginx is in a container of its own: "connection refused" (111), and
 
 ## How it is recognised
 The master of nginx is in a container with its own network namespace; no socket is at the endpoint there; and another container, or the host, has a
-socket on that port. Proven when nginx is the program of its container, so that no backend belongs beside it, and a container that has a
-network or a Compose project in common with it (or, else, one alone) has the port for others too; which of several is meant, their names tell, or a
-person has to. Likely when the container that would have it is down, or when it listens for its own container alone.
+socket on that port. Proven when nginx is the program of its container and no other container shares its network, so that no backend belongs beside
+it, and a container that has a network or a Compose project in common with it (or, else, one alone) has the port for others too; which of several is
+meant, their names tell, or a person has to. Likely when the container that would have it is down, or when it listens for its own container alone.
 
 ## Fix
 Write the name of the service and the port that it has in its container, "http://app:3000": risky, since what is meant is chosen. Between containers
@@ -42,12 +42,18 @@ def check(host: Host) -> Iterator[Finding]:
             RULE.id,
             found.leg,
             found.certainty,
-            f"{found.leg.endpoint} is {found.own.label} itself, in which nginx runs, and nothing listens there; {_who(found)}.",
+            f"{found.leg.endpoint} is {_where(found)}, and nothing listens there; {_who(found)}.",
             show_verdict(found),
             _fix(found),
             _docking.sockets(found.own),
             found.alternatives,
         )
+
+
+def _where(found: contained.Verdict) -> str:
+    if found.inside is found.own:
+        return f"{found.own.label} itself, in which nginx runs"
+    return f"{found.own.label}, whose network {found.inside.label} has, in which nginx runs"
 
 
 def _who(found: contained.Verdict) -> str:

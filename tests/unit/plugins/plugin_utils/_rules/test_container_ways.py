@@ -290,6 +290,15 @@ def test_a_container_that_shares_the_network_of_nginxs():
     assert (finding.id, finding.certainty, finding.fix.remedy) == ("backend-not-running", "proven", "start_container")
 
 
+def test_beside_a_container_on_the_same_loopback_that_one_may_be_meant():
+    world = World().docker_network("shop_default", "172.18.0.0/16").container("pod", "shop_default=172.18.0.2")
+    world.container(WEB, mode=f"container:{world.contained('pod')['id']}").container(APP, "shop_default=172.18.0.3")
+    world.listen("0.0.0.0:3000", inside=APP)
+    finding = only(world.nginx_in(WEB).passes("http://127.0.0.1:3000"))
+    assert (finding.id, finding.certainty, finding.alternatives) == ("container-localhost", "likely", ("backend-not-running",))
+    assert f"container pod, whose network container {WEB} has" in finding.says
+
+
 def test_an_nginx_in_a_container_with_the_network_of_the_host():
     world = World().docker_network("shop_default", "172.18.0.0/16").container(WEB, mode="host", service="web")
     world.container(APP, "shop_default=172.18.0.3", ports=["127.0.0.1:3000:3000"], service="app").listen("0.0.0.0:3000", inside=APP)

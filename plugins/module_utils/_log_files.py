@@ -48,7 +48,7 @@ _FRAME = re.compile(
 # A container's runtime writes its own time in UTC, and a record that nginx wrote in the zone of the container.
 _RUNTIME = re.compile(rb"^(\d{4}-\d{2}-\d{2}T[0-9:]{8}\.\d{1,9}Z) (?:stdout|stderr) [FP] \d{4}/[01]\d/[0-3]\d [0-2]\d:[0-5]\d:[0-6]\d(?= \[)", re.MULTILINE)
 _UTC = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?=[.Z])", re.ASCII)
-_OF_ENGINE = "-json.log"
+_OF_ENGINE = re.compile(r"-json\.log(?:\.[0-9]+)?(?:\.gz)?\Z")
 JSON_FRAME, LINE_FRAME = "json", "line"
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -212,10 +212,10 @@ def blocks(file, info, limit, told, packed, start):
     """
     if packed:
         found = _unpacked(file, limit, told)
-        frame = None
+        frame = JSON_FRAME if _OF_ENGINE.search(told["path"]) else None
     else:
         # A line of an access log may look like anything: there the name decides.
-        frame = _frame_of(file, info.st_size) if start is START_OF_RECORD or told["path"].endswith(_OF_ENGINE) else None
+        frame = _frame_of(file, info.st_size) if start is START_OF_RECORD or _OF_ENGINE.search(told["path"]) else None
         found = _from_end(file, info.st_size, limit, told, START_OF_LINE if frame else start)
     for block in found:
         yield bare(block, frame) if frame else block

@@ -434,6 +434,21 @@ def test_records_in_the_log_of_a_container_engine(host):
     assert [(group["class"], group["count"], group["last"]) for group in value["groups"]] == [("connect-refused", 2000, NOW - 60)]
 
 
+def test_rotated_and_packed_logs_of_a_container_engine(host):
+    path = os.path.dirname(LOG) + "/ab-json.log"
+
+    def line(ago):
+        return json.dumps({"log": refused(ago), "stream": "stderr", "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW - ago))}) + "\n"
+
+    lines = [line(ago).replace('": ', '":').replace('", "', '","') for ago in (60, 3600, 7200)]
+    write(host, lines[0], path)
+    write(host, lines[1], path + ".1", age=3600)
+    write(host, gzip.compress(lines[2].encode()), path + ".2.gz", age=7200)
+    value = collect(host, logs=(path,)).value
+    assert [entry["path"] for entry in value["logs"]] == [path, path + ".1", path + ".2.gz"]
+    assert [(group["count"], group["first"], group["last"]) for group in value["groups"]] == [(3, NOW - 7200, NOW - 60)]
+
+
 def test_records_in_the_log_of_a_container_runtime(host):
     when = time.strftime("%Y-%m-%dT%H:%M:%S.123456789Z", time.gmtime(NOW - 60))
     write(host, (when + " stderr F " + refused(60 - 5 * 3600)) * 2000 + when + ' stdout F 10.0.0.1 - - "GET / HTTP/1.1" 200\n')

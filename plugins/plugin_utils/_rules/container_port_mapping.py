@@ -15,6 +15,8 @@ sockets, read in its own network namespace, and what the engine publishes show w
 likely where several would do, where the image promises the port that nginx uses, where the program was started just now, or, of a port that is not
 published, where the container has no name in common with the route.
 
+As advice it is said of a pass that has the address of a container written down and works: a published port, or a name, stays where that may not.
+
 ## Fix
 Between containers, and where it is published elsewhere: point the pass at the right port (risky). Otherwise publish it, or publish another port,
 where the container is made: manual, with the lines for its Compose file.
@@ -28,11 +30,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import contained
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, loopback
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_verdict
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg, loopback
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, advise, by_hand, on_leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_verdict
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -49,6 +52,30 @@ def check(host: Host) -> Iterator[Finding]:
             f"{_docking.program(found.target)} port {_docking.quoted(found.target)}",
             found.alternatives,
         )
+    told = set()
+    for leg in host.legs:
+        target = host.containers.at(leg.endpoint.address) if leg.crosses and not leg.peer.by_name else None
+        if target and leg.serves and (leg.instance.id, leg.endpoint) not in told:
+            told.add((leg.instance.id, leg.endpoint))
+            yield _advice(host, leg, target)
+
+
+def _advice(host: Host, leg: Leg, target: Container) -> Finding:
+    own = host.container_of(leg.instance)
+    common = [item for item in target.shared(host.containers.networked(own)) if item.named] if own else []
+    if common:
+        fix = by_hand(f"Write its name at {leg.peer.at}: {target.reached_as}:{leg.endpoint.port}.")
+    else:
+        mapped = f"127.0.0.1:{leg.endpoint.port}:{leg.endpoint.port}"
+        made = _docking.where_made(target, f'ports: ["{mapped}"]', f"-p {mapped}")
+        fix = by_hand(f"{made}; then pass to 127.0.0.1:{leg.endpoint.port}.")
+    return advise(
+        RULE.id,
+        leg,
+        f"{leg.endpoint} is the address of {target.label} on its network: where it was not set by hand, the engine gives another once it is started anew.",
+        [show_config(leg), Evidence(host.owner_named(target).source, f"{target.label} has {leg.endpoint.address} now")],
+        fix,
+    )
 
 
 def _says(found: contained.Verdict) -> str:

@@ -214,6 +214,17 @@ def test_the_address_of_a_container():
     assert finding.id == "container-port-mapping" and finding.fix.changes[0]["args"] == ["http://172.18.0.3:8000"]
 
 
+def test_an_address_of_a_container_that_works_may_not_stay():
+    def advice(world: World) -> list[Finding]:
+        return [item for item in world.judge().findings if item.id == "container-port-mapping" and item.kind == "advice"]
+
+    (outside,) = advice(published(target="http://172.18.0.3:3000", ports=()))
+    assert 'ports: ["127.0.0.1:3000:3000"]' in outside.fix.summary
+    (inside,) = advice(beside("http://172.18.0.3:3000"))
+    assert "app:3000" in inside.fix.summary
+    assert advice(beside("http://app:3000").resolve("app", "172.18.0.3")) == [] == advice(published())
+
+
 def test_an_address_that_no_container_has_any_more():
     gone = published(target="http://172.18.0.9:3000", ports=())
     finding = only(gone)

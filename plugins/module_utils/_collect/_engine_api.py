@@ -34,6 +34,8 @@ USER_SOCKETS = ("docker.sock", "podman/podman.sock")  # below /run/user/UID
 
 API = (1, 41)  # Docker 20.10; a newer engine answers in it, unless it has forgotten it
 _PIECE = 1 << 16
+# Engines that gave no answer in this visit: each log of each container would wait for them again.
+_SILENT = set()
 _STREAMS = ("stdin", "stdout", "stderr")  # the first byte of a frame
 _FRAME = struct.Struct(">BxxxI")
 _PEER = struct.Struct("=iII")
@@ -130,8 +132,15 @@ class Engine:
         self._connection = None
 
     def introduce(self):
-        """Ask who it is, and settle on the version of the API. Raises Unanswered."""
-        said = _mapping(self.get("/version", versioned=False))
+        """Ask who it is, and settle on the version of the API. Raises Unanswered; of one that once gave no answer, at once."""
+        if self.path in _SILENT:
+            raise evidence.Unanswered(evidence.TIMEOUT, "{0} gave no answer before".format(self.path))
+        try:
+            said = _mapping(self.get("/version", versioned=False))
+        except evidence.Unanswered as error:
+            if error.status == evidence.TIMEOUT:
+                _SILENT.add(self.path)
+            raise
         parts = [part.get("Name") for part in said.get("Components") or () if isinstance(part, dict)] if isinstance(said.get("Components"), list) else []
         self.kind = "podman" if "Podman Engine" in parts else "docker"
         self.version = text.harmless(str(said.get("Version", "")), 64)

@@ -311,6 +311,17 @@ def test_containers_that_hang_are_not_asked_about_one_after_the_other(lab, monke
     assert sum("/json HTTP" in line for line in server.asked) == containers.SLOW
 
 
+def test_an_engine_that_said_nothing_is_not_waited_for_again(lab, monkeypatch):
+    server = lab.engine(DOCKER, {"/version": silent})
+    quicken(monkeypatch)
+    for why in ("in 0.3 s", "before"):
+        engine = lab.ask()["value"]["engines"][0]
+        assert engine["status"] == "timeout" and why in engine["why"]
+    with pytest.raises(evidence.Unanswered) as caught:
+        engine_api.keeper(Host(lab.root), ID)
+    assert caught.value.status == "timeout" and len(server.asked) == 1
+
+
 def quicken(monkeypatch):
     engine = engine_api.Engine
     monkeypatch.setattr(engine_api, "Engine", lambda path, holders: engine(path, holders, timeout=0.3))

@@ -88,9 +88,20 @@ def _fix(host: Host, instance: Instance, refused: list[dict], denied: list[Bind]
         return by_each([_widening.to_listen(host, bind) for bind in denied], f" Then nginx loads it: {instance.reload_command}.")
     if refused and any(stale.privileged(instance, port) for port in ports if port):
         return by_hand("Let it listen on a port from 1024 on, or start it as root; then reload.")
+    unknown = _undecided(host, instance, ports)
+    if unknown:
+        what = f"nginx was not permitted to bind TCP port {unknown[0]}, and what SELinux decides about it is not known"
+        return by_hand(f"{what}: ausearch -m avc -ts recent may show that it was denied. Let it, or take the port out of the files; then reload.")
     if refused and not _allowed_since(host, instance, ports):
         return by_hand("Remove what the refused reload names in the error log; then reload.")
     return Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {instance.reload_command}", changes=(instance.reload(),))
+
+
+def _undecided(host: Host, instance: Instance, ports: list[int]) -> list[int]:
+    """Return the ports of the files that nginx was not permitted to bind and about which the kernel gave no decision, where SELinux enforces."""
+    decided = {bind.port for bind in host.selinux.listens if bind.instance == instance.id and bind.allowed is not None}
+    wanted = {int(listen.rpartition(":")[2]) for listen in stale.unheld_listens(host, instance) if listen.rpartition(":")[2].isdigit()}
+    return [port for port in ports if port in wanted - decided and host.selinux.enforcing]
 
 
 def _allowed_since(host: Host, instance: Instance, ports: list[int]) -> bool:

@@ -312,6 +312,13 @@ def test_a_port_whose_refusal_selinux_does_not_explain(host):
     assert (finding.id, finding.fix.safety) == (RELOAD, "manual") and "SELinux" not in finding.says
 
 
+def test_a_port_about_which_the_kernel_gave_no_decision():
+    for host in (refused(), refused().may_not_bind(8088, allowed=None)):
+        fix = first(host.judge()).fix
+        assert fix.safety == "manual" and "bind TCP port 8088, and what SELinux decides about it is not known" in fix.summary
+    assert "SELinux" not in first(refused().selinux("permissive").judge()).fix.summary
+
+
 def test_a_reload_that_was_refused_for_something_else_too():
     host = refused().may_not_bind(8088).refused_reload("bind() to 0.0.0.0:80 failed (98: Address already in use)")
     assert first(host.judge()).fix.safety == "manual"

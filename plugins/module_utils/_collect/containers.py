@@ -380,11 +380,15 @@ def _compose(labels):
         return None
     folder = _str(labels, "com.docker.compose.project.working_dir", 4096)
     files = [file for file in _str(labels, "com.docker.compose.project.config_files", 16384).split(",") if file]
-    needed = [part.split(":") for part in _str(labels, "com.docker.compose.depends_on", 16384).split(",") if part]
+    # Compose 2 writes the label in any case, Compose 1 never.
+    needed = None
+    if "com.docker.compose.depends_on" in labels:
+        parts = [part.split(":") for part in _str(labels, "com.docker.compose.depends_on", 16384).split(",") if part]
+        needed = [{"service": _shown(part[0]), "condition": _shown(part[1]) if len(part) > 1 else ""} for part in parts[:MAX_ITEMS]]
     return {
         "project": _shown(project), "service": _shown(service), "folder": _shown(folder),
         "files": [_shown(os.path.join(folder, file)) for file in files[:MAX_ITEMS]],
-        "depends_on": [{"service": _shown(part[0]), "condition": _shown(part[1]) if len(part) > 1 else ""} for part in needed[:MAX_ITEMS]],
+        "depends_on": needed,
     }
 
 

@@ -101,13 +101,13 @@ class Published:
 
 @dataclass(frozen=True)
 class Compose:
-    """Where a container of Compose comes from. needs has the services that it waits for, with the condition."""
+    """Where a container of Compose comes from. needs has the services that it waits for, with the condition; None where only its file would tell."""
 
     project: str
     service: str
     folder: str
     files: tuple[str, ...]
-    needs: tuple[tuple[str, str], ...]
+    needs: tuple[tuple[str, str], ...] | None
 
     @property
     def file(self) -> str:
@@ -374,7 +374,8 @@ def _attachment(item: dict) -> Attachment:
 
 
 def _compose(item: dict) -> Compose:
-    needs = tuple((one["service"], one["condition"]) for one in item.get("depends_on") or ())
+    told = item.get("depends_on")
+    needs = None if told is None else tuple((one["service"], one["condition"]) for one in told)
     return Compose(item["project"], item["service"], item["folder"], tuple(item["files"]), needs)
 
 

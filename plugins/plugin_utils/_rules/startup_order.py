@@ -51,13 +51,15 @@ def check(host: Host) -> Iterator[Finding]:
     for instance in host.instances:
         own = host.container_of(instance)
         early = _not_waited_for(host, instance, own) if own and own.compose else {}
-        if early:
-            yield _advice(host, instance, own, early)
+        found = _advice(host, instance, own, early) if early else None
+        # Where no label tells what Compose waits for, its file must: it does not wait where there is a patch by which it would.
+        if found and (own.compose.needs is not None or found.fix.diff):
+            yield found
 
 
 def _not_waited_for(host: Host, instance: Instance, own: Container) -> dict[str, tuple[Leg, Container]]:
     """Return the services of its project whose names nginx looks up at its start, and that Compose does not wait for until they are healthy."""
-    waits, found = dict(own.compose.needs), {}
+    waits, found = dict(own.compose.needs or ()), {}
     for leg in host.legs:
         if leg.instance is not instance or not leg.peer.by_name or leg.peer.run_time:
             continue
@@ -68,7 +70,7 @@ def _not_waited_for(host: Host, instance: Instance, own: Container) -> dict[str,
 
 
 def _advice(host: Host, instance: Instance, own: Container, early: dict[str, tuple[Leg, Container]]) -> Finding:
-    waits, names = dict(own.compose.needs), ", ".join(early)
+    waits, names = dict(own.compose.needs or ()), ", ".join(early)
     leg = next(iter(early.values()))[0]
     unchecked = [service for service, (_leg, target) in early.items() if target.healthcheck is False]
     evidence = [Evidence(str(leg.peer.at), f"{leg.route.directive} {leg.route.written}")]

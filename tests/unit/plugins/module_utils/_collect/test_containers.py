@@ -153,7 +153,7 @@ def test_compose(recorded):
     """As docker-compose 1.29.2 made them."""
     _value, shown = recorded(DOCKER, "compose-1.29.2.json")
     assert shown["shop_web_1"]["compose"] == {
-        "project": "shop", "service": "web", "folder": "/srv/shop", "files": ["/srv/shop/compose.yml"], "depends_on": [],
+        "project": "shop", "service": "web", "folder": "/srv/shop", "files": ["/srv/shop/compose.yml"], "depends_on": None,
     }
     assert shown["shop_app_1"]["networks"][0]["name"] == "shop_default" and "app" in shown["shop_app_1"]["networks"][0]["aliases"]
     assert shown["shop_app_1"]["command"] == ["python3", "/srv/app.py", "--host", "0.0.0.0"]
@@ -170,6 +170,12 @@ def test_what_compose_writes_of_dependencies(lab):
     compose = only(lab.ask())["compose"]
     assert compose["files"] == ["/srv/shop/a.yaml", "/srv/shop/b.yaml"]
     assert compose["depends_on"] == [{"service": "db", "condition": "service_healthy"}, {"service": "app", "condition": "service_started"}]
+
+
+def test_that_a_service_depends_on_nothing_is_a_label_too(lab):
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web", "com.docker.compose.depends_on": ""}
+    lab.engine(DOCKER, {LIST: [{"Id": ID}], ONE: {"Name": "/web", "Config": {"Labels": labels}}})
+    assert only(lab.ask())["compose"]["depends_on"] == []
 
 
 # --- as Podman 4.3.1 said it

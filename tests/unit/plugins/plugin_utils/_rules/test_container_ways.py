@@ -543,6 +543,14 @@ def test_a_service_that_nginx_needs_at_its_start_is_to_be_healthy_first():
         {"path": "/srv/shop/compose.yaml", "status": "ok", "why": "", "sha256": "", "uid": 0, "managed": "", "text": text}
     ]
     assert "+        condition: service_healthy" in advised(patched)[0].fix.diff
+    # Compose 1 labels nothing of it, so that the file must tell.
+    patched.contained(WEB)["compose"]["depends_on"] = None
+    assert "condition: service_healthy" in advised(patched)[0].fix.diff
+    waiting = "    depends_on:\n      app:\n        condition: service_healthy\n"
+    patched.engine["compose_files"][0]["text"] = text.replace("    image: nginx\n", f"    image: nginx\n{waiting}")
+    assert advised(patched) == []
+    patched.engine["compose_files"].clear()
+    assert advised(patched) == []
     assert advised(make(project="billing")) == []
     looked_up = make().site("set $app app;", "resolver 127.0.0.11;", "location / { proxy_pass http://$app:3000; }").dns("127.0.0.11", "app", "172.18.0.3")
     assert advised(looked_up) == []

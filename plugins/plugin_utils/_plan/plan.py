@@ -10,7 +10,8 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, PROVEN, Finding, HostResult, order
@@ -22,6 +23,9 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import MA
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import PATHS
 
 NONE, SAFE_ONLY, ALL = "none", "safe", "risky"
+# What lets the name of a container resolve, before a file is edited and tested.
+_NAMING = ("connect_network", "start_container")
+_MISSING = re.compile(r'host not found in upstream "(?P<name>[^":]+)(?::[0-9]+)?"')
 
 
 @dataclass(frozen=True)
@@ -152,8 +156,9 @@ def build(result: HostResult, host: Host | None, allowed: Allowed, undone: Undon
     held: list[Held] = []
     wanted: list[tuple[str, Change]] = []
     failing = set[str]().union(*(_endpoints(finding) for finding in result.findings if finding.kind == CAUSE))
+    names = set[str]().union(*(_coming(finding, _sorted(finding, host, allowed, undone)) for finding in result.findings))
     for finding in sorted(result.findings, key=order):
-        sorted_out = _sorted(_with_authorities(finding, allowed.ca_file), host, allowed, undone)
+        sorted_out = _sorted(_with_authorities(finding, allowed.ca_file), host, allowed, undone, names)
         if sorted_out and isinstance(sorted_out, list):
             sorted_out = _not_to_be_loaded(finding, host, failing | _endpoints(finding)) or sorted_out
         if isinstance(sorted_out, Manual):
@@ -208,8 +213,10 @@ def has_remedy(finding: Finding) -> bool:
     return bool(fix and fix.remedy and fix.changes and fix.safety != MANUAL and all(remedy in REMEDIES for remedy, _item in fix.steps))
 
 
-def _sorted(finding: Finding, host: Host | None, allowed: Allowed, undone: Undone) -> Manual | Held | list[tuple[str, Change]]:
-    """Return what becomes of a finding: work for a person, held back, or changes by the name of their remedy."""
+def _sorted(
+    finding: Finding, host: Host | None, allowed: Allowed, undone: Undone, names: Collection[str] = ()
+) -> Manual | Held | list[tuple[str, Change]]:
+    """Return what becomes of a finding: work for a person, held back, or changes by the name of their remedy; names are as for _guarded()."""
     fix = finding.fix
     able = host is not None and has_remedy(finding)
     named = finding.id in allowed.ids
@@ -232,11 +239,24 @@ def _sorted(finding: Finding, host: Host | None, allowed: Allowed, undone: Undon
         return Manual(finding, "a word that is hidden as a secret would be part of the change")
     if any(slots.is_harmful(item) for item in items):
         return Manual(finding, "a word with characters that a terminal acts on would be part of the change")
-    return _guarded(finding, host, allowed)
+    return _guarded(finding, host, allowed, names)
 
 
-def _guarded(finding: Finding, host: Host, allowed: Allowed) -> Manual | Held | list[tuple[str, Change]]:
-    """Return the changes of a finding that is to be put right, unless what they touch may not be touched."""
+def _coming(finding: Finding, sorted_out: Manual | Held | list[tuple[str, Change]]) -> set[str]:
+    """Return the names that are there once the containers of a finding are started and connected."""
+    comes = isinstance(sorted_out, list) and any(remedy in _NAMING for remedy, _change in sorted_out)
+    return {endpoint.rpartition(":")[0] for endpoint in _endpoints(finding)} if comes else set()
+
+
+def _waits(instance: Instance, names: Collection[str]) -> bool:
+    """Return whether all that nginx refuses in a configuration is a name that is yet to come."""
+    messages = (instance.test.get("value") or {}).get("messages") or ()
+    missing = [_MISSING.match(message["text"]) for message in messages if message["level"] in ("emerg", "alert", "crit")]
+    return bool(missing) and all(match and match["name"] in names for match in missing)
+
+
+def _guarded(finding: Finding, host: Host, allowed: Allowed, names: Collection[str]) -> Manual | Held | list[tuple[str, Change]]:
+    """Return the changes of a finding that is to be put right, unless what they touch may not be touched; names are there by then."""
     fix = finding.fix
     remedies = [REMEDIES[remedy] for remedy in dict.fromkeys(remedy for remedy, _item in fix.steps)]
     files = slots.files([item for _remedy, item in fix.steps])
@@ -252,7 +272,7 @@ def _guarded(finding: Finding, host: Host, allowed: Allowed) -> Manual | Held | 
     if any(loads(remedy, item) for remedy, item in fix.steps):
         for instance in _instances(finding, host, files):
             refused = (instance.test.get("value") or {}).get("valid") is False
-            if refused:
+            if refused and not _waits(instance, names):
                 return Held(finding, f"nginx refuses {instance.id} as it stands, so that nothing can be loaded: mend that first")
     container = next((instance.container for instance in _alike(finding, host)), "")
     steps = ((remedy, slots.within(item, container) if container and REMEDIES[remedy].edits else item) for remedy, item in fix.steps)

@@ -77,3 +77,14 @@ def test_one_line_of_two_containers_is_not_one_place():
     one, other = ({"context": {"container": name}, "at": at, "args": [name]} for name in (ID, "cd" * 32))
     assert not slots.clash(slots.of("repoint_upstream", one), slots.of("repoint_upstream", other))
     assert slots.clash(slots.of("repoint_upstream", one), slots.of("repoint_upstream", {**one, "args": ["x"]}))
+
+
+def test_a_name_that_comes_with_a_container_that_is_started_first_is_no_reason_to_wait():
+    route = {"listen": "*:80", "server": "shop.example", "location": "/o", "pass": "proxy_pass http://orders:3000", "endpoint": "orders:3000"}
+    change = {"engine": "/run/docker.sock", "id": "cd" * 32, "name": "orders", "action": "start"}
+    start = slow(id="backend-not-running", route=route, fix=Fix("start_container", "safe", "Start it.", "", (change,)))
+    made = plan(contained().invalid('host not found in upstream "orders" in /etc/nginx/nginx.conf:4'), start, slow())
+    assert [step.remedy for step in made.steps] == ["start_container", "upstream_timeout"]
+    for text in ('host not found in upstream "search"', 'unknown directive "orders"'):
+        made = plan(contained().invalid(text), start, slow())
+        assert [step.remedy for step in made.steps] == ["start_container"] and "nginx refuses" in made.held[0].why

@@ -11,7 +11,6 @@ This module is private to the collection.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
@@ -50,7 +49,6 @@ class Network:
     name: str
     id: str
     driver: str
-    internal: bool
     subnets: tuple[str, ...]
 
     @property
@@ -116,23 +114,12 @@ class Compose:
 
 
 @dataclass(frozen=True)
-class Mount:
-    """What of the host, or of a volume, stands at a path of a container."""
-
-    kind: str
-    source: str
-    target: str
-    writable: bool
-
-
-@dataclass(frozen=True)
 class Container:
     """A container as its engine tells of it; known is False where only the list of containers has it."""
 
     engine: str
     id: str
     name: str
-    image: str
     known: bool
     state: str
     exit_code: int | None
@@ -152,7 +139,6 @@ class Container:
     published: tuple[Published, ...]
     exposed: tuple[int, ...]
     compose: Compose | None
-    mounts: tuple[Mount, ...]
     command: tuple[str, ...]
     memory: dict
     words: tuple[str, ...]
@@ -333,7 +319,7 @@ def _ago(seconds: float) -> str:
 
 
 def _network(item: dict) -> Network:
-    return Network(item["engine"], item["name"], item["id"], item["driver"], bool(item["internal"]), tuple(item["subnets"]))
+    return Network(item["engine"], item["name"], item["id"], item["driver"], tuple(item["subnets"]))
 
 
 def _container(item: dict) -> Container:
@@ -342,7 +328,6 @@ def _container(item: dict) -> Container:
         engine=item.get("engine") or "",
         id=item["id"],
         name=item.get("name") or "",
-        image=item.get("image") or "",
         known=(item.get("status") or evidence.OK) == evidence.OK,
         state=item.get("state") or "",
         exit_code=item.get("exit_code"),
@@ -362,7 +347,6 @@ def _container(item: dict) -> Container:
         published=tuple(Published(one["port"], one["protocol"], one["address"], one["host_port"]) for one in item.get("published") or () if one["port"]),
         exposed=tuple(item.get("exposed") or ()),
         compose=_compose(compose) if compose else None,
-        mounts=tuple(Mount(one["kind"], one["source"], one["target"], bool(one["rw"])) for one in item.get("mounts") or ()),
         command=tuple(item.get("command") or ()),
         memory=item.get("memory") or {},
         words=tuple(item.get("words") or ()),
@@ -377,8 +361,3 @@ def _compose(item: dict) -> Compose:
     told = item.get("depends_on")
     needs = None if told is None else tuple((one["service"], one["condition"]) for one in told)
     return Compose(item["project"], item["service"], item["folder"], tuple(item["files"]), needs)
-
-
-def names_of(found: Iterable[Container]) -> str:
-    """Return several containers in words."""
-    return " and ".join(item.label for item in found)

@@ -486,7 +486,7 @@ class Host:
             if container:
                 return container
         if listener.net and listener.net == self.net:
-            handed = [item for item, port in self.containers.publishing(listener.endpoint) if item.up]
+            handed = [item for item, _port in self.containers.publishing(listener.endpoint) if item.up]
             return next(iter(handed), None)
         return next(iter(self.containers.in_net(listener.net)), None)
 

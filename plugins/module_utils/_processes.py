@@ -173,6 +173,11 @@ def control_groups(host, pid):
     return _cgroups(_read(host, pid, "cgroup"))
 
 
+def container_holding(host, pid):
+    """Return the id or name of the container that a process is in by its control groups, seen from here, or ""."""
+    return _membership(control_groups(host, pid), control_groups(host, 1))[1]
+
+
 def socket_at(host, path):
     """Return the inode of the socket behind an open file such as /proc/12/fd/3, or None."""
     try:

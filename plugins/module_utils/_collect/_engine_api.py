@@ -17,12 +17,14 @@ This module is private to the collection.
 import http.client
 import json
 import os
+import re
 import socket
 import struct
 import threading
 import time
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _processes
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
 MAX_REPLY = 16 << 20
@@ -39,6 +41,7 @@ _SILENT = set()
 _STREAMS = ("stdin", "stdout", "stderr")  # the first byte of a frame
 _FRAME = struct.Struct(">BxxxI")
 _PEER = struct.Struct("=iII")
+_OF_USER = re.compile(r".*?/run/user/[0-9]+/")
 _STATUSES = {401: evidence.DENIED, 403: evidence.DENIED, 404: evidence.ABSENT}
 
 
@@ -58,7 +61,10 @@ def sockets(host, hidden):
             hidden.append("container engines: {0}".format(text.harmless(error.why, 300)))
             continue
         real = os.path.realpath(host.path(path))
-        if there and real not in seen:
+        if there and not real.startswith(_folder(host.path(path))):
+            # A user would have root talk to any socket, and systemd start what is behind it.
+            hidden.append("container engines: {0} leads out of the folder of its user, and was not connected to".format(path))
+        elif there and real not in seen:
             seen.add(real)
             found.append((path, holders))
     return found
@@ -70,6 +76,12 @@ def check_runs(host, path, holders=None):
         return
     if not _dockers(host, holders):
         raise evidence.Unanswered(evidence.ABSENT, "Docker does not run; its socket was not connected to, which would start it")
+
+
+def _folder(path):
+    """Return the real path of the folder of the user whose socket it is, with a slash; "" where it is no user's."""
+    found = _OF_USER.match(path)
+    return os.path.realpath(found.group()) + "/" if found else ""
 
 
 def _given(host):
@@ -84,7 +96,7 @@ def _given(host):
 
 
 def _dockers(host, users):
-    """Return the pids of the running Docker daemons of some users; None: of root, who owns /proc."""
+    """Return the pids of the running Docker daemons of some users; None: of root, who owns /proc, and outside of containers."""
     found = []
     for pid in _numbers(host, "/proc"):
         if _read(host, pid, "comm") == b"dockerd\n":
@@ -93,9 +105,21 @@ def _dockers(host, users):
             except evidence.Unanswered:
                 # It has ended.
                 continue
-            if owner == root if users is None else owner in users:
+            if owner == root and not _in_container(host, pid) if users is None else owner in users:
                 found.append(pid)
     return found
+
+
+def _in_container(host, pid):
+    """Return whether a process is in a container: root in there is root's user id here, and may take the name of any program."""
+    spaces = []
+    for name in (pid, "self"):
+        try:
+            spaces.append(host.link("/proc/{0}/ns/pid".format(name)))
+        except evidence.Unanswered:
+            # Without root only its control groups tell.
+            return bool(_processes.container_holding(host, pid))
+    return spaces[0] != spaces[1] or bool(_processes.container_holding(host, pid))
 
 
 def _numbers(host, folder):
@@ -206,7 +230,7 @@ class Engine:
 
     def _connected(self, seconds):
         if self._connection is None:
-            connection = _UnixConnection(self.path, seconds)
+            connection = _UnixConnection(self.path, seconds, _folder(self.path))
             connection.connect()
             self._connection = connection
             self.uid = _PEER.unpack(connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))[1]
@@ -306,18 +330,30 @@ def _hang_up(channel):
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
+    """HTTP over a Unix socket, whose real path begins with a folder."""
 
-    def __init__(self, path, seconds):
+    def __init__(self, path, seconds, folder):
         super().__init__("localhost", timeout=seconds)
         self._path = path
+        self._folder = folder
 
     def connect(self):
-        """Connect to the socket."""
+        """Connect to the socket. Raises Unanswered where it is elsewhere."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         try:
-            self.sock.connect(self._path)
+            if not self._folder:
+                self.sock.connect(self._path)
+                return
+            # What is looked at is what is connected to, whatever its user puts there meanwhile.
+            held = os.open(self._path, os.O_PATH | os.O_CLOEXEC)
+            try:
+                here = "/proc/self/fd/{0}".format(held)
+                if not os.readlink(here).startswith(self._folder):
+                    raise evidence.Unanswered(evidence.DENIED, "{0} leads out of the folder of its user".format(self._path))
+                self.sock.connect(here)
+            finally:
+                os.close(held)
         except BlockingIOError:
             # The accept queue of a socket is full: nobody has taken a connection for some time.
             raise socket.timeout()

@@ -274,12 +274,12 @@ class _Collector:
         try:
             if not path.startswith("/") or not path.endswith((".yml", ".yaml")):
                 raise evidence.Unanswered(evidence.ERROR, "not the name of a file of Compose")
-            status = self.host.stat(path)
-            told["uid"] = status.st_uid
-            if users - {0, status.st_uid}:
+            told["uid"] = self.host.stat(path).st_uid
+            if users - {0, told["uid"]}:
                 # Whoever writes the labels of his containers says by them what root reads.
                 raise evidence.Unanswered(evidence.DENIED, "it is not a file of the user whose engine names it")
-            raw, cut = self.host.read(path, MAX_COMPOSE_FILE)
+            # He may put another file there meanwhile.
+            raw, cut = self.host.read(path, MAX_COMPOSE_FILE, owners=(told["uid"],) if users - {0} else None)
             if cut:
                 raise evidence.Unanswered(evidence.ERROR, "larger than {0} KiB".format(MAX_COMPOSE_FILE >> 10))
             written = raw.decode("utf-8")

@@ -238,6 +238,34 @@ def test_docker_of_a_user_is_not_that_of_root(lab):
     assert server.asked == own.asked == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="is root of this host and of a container")
+@pytest.mark.parametrize("group, space, believed", [("/", "1", True), ("/docker/" + "1a" * 32, "1", False), ("/", "2", False), ("/", "", True)])
+def test_root_of_a_container_is_not_the_docker_of_this_host(lab, group, space, believed):
+    """Root's user id in a container is that of root here, and so is the end of a socket in a volume."""
+    lab.process(1, "/usr/lib/systemd/systemd")
+    lab.process(8, "dockerd", "--host=unix:///srv/volume/own.sock")
+    with open(lab.root + "/proc/8/cgroup", "w") as file:
+        file.write("0::{0}\n".format(group))
+    for name, inode in (("self", "1"), ("8", space)) if space else ():
+        os.makedirs("{0}/proc/{1}/ns".format(lab.root, name))
+        os.symlink("pid:[{0}]".format(inode), "{0}/proc/{1}/ns/pid".format(lab.root, name))
+    server = lab.engine("/srv/volume/own.sock")
+    answer = lab.ask()
+    assert (answer["status"] == "ok", bool(server.asked)) == (believed, believed)
+
+
+def test_a_user_does_not_say_to_which_socket_root_talks(lab):
+    other, own = lab.engine("/run/other/notify.sock"), lab.engine("/run/user/4001/podman/podman.sock")
+    os.symlink(lab.root + "/run/other/notify.sock", lab.root + "/run/user/4001/docker.sock")
+    answer = lab.ask()
+    assert other.asked == [] and "4001/docker.sock" in answer["hidden"][0]
+    assert [one["socket"] for one in answer["value"]["engines"]] == ["/run/user/4001/podman/podman.sock"]
+    # Put there after it was looked at.
+    with pytest.raises(evidence.Unanswered) as caught:
+        engine_api.Engine(lab.root + "/run/user/4001/docker.sock", (os.geteuid(),)).introduce()
+    assert caught.value.status == "denied" and other.asked == [] and own.asked
+
+
 def test_several_engines_are_asked_each_for_itself(lab):
     user = os.geteuid()
     podman = dict(Version="4.3.1", ApiVersion="1.41", MinAPIVersion="1.24", Components=[{"Name": "Podman Engine"}])
@@ -462,3 +490,26 @@ def test_a_user_does_not_say_by_labels_what_root_reads(lab):
         file.write("services:\n")
     assert collector._compose_file("/srv/compose.yml", {0, os.geteuid()})["status"] == "ok"
     assert collector._compose_file("/srv/compose.yml", {os.geteuid() + 1000})["status"] == "denied"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to somebody else")
+def test_a_user_does_not_exchange_what_root_reads(lab, monkeypatch):
+    collector = containers._Collector(Host(lab.root), text.Redactor("key"), _processes.Processes({}))
+    os.makedirs(lab.root + "/srv")
+    for name, user in (("own.yml", 4001), ("other.yml", 0)):
+        with open(lab.root + "/srv/" + name, "w") as file:
+            file.write("services:\n")
+        os.chown(lab.root + "/srv/" + name, user, -1)
+    os.symlink("own.yml", lab.root + "/srv/compose.yml")
+    assert collector._compose_file("/srv/compose.yml", {4001})["status"] == "ok"
+    look = Host.stat
+
+    def exchanged(host, path, follow=True):
+        status = look(host, path, follow)
+        os.unlink(lab.root + path)
+        os.symlink("other.yml", lab.root + path)
+        return status
+
+    monkeypatch.setattr(Host, "stat", exchanged)
+    told = collector._compose_file("/srv/compose.yml", {4001})
+    assert (told["status"], told["text"], told["sha256"]) == ("denied", "", "")

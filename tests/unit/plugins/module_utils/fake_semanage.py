@@ -26,7 +26,7 @@ class FakeSemanage:
     def __getattr__(self, name):
         if not name.startswith("semanage_"):
             raise AttributeError(name)
-        kind, _, what = name[len("semanage_"):].partition("_")
+        kind, _line, what = name[len("semanage_"):].partition("_")
 
         def function(handle, *arguments):
             if name in self.refuses:

@@ -42,6 +42,10 @@ def check(host: Host) -> Iterator[Finding]:
         if container and container.oom_killed and not container.up:
             yield _of_container(host, leg, container)
             continue
+        serving = host.container_behind(leg.listeners[0]) if leg.local and leg.listeners else None
+        if serving and serving.memory.get("oom_kills"):
+            yield _in_container(host, leg, serving)
+            continue
         side = ends.side_of(host, leg)
         kills = memory.kills(side) if side else None
         if not kills:
@@ -91,6 +95,27 @@ def _of_container(host: Host, leg: Leg, container: Container) -> Finding:
         by_hand(f"Find {more}; then start it: {owner.start}"),
         owner.look,
     )
+
+
+def _in_container(host: Host, leg: Leg, container: Container) -> Finding:
+    """A process of a container that goes on: a worker, whose requests were cut off."""
+    owner, limit, count = host.owner_named(container), container.memory.get("limit"), container.memory["oom_kills"]
+    lost = [group for group in leg.logged(*ends.CUT) if (group["last"] or 0.0) >= container.started]
+    at_limit = f" at its limit of {_mib(limit)}" if limit else ""
+    evidence = [show_config(leg), *(show_group(group) for group in lost[:2])]
+    evidence.append(Evidence(f"control group of {owner.name}", f"oom_kill: {times(count)} since its start{f', limit {_mib(limit)}' if limit else ''}"))
+    finding = on_leg(
+        host,
+        RULE.id,
+        leg,
+        LIKELY if lost else PROVEN,
+        f"The kernel killed a process of {owner.label}{at_limit} for want of memory ({times(count)} since its start); the container goes on.",
+        evidence + show_paths(leg, *ends.CUT) + show_probe(leg),
+        by_hand("Find what needs that much, use fewer workers, or give the container more (mem_limit: in Compose, --memory)."),
+        owner.look,
+        ("backend-crashed",) if lost else (),
+    )
+    return or_risk(finding, bool(lost))
 
 
 def _killed(kills: memory.Kills, where: str) -> str:

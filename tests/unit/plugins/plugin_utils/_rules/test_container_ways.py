@@ -160,6 +160,13 @@ def test_a_container_that_the_kernel_killed():
     assert told(published("", state="exited", exit_code=137, started=LOADED)) == cause("backend-not-running")
 
 
+def test_a_worker_of_a_container_that_the_kernel_killed():
+    limits = {"limit": 64 << 20, "peak": None, "oom_kills": 2}
+    assert told(published(memory=limits).logged(LOOPBACK, "closed-early")) == cause("backend-oom-killed", certainty="likely")
+    assert [item[:3] for item in told(published(memory=limits))] == [("backend-oom-killed", "risk", "proven")]
+    assert told(published(memory={**limits, "oom_kills": 0}).logged(LOOPBACK, "closed-early")) != cause("backend-oom-killed", certainty="likely")
+
+
 def test_a_paused_container_takes_connections_and_answers_none():
     finding = only(published(state="paused"))
     assert (finding.id, finding.certainty) == ("backend-not-running", "proven") and "docker unpause" in finding.fix.summary

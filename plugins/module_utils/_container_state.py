@@ -20,6 +20,7 @@ import os
 import re
 import socket
 import stat
+import threading
 import urllib.parse
 
 RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
@@ -59,12 +60,18 @@ def _call(engine, method, path, body=None, timeout=ASK_SECONDS):
         if not engine.startswith("/") or not stat.S_ISSOCK(os.stat(engine).st_mode):
             raise Failed("{0} is no socket of an engine".format(engine))
         connection = _Connection(engine, timeout)
+        connection.connect()
+        # A time-out is for each read: one that sends a byte now and then must not hold up what is to be undone.
+        end = threading.Timer(timeout, _hang_up, (connection.sock,))
+        end.daemon = True
+        end.start()
         try:
             sent = None if body is None else json.dumps(body)
             connection.request(method, path, sent, {} if sent is None else {"Content-Type": "application/json"})
             answer = connection.getresponse()
             raw = answer.read(MAX_ANSWER + 1)
         finally:
+            end.cancel()
             connection.close()
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise Failed("the engine at {0} does not answer: {1}".format(engine, error))
@@ -73,14 +80,23 @@ def _call(engine, method, path, body=None, timeout=ASK_SECONDS):
     said = _parsed(raw)
     if answer.status >= 400:
         why = said.get("message") if isinstance(said, dict) else None
-        raise Failed("the engine at {0}: {1}".format(engine, why or "status {0}".format(answer.status)), answer.status == 404)
+        raise Failed("the engine at {0}: {1}".format(engine, str(why)[:500] if why else "status {0}".format(answer.status)), answer.status == 404)
     return said
 
 
-def _parsed(raw):
+def _hang_up(channel):
     try:
-        return json.loads(raw.decode("utf-8", "replace"))
-    except ValueError:
+        channel.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        # It is closed already.
+        return
+
+
+def _parsed(raw):
+    # Python reads a number of a million digits for minutes.
+    try:
+        return json.loads(raw.decode("utf-8", "replace"), parse_int=lambda digits: int(digits) if len(digits) < 20 else None)
+    except (ValueError, RecursionError):
         return None
 
 

@@ -11,10 +11,12 @@ import socketserver
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _checkpoint, _container_state
+from ansible_collections.webops.bad_gateway.tests.unit.plugins.module_utils._collect.engine_server import EngineServer
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes checkpoints")
 
@@ -206,3 +208,34 @@ def test_the_host_does_it_without_the_collection(engine, point):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60,
     )
     assert (ran.returncode, engine.state["Running"], sorted(engine.networks)) == (0, False, ["bridge"]), ran.stderr
+
+
+def again_and_again(start, piece):
+    def answer(connection):
+        connection.sendall(start)
+        while True:
+            connection.sendall(piece)
+            time.sleep(0.05)
+    return answer
+
+
+def of(body):
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+@pytest.mark.parametrize("answer", [
+    again_and_again(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b" "),
+    again_and_again(b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+    again_and_again(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    of(b"[" * 1000000),
+    of(b'{"Id": 1' + b"1" * 4000000 + b"}"),
+    b"HTTP/1.1 500 No\r\nContent-Length: 1000013\r\n\r\n" + b'{"message":"' + b"x" * 999999 + b'"}',
+])
+def test_an_engine_does_not_hold_up_what_is_undone(tmp_path, monkeypatch, answer):
+    server = EngineServer(str(tmp_path / "docker.sock"), {"/containers/{0}/json".format(ID): answer})
+    monkeypatch.setattr(_container_state._call, "__defaults__", (None, 0.5))
+    begin = time.monotonic()
+    with pytest.raises(_container_state.Failed) as caught:
+        _container_state.look(str(tmp_path / "docker.sock"), ID)
+    server.close()
+    assert time.monotonic() - begin < 10 and len(str(caught.value)) < 1000

@@ -28,7 +28,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _process
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
 MAX_REPLY = 16 << 20
-TIMEOUT = 5.0  # for the whole of one answer
+TIMEOUT = 10.0  # for the whole of one answer; the first one of Podman waits until systemd has started it
 SECONDS = 20.0  # for all questions to one engine
 
 SYSTEM_SOCKETS = ("/run/docker.sock", "/run/podman/podman.sock")

@@ -128,16 +128,19 @@ class Checkpoint:
         with _told(path), open(os.path.join(self.folder, "saved", item.blob), "rb") as file:
             return file.read()
 
-    def write_file(self, path, content, expected=None, mode=0o644, in_place=False):
+    def write_file(self, path, content, expected=None, mode=0o644, in_place=False, links=True):
         """Write bytes to a file, or to the file that a link leads to, and return {"path", "real_path", "changed"}.
 
         expected  SHA-256 of the bytes from which content was made; "" when there was no file; None: whatever is there
         mode      permission bits of a file that is new; others keep owner, mode and attributes
         in_place  write into the file that is there, because a container holds it by its inode, and not over it
+        links     whether links are followed: those that root of a container makes in a folder of this host are root's here
 
         The state of before is saved first. Raises CheckpointError: then the file is as it was.
         """
         with _told(path), files.find(path) as place:
+            if place.followed and not links:
+                raise files.Refused("{0}: {1} is a link now".format(files.shown(path), files.shown(place.followed[0])))
             now, held = files.look(place, content=True)
             if now["kind"] not in ("file", "absent"):
                 raise files.Refused("{0}: it is a {1}".format(files.shown(path), now["kind"]))

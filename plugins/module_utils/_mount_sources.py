@@ -73,6 +73,9 @@ class Mounts:
     def _same(self, path, place):
         """Return whether a path there and one here are one file; of absent ones, whether their folders are one."""
         ends = [self.host.path(self.root + path), self.host.path(place)]
+        if os.path.realpath(ends[1]) != ends[1]:
+            # Whoever writes in the container put a link there: it leads elsewhere here.
+            return False
         try:
             return os.path.samestat(*map(os.lstat, ends))
         except FileNotFoundError:

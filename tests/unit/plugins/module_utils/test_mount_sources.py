@@ -84,3 +84,12 @@ def test_a_file_that_was_replaced_on_the_host_is_another_one(mounts, tmp_path):
 def test_a_new_file_is_nowhere_while_its_folder_is_another_one(mounts):
     # A fake root has folders of its own.
     assert mounts.source("/etc/nginx/conf.d/new.conf").kind == _mount_sources.ELSEWHERE
+
+
+def test_a_link_that_the_container_makes_on_the_way_is_not_followed_here(mounts, tmp_path):
+    """Both ends lead to one file of this host: it is none of the container's."""
+    (tmp_path / "etc/own").mkdir(parents=True)
+    (tmp_path / "etc/own/x.conf").write_text("x")
+    for folder in ("srv/shop a/conf.d", "root-of-7/etc/nginx/conf.d"):
+        (tmp_path / folder / "sub").symlink_to(tmp_path / "etc/own")
+    assert mounts.source("/etc/nginx/conf.d/sub/x.conf").kind == _mount_sources.ELSEWHERE

@@ -8,6 +8,7 @@ import types
 
 import pytest
 
+from ansible_collections.webops.bad_gateway.plugins.module_utils import _checkpoint
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _host
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _mount_sources
@@ -160,9 +161,33 @@ def test_a_file_of_a_container_is_changed_where_it_is_mounted_from(tmp_path):
         "{0} of container abababababab is {1} here".format(files.conf_path, place),
         "{0} is a checkout of git: make the change there too, or the next one undoes it".format(tmp_path),
     ]
+    place.unlink()
+    os.mkfifo(str(place))
+    with pytest.raises(nginx_edit.Refused, match="is not the file that container abababababab has"):
+        nginx_directive.placed(files, configuration, configuration.changed())
+    place.unlink()
     place.write_bytes(b"http { # another\n}")
     with pytest.raises(nginx_edit.Refused, match="is not the file that container abababababab has"):
         nginx_directive.placed(files, configuration, configuration.changed())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes checkpoints")
+def test_root_of_a_container_does_not_lead_a_change_elsewhere(tmp_path, monkeypatch):
+    """What it makes in a folder of the host belongs to root: a folder there becomes a link to one of the host's own, with the same bytes."""
+    monkeypatch.setattr(_checkpoint, "ROOT", str(tmp_path / "state"))
+    monkeypatch.setattr(_checkpoint, "_arm", lambda point, seconds: (True, "the test"))
+    for folder in ("volume", "etc"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "nginx.conf").write_bytes(b"http { }")
+    files, configuration = contained(tmp_path, kind=_mount_sources.HOST, path=str(tmp_path / "volume" / "nginx.conf"))
+    files.master = None
+    changed = configuration.changed()
+    places = {path: (str(tmp_path / "volume" / "nginx.conf"), False) for path in changed}
+    (tmp_path / "volume").rename(tmp_path / "was")
+    (tmp_path / "volume").symlink_to("etc")
+    with pytest.raises(_checkpoint.CheckpointError, match="volume is a link now"):
+        nginx_directive.write(files, configuration, changed, places, None, False)
+    assert (tmp_path / "etc" / "nginx.conf").read_bytes() == b"http { }"
 
 
 @pytest.mark.parametrize(("source", "said"), [

@@ -261,12 +261,17 @@ class Selinux:
         """Return the domain of a process, or ""."""
         return kind_of(self.contexts.get(str(pid)) or "")
 
-    def denial_at(self, endpoint: Endpoint, paths: tuple[str, ...], since: float) -> Denial | None:
-        """Return the newest records of a denial at an endpoint since a moment; paths are the names that a socket may have in them.
+    def denial_at(self, endpoint: Endpoint, paths: tuple[str, ...], since: float, kinds: tuple[str, ...] = ()) -> Denial | None:
+        """Return the newest records of a denial at an endpoint since a moment.
 
-        The record of a connect to a Unix socket may have no path: then it names the class alone.
+        paths are the names that a socket may have in them, kinds the types of the socket, of its folders and of who listens, where they are known:
+        a record may name the last part of a path alone, which sockets of several applications share.
         """
-        found = [item for item in self.denials if not item.permissive and item.last >= since and _fits(item, endpoint, paths)]
+        found = [
+            item
+            for item in self.denials
+            if not item.permissive and item.last >= since and _fits(item, endpoint, paths) and (not kinds or kind_of(item.target) in kinds)
+        ]
         return max(found, key=lambda item: item.last, default=None)
 
 

@@ -86,7 +86,8 @@ def _what(leg: Leg, refused: tuple[selinux.Check, ...]) -> str:
 
 def _denial(host: Host, leg: Leg) -> selinux.Denial | None:
     steps = [step["path"] for step in (leg.walk or {}).get("walk") or () if step["type"] == "socket"]
-    return host.selinux.denial_at(leg.endpoint, (leg.endpoint.path, *steps), leg.instance.loaded)
+    kinds = tuple(check_.kind for check_ in leg.selinux.checks) if leg.selinux else ()
+    return host.selinux.denial_at(leg.endpoint, (leg.endpoint.path, *steps), leg.instance.loaded, kinds)
 
 
 def _seen(host: Host, leg: Leg) -> Iterator[Finding]:

@@ -275,6 +275,15 @@ def test_the_records_of_a_socket_without_a_decision():
     assert told(unix().avc("write", "var_run_t", "sock_file", path="shop.sock", last=LOADED - 60)) == [(LABEL, "cause", "possible")]
 
 
+def test_the_record_of_another_socket_of_the_same_name_is_not_shown():
+    host = unix().decides(f"unix:{SOCKET}", *way())
+    kind = next(check["target"] for check in way() if check["class"] == "sock_file").split(":")[2]
+    mine = host.avc("write", kind, "sock_file", path="shop.sock")
+    assert any(kind in item.shows for item in first(mine.judge()).evidence if item.from_ == "audit log")
+    other = unix().decides(f"unix:{SOCKET}", *way()).avc("write", "tmp_t", "sock_file", path="shop.sock")
+    assert [item for item in first(other.judge()).evidence if item.from_ == "audit log"] == []
+
+
 # --- ports to listen on
 
 

@@ -4,8 +4,8 @@
 """The lab's virtual machines: a Debian whose kernel enforces SELinux, emulated by QEMU, for what no container can show.
 
 A container shares the kernel of this machine. A virtual machine has its own, wherever the lab runs: QEMU emulates the processor, since a machine that
-is itself virtual mostly cannot lend its own. The disk is built once from Debian packages, with its labels, so that the first boot enforces already; a
-machine writes to a layer over it that is gone when QEMU ends.
+is itself virtual mostly cannot lend its own. The disk is built once from Debian packages, with its labels, so that the first boot enforces already.
+It is booted once, and the memory of the machine that is up is kept with the disk: each further machine is a copy that goes on from there.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from pathlib import Path
 
 import lab_engine
 import lab_image
-from lab_base import CACHE, HERE, KEY, LabError, attempt, authorized_key, run, say
+from lab_base import CACHE, HERE, KEY, ROOT, LabError, attempt, authorized_key, run, say
 
 # Package of Debian and Ubuntu by the program that is needed from it.
 PROGRAMS = {
     "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
     "mmdebstrap": "mmdebstrap",
     "mke2fs": "e2fsprogs",
     "unshare": "util-linux",
@@ -64,11 +65,18 @@ FINISH = HERE / "image" / "finish_vm.sh"
 LABEL = HERE / "image" / "label_disk.sh"
 DISK_SIZE = "3G"
 MEMORY = "1024"
-BOOT_SECONDS = 300
+BOOT_SECONDS = 600
+RESUME_SECONDS = 120
+SAVE_SECONDS = 300
 CONNECT_SECONDS = 10
 # How often other ports are tried where somebody else took one just before QEMU did.
 TRIES = 5
 VMS = CACHE / "vms"
+SAVED = "up"
+# The machine that is booted so that its memory can be kept.
+FIRST = "first"
+# Python is read from the disk once, for all the machines that go on from here.
+WARM = "python3 -c 'import ctypes, json, selectors, subprocess, tarfile, urllib.request, zipfile'; sync"
 
 
 def folder() -> Path:
@@ -79,6 +87,8 @@ def folder() -> Path:
     for file in (FINISH, LABEL, lab_image.WAIT):
         recipe.update(file.read_bytes() + b"\0")
     recipe.update(authorized_key())
+    # Another QEMU may not read the memory that this one writes.
+    recipe.update(run(["qemu-system-x86_64", "--version"]).encode())
     return CACHE / f"vm-{recipe.hexdigest()[:12]}"
 
 
@@ -111,6 +121,7 @@ def build(place: Path) -> None:
             (found,) = (root / "boot").glob(pattern)
             shutil.copyfile(found, made / name)
         run(["unshare", "--mount", "sh", str(LABEL), str(root), str(made / "disk"), DISK_SIZE], timeout=300, env=path)
+        boot_once(made)
         for old in CACHE.glob("vm-*"):
             if old != work:
                 shutil.rmtree(old)
@@ -118,6 +129,25 @@ def build(place: Path) -> None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     say(f"built in {time.monotonic() - begun:.0f} s")
+
+
+def boot_once(place: Path) -> None:
+    """Boot the disk in `place`, and keep beside it what the machine has in its memory, and on its disk, once its system is up."""
+    # Seen from where one is: the address of a socket is short.
+    layer, monitor = place / "layer", VMS / FIRST / "monitor"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", "-u", str(layer), DISK_SIZE])
+    try:
+        ssh = power_on(FIRST, place, layer, "-monitor", f"unix:{os.path.relpath(monitor, ROOT)},server=on,wait=off")[0]
+        wait_for(FIRST, ssh, BOOT_SECONDS)
+        run(command(FIRST, ssh, ["sh", "-c", WARM]), timeout=BOOT_SECONDS)
+        with socket.socket(socket.AF_UNIX) as console:
+            console.settimeout(SAVE_SECONDS)
+            console.connect(os.path.relpath(monitor))
+            console.sendall(f"savevm {SAVED}\nquit\n".encode())
+            while console.recv(4096):
+                pass
+    finally:
+        remove([FIRST])
 
 
 def ensure() -> Path:
@@ -144,29 +174,40 @@ def free_ports(count: int) -> list[int]:
 
 
 def start(name: str, place: Path) -> tuple[int, int]:
-    """Boot a machine from the disk in `place`; return its ports for SSH and HTTP on 127.0.0.1 once its system is up."""
+    """Let a machine go on from what is kept in `place`; return its ports for SSH and HTTP on 127.0.0.1 once its system answers."""
     remove([name])
     home = VMS / name
     home.mkdir(parents=True)
-    ssh, http = power_on(name, place)
-    end = time.monotonic() + BOOT_SECONDS
-    state = ""
-    while state not in ("running", "degraded"):
-        if pid(name) is None:
-            raise LabError(f"{name} ended while it booted. See {home / 'console.log'}")
-        if time.monotonic() > end:
-            raise LabError(f"{name} did not boot within {BOOT_SECONDS} s: {state[-500:]!r}. See {home / 'console.log'}")
-        time.sleep(1)
-        # QEMU takes connections from the first moment on; an answer comes once sshd runs.
-        state = attempt(command(name, ssh, ["systemctl", "is-system-running", "--wait"]), timeout=BOOT_SECONDS)[1].strip()
-    if state == "degraded":
-        raise LabError(f"{name} booted with failed units: " + attempt(command(name, ssh, ["systemctl", "--failed", "--plain"]))[1])
+    shutil.copyfile(place / "layer", home / "layer")
+    ssh, http = power_on(name, place, home / "layer", "-loadvm", SAVED)
+    wait_for(name, ssh, RESUME_SECONDS)
+    # To it no time has gone by, and it still has no name.
+    run(command(name, ssh, ["sh", "-ec", f"date -s @{time.time():.3f}; hostname {name}; echo {name} > /etc/hostname"]))
     return ssh, http
 
 
-def power_on(name: str, place: Path) -> tuple[int, int]:
-    """Start QEMU in the background; return the ports that it listens on."""
+def wait_for(name: str, ssh: int, seconds: float) -> None:
+    """Return when a machine answers over SSH that its system is up. Raises LabError when it does not in time."""
+    console = VMS / name / "console.log"
+    end = time.monotonic() + seconds
+    state = ""
+    while state != "running":
+        if pid(name) is None:
+            raise LabError(f"{name} ended while it started. See {console}")
+        if state == "degraded":
+            raise LabError(f"{name} booted with failed units: " + attempt(command(name, ssh, ["systemctl", "--failed", "--plain"]))[1])
+        if time.monotonic() > end:
+            raise LabError(f"{name} was not up within {seconds} s: {state[-500:]!r}. See {console}")
+        time.sleep(0.5)
+        # QEMU takes connections from the first moment on; an answer comes once sshd runs.
+        state = attempt(command(name, ssh, ["systemctl", "is-system-running", "--wait"]), timeout=seconds)[1].strip()
+
+
+def power_on(name: str, place: Path, layer: Path, *more: str) -> tuple[int, int]:
+    """Start QEMU in the background, on a layer over the disk in `place`; return the ports that it listens on."""
     home = VMS / name
+    home.mkdir(parents=True, exist_ok=True)
+    under = f"backing.driver=raw,backing.file.driver=file,backing.file.filename={place / 'disk'}"
     for left in reversed(range(TRIES)):
         ssh, http = free_ports(2)
         machine = [
@@ -182,16 +223,17 @@ def power_on(name: str, place: Path) -> tuple[int, int]:
             *("-serial", f"file:{home / 'console.log'}"),
             *("-kernel", str(place / "kernel")),
             *("-initrd", str(place / "initrd")),
-            *("-append", f"root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 security=selinux enforcing=1 systemd.hostname={name}"),
-            *("-drive", f"file={place / 'disk'},if=virtio,format=raw,snapshot=on"),
+            *("-append", "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 security=selinux enforcing=1"),
+            *("-drive", f"if=virtio,cache=unsafe,driver=qcow2,file.driver=file,file.filename={layer},{under}"),
             # It reaches nothing, and is reached by these two ports alone.
             *("-netdev", f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{ssh}-:22,hostfwd=tcp:127.0.0.1:{http}-:80"),
             *("-device", "virtio-net-pci,netdev=n0"),
             *("-device", "virtio-rng-pci"),
             "-daemonize",
             *("-pidfile", str(home / "pid")),
+            *more,
         ]
-        code, output = attempt(machine, env={"TMPDIR": str(home)})
+        code, output = attempt(machine)
         if code == 0:
             return ssh, http
         if "host forwarding" not in output or not left:
@@ -207,7 +249,7 @@ def command(name: str, port: int, argv: list[str]) -> list[str]:
         "ControlMaster": "auto",
         "ControlPersist": "yes",
         # Short enough for the address of a socket wherever the checkout lies: every command runs in its root.
-        "ControlPath": os.path.relpath(VMS / name / "ssh", HERE.parents[1]),
+        "ControlPath": os.path.relpath(VMS / name / "ssh", ROOT),
         "IdentitiesOnly": "yes",
         "LogLevel": "ERROR",
         "StrictHostKeyChecking": "no",

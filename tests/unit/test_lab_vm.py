@@ -28,6 +28,7 @@ def vm(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "VMS", tmp_path / "vms")
     monkeypatch.setattr(module, "CACHE", tmp_path)
     monkeypatch.setattr(module, "authorized_key", lambda: b"ssh-ed25519 AAAA lab\n")
+    monkeypatch.setattr(module, "run", lambda _argv: "QEMU emulator version 7.2.22\n")
     return module
 
 
@@ -78,7 +79,9 @@ def test_the_disk_is_another_when_its_recipe_is(vm, monkeypatch):
     monkeypatch.setattr(vm, "PACKAGES", (*vm.PACKAGES, "another"))
     second = vm.folder()
     monkeypatch.setattr(vm, "authorized_key", lambda: b"ssh-ed25519 BBBB lab\n")
-    assert len({first, second, vm.folder()}) == 3
+    third = vm.folder()
+    monkeypatch.setattr(vm, "run", lambda _argv: "QEMU emulator version 9.0.0\n")
+    assert len({first, second, third, vm.folder()}) == 4
 
 
 def test_only_root_builds_a_disk(vm, monkeypatch):

@@ -20,7 +20,7 @@ chroot "$root" systemctl --quiet enable nginx.service ssh.service auditd.service
 printf '[Match]\nName=eth0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n' > "$root/etc/systemd/network/eth0.network"
 echo '/dev/vda / ext4 defaults 0 1' > "$root/etc/fstab"
 printf 'SELINUX=enforcing\nSELINUXTYPE=default\n' > "$root/etc/selinux/config"
-# The command line of the kernel names the host.
+# Each copy gets a name of its own.
 rm -f "$root/etc/hostname"
 mkdir -p -m 0700 "$root/root/.ssh"
 cp "$key" "$root/root/.ssh/authorized_keys"
@@ -31,7 +31,8 @@ chroot "$root" useradd --system --user-group --home-dir /srv --shell /usr/sbin/n
 chroot "$root" useradd --create-home --shell /bin/bash deploy
 # The policy as whatever changes it first would write it: with these users.
 chroot "$root" semodule --noreload --build
-sed '1i #!/usr/bin/python3' "$wait_for" > "$root/usr/local/bin/wait-for"
+# All takes longer here.
+sed -e '1i #!/usr/bin/python3' -e 's/monotonic() + 20$/monotonic() + 80/' "$wait_for" > "$root/usr/local/bin/wait-for"
 chmod 0755 "$root/usr/local/bin/wait-for"
 
 # Where the packages came from is this machine's business alone.

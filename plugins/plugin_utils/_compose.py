@@ -130,9 +130,8 @@ class _Edit:
 
 
 def _edits(wanted: Wanted, data: dict) -> Iterator[_Edit]:
-    service = wanted.service
+    service, moved = wanted.service, wanted.moves
     for port in wanted.ports:
-        moved = wanted.moves
         yield _Edit(lambda file, port=port: file.publish(port, moved), lambda data, port=port: _published(data, service, port, moved))
     for number in wanted.expose:
         written = str(number)

@@ -215,7 +215,8 @@ def power_on(name: str, place: Path, layer: Path, *more: str) -> tuple[int, int]
             "-nodefaults",
             "-no-user-config",
             "-no-reboot",
-            *("-accel", "tcg,thread=multi"),
+            # Of the memory that translated code takes, by default as much again as the machine has, a part is enough.
+            *("-accel", "tcg,thread=multi,tb-size=256"),
             *("-cpu", "max"),
             *("-m", MEMORY),
             *("-smp", "2"),

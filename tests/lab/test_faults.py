@@ -29,6 +29,8 @@ import pytest
 from lab_base import LabError, attempt
 
 BATCH = 8
+# What is emulated takes a processor for itself.
+BATCH_EMULATED = 2
 DIAGNOSE_SECONDS = 300
 # What a diagnosis has no business to touch. Owner, mode, size and both times of each file there.
 WATCHED = "find /etc /srv /usr /var/lib/nginx /var/log/nginx /run/nginx.pid -xdev -printf '%p %y %m %U %G %s %T@ %C@\\n' 2>&1 | sort"
@@ -91,10 +93,11 @@ class Lab:
 
     def __init__(self, cases: list[Case], remediable: set[str], folder: Path, tell: Callable[[str], None]) -> None:
         self.batches = [
-            alike[first : first + BATCH]
+            alike[first : first + size]
             for machine in lab_faults.MACHINES
             for alike in [[case for case in cases if case.fault.machine == machine]]
-            for first in range(0, len(alike), BATCH)
+            for size in [BATCH_EMULATED if machine == lab_faults.SELINUX else BATCH]
+            for first in range(0, len(alike), size)
         ]
         self.remediable = remediable
         self.folder = folder

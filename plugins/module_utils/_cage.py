@@ -10,9 +10,10 @@ namespace, and besides:
 - processes of its own namespace only, which all end with it: it can signal neither the host's nor the container's;
 - of the capabilities four at most, and of those what the container's process has;
 - /proc read-only, so that no setting of the kernel can be written; device files only those that hold nothing;
-- none of the system calls that lead out of containers, as Docker's default profile forbids them; no new privileges.
+- none of the system calls that lead out of containers, as Docker's default profile forbids them; no new privileges;
+- where the host runs out of memory, it is what the kernel kills first.
 
-What is not there: the limits of the container's control group, and its AppArmor profile. A container with a user
+What is not there: the limits of the container's control group (so that it may use up processors until its time is over), and its AppArmor profile. A container with a user
 namespace of its own is not entered: its mounts are locked together in a copy of ours, so that no overlay covers them.
 
 Sources: namespaces(7), capabilities(7), seccomp(2) and linux/seccomp.h; Docker's profiles/seccomp/default.json.
@@ -122,6 +123,7 @@ class Cage:
     def enter(self, identity):
         """Take the rights away; called in that child, right before the program. identity is that of the container's process."""
         libc = _libc()
+        self._give_up_memory_first()
         _checked(libc.mount(b"proc", b"/proc", b"proc", ctypes.c_ulong(_MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC), None), "/proc of the program")
         for descriptor in (1, 2):
             # What is linked to the standard streams is opened anew, by whoever it runs as.
@@ -139,6 +141,18 @@ class Cage:
         code = ctypes.create_string_buffer(self._filter, len(self._filter))
         head = struct.pack("@HP", len(self._filter) // 8, ctypes.addressof(code))
         _checked(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, head, 0, 0), "a filter of system calls")
+
+
+    def _give_up_memory_first(self):
+        try:
+            held = os.open("self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._proc)
+        except OSError:
+            # A /proc that is read-only: then it counts as any other program.
+            return
+        try:
+            os.write(held, b"1000")
+        finally:
+            os.close(held)
 
 
 def _capabilities(pid):

@@ -5,6 +5,7 @@
 
 import os
 import struct
+import subprocess
 
 import pytest
 
@@ -63,3 +64,14 @@ def test_an_unknown_machine_runs_nothing(monkeypatch):
 @pytest.mark.parametrize("target, hidden", [("/proc", True), ("/proc/kcore", True), ("/dev/shm", True), ("/developer", False), ("/", False)])
 def test_what_is_not_shown(target, hidden):
     assert _cage.Cage.hides(target) is hidden
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/oom_score_adj"), reason="needs /proc of Linux")
+def test_what_runs_in_it_is_killed_first_where_memory_runs_out():
+    cage = object.__new__(_cage.Cage)
+    cage._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+    try:
+        said = subprocess.check_output(["cat", "/proc/self/oom_score_adj"], preexec_fn=cage._give_up_memory_first)
+    finally:
+        os.close(cage._proc)
+    assert said == b"1000\n"

@@ -13,8 +13,9 @@ namespace, and besides:
 - none of the system calls that lead out of containers, as Docker's default profile forbids them; no new privileges;
 - where the host runs out of memory, it is what the kernel kills first.
 
-What is not there: the limits of the container's control group (so that it may use up processors until its time is over), and its AppArmor profile. A container with a user
-namespace of its own is not entered: its mounts are locked together in a copy of ours, so that no overlay covers them.
+What is not there: the limits of the container's control group (so that it may use up processors until its time is over), and its
+AppArmor profile. A container with a user namespace of its own is not entered: its mounts are locked together in a copy of ours, so that
+no overlay covers them.
 
 Sources: namespaces(7), capabilities(7), seccomp(2) and linux/seccomp.h; Docker's profiles/seccomp/default.json.
 
@@ -141,7 +142,6 @@ class Cage:
         code = ctypes.create_string_buffer(self._filter, len(self._filter))
         head = struct.pack("@HP", len(self._filter) // 8, ctypes.addressof(code))
         _checked(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, head, 0, 0), "a filter of system calls")
-
 
     def _give_up_memory_first(self):
         try:

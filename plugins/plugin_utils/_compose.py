@@ -25,6 +25,8 @@ import yaml
 from ansible_collections.webops.bad_gateway.plugins.module_utils._text import MARK
 
 _CONTEXT = 3
+# PyYAML's time grows with the square of how deep lists in flow style are in one another, and no compose file of a person has so many.
+_MANY = (("[", 500), ("{", 1000), ("- -", 500), (",", 4000))
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _LOOPBACK = re.compile(r"(?<![\w.:-])(?:127\.0\.0\.1|localhost)(?![\w.-])")
 _ITEM = re.compile(r" *- +(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\r?\Z")
@@ -107,6 +109,8 @@ def _made(text: str, wanted: Wanted) -> str:
     """Return the text with all that is wanted, each edit proved."""
     if "{{" in text or "{%" in text:
         raise _Inexact("the file is a template")
+    if any(text.count(mark) > many for mark, many in _MANY):
+        raise _Inexact("the file is not written as a person does")
     if any(isinstance(token, _MEANS_ELSEWHERE) for token in yaml.scan(text, yaml.SafeLoader)):
         raise _Inexact("the file uses anchors or tags of YAML")
     for edit in _edits(wanted, _load(text)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import time
 
 import pytest
 import yaml
@@ -174,3 +175,10 @@ def test_of_several_files_the_one_that_has_the_service():
     files = [collected("services:\n  web:\n    image: x\n", path="a.yml"), collected("services:\n  app:\n    image: x\n", path="b.yml")]
     assert "--- b.yml" in for_service(files, ("a.yml", "b.yml"), Wanted("app", expose=(1,))).diff
     assert "not collected" in for_service([], ("a.yml",), Wanted("app", expose=(1,))).why
+
+
+@pytest.mark.parametrize("odd", ["[" * 60000, "{" + "a: {" * 15000, "- " * 30000, "[" + "a, " * 20000 + "]", "? " * 30000])
+def test_a_file_that_is_made_to_be_slow_is_not_read(odd):
+    begin = time.monotonic()
+    made = patch(collected(f"services:\n  app:\n    image: shop\n    ports:\n      {odd}\n"), Wanted("app", ports=("1:2",)))
+    assert not made.diff and made.why and time.monotonic() - begin < 20

@@ -200,7 +200,14 @@ def _same_port(host: Host, leg: Leg) -> list[Listener]:
 
 
 def _claimants(host: Host, leg: Leg) -> list[owners.Owner]:
-    return [owner for owner in host.owners if owner.claim_on(leg.endpoint)] if _of_host(host, leg) else []
+    found = [owner for owner in host.owners if owner.claim_on(leg.endpoint)] if _of_host(host, leg) else []
+    return [owner for owner in found if _believed(host, owner)] or found
+
+
+def _believed(host: Host, owner: owners.Owner) -> bool:
+    """Return whether a claim is not only the word of a user's engine."""
+    container = host.containers.by_id(owner.container)
+    return not container or host.containers.believed(container.engine)
 
 
 def _of_host(host: Host, leg: Leg) -> bool:
@@ -226,7 +233,8 @@ def _idle_claimant(host: Host, leg: Leg) -> Absence | None:
             rivals += _successors(host, leg) if state == owners.STOPPED and not owner.enabled else []
             others = tuple(dict.fromkeys([*rivals, *(other.label for other in claiming if other is not owner)]))
             moved = WRONG_ADDRESS if _same_port(host, leg) else _elsewhere_cause(leg)
-            return Absence(leg, cause, LIKELY if rivals else PROVEN, owner, others=others, alternatives=(moved,) if rivals else ())
+            certainty = LIKELY if rivals or not _believed(host, owner) else PROVEN
+            return Absence(leg, cause, certainty, owner, others=others, alternatives=(moved,) if rivals else ())
     return None
 
 
@@ -241,7 +249,7 @@ def _running_claimant(host: Host, leg: Leg) -> Absence | None:
     for owner in claiming:
         fitting = _sockets_of(host, leg, owner)
         if owner.state == owners.RUNNING and fitting:
-            certainty = PROVEN if len(fitting) == 1 else LIKELY
+            certainty = PROVEN if len(fitting) == 1 and _believed(host, owner) else LIKELY
             others = tuple(item.label for item in fitting[1:])
             return Absence(leg, _moved_to(leg, fitting[0]), certainty, owner, fitting[0], others, () if certainty == PROVEN else (NOT_RUNNING,))
     if claiming:

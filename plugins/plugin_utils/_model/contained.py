@@ -116,7 +116,7 @@ def verdict(host: Host, leg: Leg) -> Verdict | None:
 
 def decides(host: Host, leg: Leg) -> bool:
     """Return whether what can be said of a leg is said here: there is a verdict, or its endpoint is the address of a container."""
-    return id(leg) in _all(host) or leg.endpoint.kind == TCP and host.containers.at(leg.endpoint.address) is not None and leg.crosses
+    return id(leg) in _all(host) or leg.endpoint.kind == TCP and host.containers.at(leg.endpoint.address, host.container_of(leg.instance)) and leg.crosses
 
 
 @functools.lru_cache(maxsize=8)
@@ -158,7 +158,7 @@ def _of(host: Host, leg: Leg) -> Verdict | None:
     if loopback(leg.endpoint.address) and (own or leg.net != host.net):
         # Of a namespace that is neither the host's nor that of a known container nothing is known.
         return _localhost(start) if own else None
-    target = home.containers.at(leg.endpoint.address) if home is host else None
+    target = home.containers.at(leg.endpoint.address, own) if home is host else None
     if target:
         return _inside(start, target) if not own or target.net != own.net else None
     if leg.local or home is not host:
@@ -179,7 +179,7 @@ def _localhost(start: Verdict) -> Verdict | None:
     leg, own, home = start.leg, start.own, start.home
     if leg.listeners or not _seen(home, own):
         return None
-    beside = [item for item in home.containers.every if item.network_mode == f"container:{own.id}" and not item.up]
+    beside = [item for item in home.containers.believable(own) if item.network_mode == f"container:{own.id}" and not item.up]
     if beside:
         return _down(start, beside[0], LIKELY if len(beside) > 1 else PROVEN)
     found = _without_nginx(_elsewhere(home, own, leg.endpoint.port))
@@ -215,7 +215,8 @@ def _own_loopback(place: _Place) -> bool:
 def _localhost_of_stopped(start: Verdict) -> Verdict | None:
     """A container that does not run would have the port: started, it would not be on nginx's loopback either."""
     own, port = start.own, start.leg.endpoint.port
-    found = [item for item in start.home.containers.apart if not item.up and item.id != own.id and (item.shared(own) or item.of_project(own))]
+    found = [item for item in start.home.containers.apart if not item.up and item.id != own.id and item.engine == own.engine]
+    found = [item for item in found if item.shared(own) or item.of_project(own)]
     found = [item for item in found if port in item.exposed or any(one.port == port or one.host_port == port for one in item.published)]
     if not found:
         return None
@@ -227,11 +228,12 @@ def _elsewhere(home: Host, own: Container | None, port: int) -> list[_Place]:
     """Return who has a port in another container, or on the host: of a published one the container, with the port that it has there."""
     found = []
     for container in home.containers.apart:
-        if container.up and container.net and (not own or container.net != own.net):
+        if container.up and container.net and (not own or container.net != own.net) and home.containers.believed(container.engine, own):
             found += [_Place(container, item, port) for item in home.sockets_in(container.net) if item.endpoint.port == port]
     for item in home.sockets_in(home.net):
         if item.endpoint.port == port and item.processes:
-            handed = next(((one, mapped) for one, mapped in home.containers.publishing(item.endpoint) if one.up), None)
+            handed = [pair for pair in home.containers.publishing(item.endpoint) if home.containers.believed(pair[0].engine, own)]
+            handed = next(((one, mapped) for one, mapped in handed if one.up), None)
             if handed and handed[0].network_mode != "host":
                 found.append(_Place(handed[0], item, handed[1].port))
             else:
@@ -269,7 +271,7 @@ def _names_on(container: Container, networks: Iterable[Attachment]) -> set[str]:
 
 def _inside(start: Verdict, target: Container) -> Verdict | None:
     leg, own, home = start.leg, start.own, start.home
-    network = home.containers.network_of(leg.endpoint.address)
+    network = home.containers.network_of(leg.endpoint.address, own)
     if network and network.swarm:
         return start
     if own:
@@ -286,9 +288,13 @@ def _published(start: Verdict) -> Verdict | None:
     """A port of the host."""
     leg, own, home = start.leg, start.own, start.home
     handed = home.containers.publishing(leg.endpoint)
+    of_root = [pair for pair in handed if home.containers.believed(pair[0].engine, own)]
+    # What a user's engine publishes, a program of its own listens on.
+    handed = of_root or (handed if leg.listeners else ())
     for container, port in handed:
         if container.up and container.network_mode != "host":
-            return None if own and own.id == container.id else _at_port(replace(start, target=container, port=port), port.port)
+            found = None if own and own.id == container.id else _at_port(replace(start, target=container, port=port), port.port)
+            return found if not found or of_root else replace(found, certainty=LIKELY)
     if handed or home.takes(leg.endpoint) or leg.connect == "ok":
         # A container that would publish it and does not run is its owner: absence.py tells.
         return None
@@ -375,7 +381,8 @@ def _unpublished(start: Verdict) -> Verdict | None:
 def _published_elsewhere(start: Verdict) -> Verdict | None:
     """The very port of the host, published at another of its addresses alone."""
     port = start.leg.endpoint.port
-    found = [(item, one) for item in start.home.containers.apart for one in item.published if item.up and one.host_port == port and one.protocol == "tcp"]
+    every = [item for item in start.home.containers.apart if item.up and start.home.containers.believed(item.engine, start.own)]
+    found = [(item, one) for item in every for one in item.published if one.host_port == port and one.protocol == "tcp"]
     found = [(item, one) for item, one in found if taking(start.home.sockets_in(item.net), item, one.port)]
     if len(found) != 1:
         return None
@@ -402,7 +409,7 @@ def _moved_to(found: Verdict, mapped: Published, certain: bool) -> Verdict:
 
 def _gone(start: Verdict) -> Verdict | None:
     leg, own, home = start.leg, start.own, start.home
-    network = home.containers.network_of(leg.endpoint.address)
+    network = home.containers.network_of(leg.endpoint.address, own)
     if not network or leg.connect == "ok":
         return None
     if network.swarm:
@@ -410,7 +417,8 @@ def _gone(start: Verdict) -> Verdict | None:
     if network.driver not in ("bridge", "") or not home.containers.known or leg.peer.by_name:
         # A name that leads there was put there by somebody: what it should lead to is not known.
         return None
-    there = [item for item in home.containers.apart if any(one.id == network.id or one.name == network.name for one in item.attachments)]
+    there = [item for item in home.containers.apart if item.engine == network.engine]
+    there = [item for item in there if any(one.id == network.id or one.name == network.name for one in item.attachments)]
     there = [item for item in there if not own or item.id != own.id]
     port, serving, other = leg.endpoint.port, [], ()
     for item in there:

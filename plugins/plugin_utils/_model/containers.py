@@ -40,6 +40,11 @@ class Engine:
     why: str
     uid: int | None = None
 
+    @property
+    def of_user(self) -> bool:
+        """Return whether it is not root's: then it says what its user likes."""
+        return bool(self.uid)
+
 
 @dataclass(frozen=True)
 class Network:
@@ -238,11 +243,16 @@ class Containers:
         engines = tuple(
             Engine(item["socket"], item["kind"], item["version"], item["status"], item["why"], item.get("uid")) for item in value.get("engines") or ()
         )
+        # Of two with one id, that of root's engine.
+        told = sorted(value.get("containers") or (), key=lambda item: any(one.socket == item.get("engine") and one.of_user for one in engines))
+        every: dict[str, dict] = {}
+        for item in told:
+            every.setdefault(item["id"], item)
         asked = [item for item in engines if item.status != evidence.ABSENT]
         known = answer.get("status") == evidence.OK and not answer.get("truncated") and all(item.status == evidence.OK for item in asked)
         return cls(
             engines,
-            tuple(_container(item) for item in value.get("containers") or ()),
+            tuple(map(_container, every.values())),
             tuple(_network(item) for item in value.get("networks") or ()),
             known or answer.get("status") == evidence.ABSENT,
         )
@@ -257,6 +267,14 @@ class Containers:
         """Return the engine of a container, or None."""
         return next((item for item in self.engines if item.socket == container.engine), None)
 
+    def believed(self, socket: str, by: Container | None = None) -> bool:
+        """Return whether an engine is believed about ways of an nginx, which is in a container of some engine or in none: root's is, or its own."""
+        return bool(by) and by.engine == socket or not any(item.socket == socket and item.of_user for item in self.engines)
+
+    def believable(self, by: Container | None = None) -> tuple[Container, ...]:
+        """Return the containers of engines that are believed."""
+        return tuple(item for item in self.every if self.believed(item.engine, by))
+
     def by_id(self, id_: str) -> Container | None:
         """Return the container with an id, or None."""
         return next((item for item in self.every if id_ and item.id == id_), None)
@@ -270,9 +288,9 @@ class Containers:
         joined = self.by_id(container.network_mode[len(_JOINED) :]) if container.network_mode.startswith(_JOINED) else None
         return joined or container
 
-    def at(self, address: str) -> Container | None:
-        """Return the container that has an address on a network; None where there is none, or several networks have it."""
-        found = [item for item in self.every if address in item.addresses]
+    def at(self, address: str, by: Container | None = None) -> Container | None:
+        """Return the container that has an address on a network, by an engine that is believed; None where there is none, or several networks have it."""
+        found = [item for item in self.believable(by) if address in item.addresses]
         one = len(found) == 1 or len({item.net for item in found}) == 1
         return min(found, key=lambda item: item.network_mode.startswith(_JOINED)) if found and one else None
 
@@ -294,9 +312,9 @@ class Containers:
         found = [(item, port) for item in self.every for port in item.published if port.takes(endpoint)]
         return tuple(sorted(found, key=lambda pair: not pair[0].up))
 
-    def network_of(self, address: str) -> Network | None:
-        """Return the network whose range has an address, or None."""
-        return next((item for item in self.networks if item.has(address)), None)
+    def network_of(self, address: str, by: Container | None = None) -> Network | None:
+        """Return the network whose range has an address, by an engine that is believed, or None."""
+        return next((item for item in self.networks if item.has(address) and self.believed(item.engine, by)), None)
 
     def network_named(self, attachment: Attachment, engine: str) -> Network | None:
         """Return the network of an attachment, or None."""

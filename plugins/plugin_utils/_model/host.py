@@ -443,13 +443,15 @@ class Host:
         """Return what SELinux does on the host."""
         return selinux.Selinux.of(self.answer("selinux")["value"])
 
-    def is_local(self, endpoint: Endpoint) -> bool:
-        """Return whether an endpoint is on this host, or in one of its containers."""
+    def is_local(self, endpoint: Endpoint, instance: Instance | None = None) -> bool:
+        """Return whether an endpoint, to which an nginx goes, is on this host, or in one of its containers."""
         if endpoint.kind == "unix":
             return True
         if endpoint.kind != "tcp":
             return False
-        return loopback(endpoint.address) or endpoint.address in self.addresses or self.containers.at(endpoint.address) is not None
+        if loopback(endpoint.address) or endpoint.address in self.addresses:
+            return True
+        return self.containers.at(endpoint.address, self.container_of(instance) if instance else None) is not None
 
     @cached_property
     def containers(self) -> Containers:
@@ -469,7 +471,7 @@ class Host:
         """Return the network namespace in which an endpoint is that an nginx goes to; "" where that is not known, or on another host."""
         if endpoint.kind != "tcp" or loopback(endpoint.address):
             return instance.net
-        container = self.containers.at(endpoint.address)
+        container = self.containers.at(endpoint.address, self.container_of(instance))
         if container:
             return container.net
         return (self.net or instance.net) if endpoint.address in self.addresses else ""
@@ -561,7 +563,7 @@ class Host:
             errors=tuple(self._errors_by_leg.get((route.key, str(endpoint)), ())),
             listeners=listeners,
             walk=walk,
-            local=self.is_local(endpoint),
+            local=self.is_local(endpoint, instance),
             net=net,
             selinux=selinux.Access.of(probe.decided if probe else self._decided(instance, str(endpoint)), self.selinux.mode),
         )
@@ -573,7 +575,8 @@ class Host:
     def _handed_on(self, endpoint: Endpoint, net: str) -> tuple[Listener, ...]:
         """Return the sockets in a container into which the kernel leads a published port, where the engine has no process of its own that listens."""
         for container, port in self.containers.publishing(endpoint) if net and net == self.net else ():
-            if container.up:
+            # The engine of a user has a process that listens.
+            if container.up and self.containers.believed(container.engine):
                 return taking(self.sockets_in(container.net), container, port.port)
         return ()
 

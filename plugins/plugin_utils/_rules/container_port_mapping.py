@@ -54,7 +54,8 @@ def check(host: Host) -> Iterator[Finding]:
         )
     told = set()
     for leg in host.legs:
-        target = host.containers.at(leg.endpoint.address) if leg.crosses and not leg.peer.by_name else None
+        own = host.container_of(leg.instance)
+        target = host.containers.at(leg.endpoint.address, own) if leg.crosses and not leg.peer.by_name else None
         if target and leg.serves and (leg.instance.id, leg.endpoint) not in told:
             told.add((leg.instance.id, leg.endpoint))
             yield _advice(host, leg, target)

@@ -83,9 +83,10 @@ def _reload(host: Host, instance: Instance) -> str:
 def _moved(host: Host, found: naming.Stale) -> Container | None:
     """Return the container that has the name, where it got its address after the workers had started; None where another of that name has the old one."""
     every = host.containers
-    now = [item for item in (every.at(endpoint.address) for endpoint in found.now) if item]
-    network = every.network_of(found.old.address)
-    holder = every.at(found.old.address)
+    own = host.container_of(found.instance)
+    now = [item for item in (every.at(endpoint.address, own) for endpoint in found.now) if item]
+    network = every.network_of(found.old.address, own)
+    holder = every.at(found.old.address, own)
     mine = holder and set(found.names) & holder.names
     ours = bool(network) and not network.swarm and all(network.has(endpoint.address) for endpoint in found.now)
     new = [item for item in now if item.started > found.instance.loaded]

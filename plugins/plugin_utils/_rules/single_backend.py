@@ -38,7 +38,7 @@ def check(host: Host) -> Iterator[Finding]:
     for leg in host.legs:
         known = not (leg.peer.run_time or leg.route.open_ended or leg.route.unresolved)
         # What a network of the host's own containers has, or had, is no other host.
-        here = leg.local or leg.endpoint.kind == "tcp" and host.containers.network_of(leg.endpoint.address)
+        here = leg.local or leg.endpoint.kind == "tcp" and host.containers.network_of(leg.endpoint.address, host.container_of(leg.instance))
         if leg.endpoint.kind == "tcp" and not here and known and len(leg.peer.endpoints) == 1 and not leg.route.internal and _alone(leg):
             alone.setdefault((leg.instance.id, leg.endpoint), []).append(leg)
     for instance in host.instances:

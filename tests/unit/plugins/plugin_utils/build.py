@@ -877,8 +877,8 @@ class World:
         return {"connect": "ok", "tries": [{}]} if open_ else {"connect": failure, "tries": []}
 
     def _among_containers(self, address: str, port: int) -> dict:
-        """Return what a connection gives on a host with containers, whose published ports the engine's proxy takes."""
-        every = (self.answers["containers"]["value"] or {}).get("containers") or ()
+        """Return what a connection gives on a host with containers, whose published ports the engine's proxy takes; what a user's says is not so."""
+        every = [item for item in (self.answers["containers"]["value"] or {}).get("containers") or () if not item["engine"].startswith("/run/user/")]
         own = (self.instance["master"] or {}).get("net")
         mine = next((item for item in every if item["net"] == own and item["network_mode"] != "host"), None)
         there = next((item for item in every for network in item["networks"] if address in network["addresses"]), None)

@@ -8,7 +8,7 @@
      "fleet": {"shared": [{"id", "kind", "hosts": ["web1", "web2"], "endpoint", "at", "says", "count"}]}}
     FINDING = {"id", "kind", "certainty", "rank", "route": {"listen", "server", "location", "pass", "endpoint"} | null,
                "at": {"file", "line": 12 | null} | null, "says", "evidence": [{"from", "shows"}], "alternatives": [""],
-               "fix": {"remedy": "" | null, "safety", "summary", "diff", "changes": [{}]} | null, "next",
+               "fix": {"remedy": "" | null, "safety", "summary", "diff", "changes": [{}], "more": [{"remedy", "change": {}}]} | null, "next",
                "also": [<further routes of which the same is true>]}
 
 A host that was verified later has a "verification" too, the document of verification.py; one on which something was done has
@@ -128,6 +128,7 @@ def _fix(fix: finding.Fix | None) -> dict | None:
         "summary": safe(fix.summary),
         "diff": lines(fix.diff),
         "changes": safe(fix.changes),
+        "more": safe([{"remedy": remedy, "change": item} for remedy, item in fix.more]),
     }
 
 

@@ -49,7 +49,7 @@ def test_the_contract(make):
             {"from": "error log", "shows": "connect() failed (111) while connecting to upstream: 212 times, last 2026-01-31 03:01:40 UTC"},
         ],
         "alternatives": [],
-        "fix": {"remedy": "start_backend", "safety": "safe", "summary": "Start it: systemctl start shop.service", "diff": "", "changes": []},
+        "fix": {"remedy": "start_backend", "safety": "safe", "summary": "Start it: systemctl start shop.service", "diff": "", "changes": [], "more": []},
         "next": "systemctl start shop.service",
         "also": [],
     }
@@ -83,6 +83,13 @@ def test_what_is_not_there_is_null(make):
     bare = make.finding(route=None, at=None, fix=None)
     (found,) = document.build([make.result("web1", bare)], "0.1.0", NOW)["hosts"]["web1"]["findings"]
     assert (found["route"], found["at"], found["fix"]) == (None, None, None)
+
+
+def test_what_another_role_has_to_do_is_told_too(make):
+    fix = Fix("selinux_fcontext", "risky", "Label it.", changes=({"path": "/srv/a.sock"},), more=(("selinux_boolean", {"name": "x", "value": True}),))
+    (found,) = document.build([make.result("web1", make.finding(fix=fix))], "0.1.0", NOW)["hosts"]["web1"]["findings"]
+    assert found["fix"]["changes"] == [{"path": "/srv/a.sock"}]
+    assert found["fix"]["more"] == [{"remedy": "selinux_boolean", "change": {"name": "x", "value": True}}]
 
 
 def test_order_does_not_matter(make):

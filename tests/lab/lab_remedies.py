@@ -19,7 +19,8 @@ import lab_hosts
 from lab_base import LabError, attempt, collections_path
 from lab_faults import Fault, Request
 
-PLAY_SECONDS = 420
+# An emulated host takes minutes to change its policy.
+PLAY_SECONDS = 900
 SETTLE_SECONDS = 10
 # A line for each file, folder and link that a change could be in, with owner, mode and content, for each ACL, and for each unit (that one is
 # enabled, a link in /etc says), and for each container (one that is started again and again is now in this state and now in that) with its networks;

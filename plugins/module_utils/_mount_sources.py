@@ -17,7 +17,7 @@ import re
 
 MAX_MOUNTS = 4 << 20
 
-HOST, IMAGE, ELSEWHERE = "host", "image", "elsewhere"
+HOST, IMAGE, REPLACED, ELSEWHERE = "host", "image", "replaced", "elsewhere"
 # What engines write themselves, and write again.
 _KEPT = ("/var/lib/docker/containers/", "/var/lib/containers/storage/overlay-containers/", "/run/containers/", "/var/lib/kubelet/", "/run/secrets/")
 _ESCAPED = re.compile(br"\\([0-7]{3})")
@@ -25,7 +25,10 @@ _DELETED = "//deleted"
 
 
 class Source:
-    """Where a file is: kind HOST with path (str), single where it is mounted by itself; or IMAGE or ELSEWHERE, and why (a clause without its path)."""
+    """Where a file is: kind HOST with path (str), single where it is mounted by itself; or why not (a clause without its path).
+
+    IMAGE, REPLACED with the path where another file is by now ("" where that cannot be told), or ELSEWHERE.
+    """
 
     __slots__ = ("kind", "path", "single", "why")
 
@@ -51,7 +54,10 @@ class Mounts:
         if mount is None or mount.target == "/":
             return Source(IMAGE, why="it is in the image of the container")
         if mount.root.endswith(_DELETED):
-            return Source(ELSEWHERE, why="it is mounted into the container, and its file on the host was replaced since: restart the container")
+            mount.root = mount.root[:-len(_DELETED)]
+            place = next((place for place in self._places(mount, path) if os.path.lexists(self.host.path(place))), "")
+            mount.root += _DELETED
+            return Source(REPLACED, place, why="it is mounted into the container, and its file on the host was replaced since: restart the container")
         for place in self._places(mount, path):
             if place.startswith(_KEPT):
                 return Source(ELSEWHERE, why="it is kept by the container engine itself, in {0}".format(place))

@@ -30,6 +30,7 @@ import errno
 import functools
 import os
 import re
+import shutil
 import stat
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _cage
@@ -41,6 +42,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as
 MAX_MOUNTS = 300
 MAX_FILES = 4000
 LARGE_FILE = 64 << 10
+MAX_COPY = 4 << 20
 MAX_MESSAGES = 200
 MAX_OUTPUT = 1 << 20
 UPPER_OPTIONS = "size=64m,nr_inodes=20000,mode=0755"
@@ -184,7 +186,15 @@ def _cover(layer, target, kind, root, emptied, flags):
     """Show one mount of the host below the new root, so that nothing can be written through it. flags are of mount(2)."""
     place = root + ("" if target == "/" else target)
     if kind in _PSEUDO or not os.path.isdir(target) or re.search(r"[,:\\]", target):
-        _bind(target, place, flags)
+        try:
+            _bind(target, place, flags)
+        except evidence.Unanswered:
+            if not os.path.isfile(target) or os.stat(target).st_size > MAX_COPY:
+                raise
+            # What was deleted where it is mounted from is not mounted again (ENOENT): nginx reads a copy.
+            shutil.copyfile(target, layer)
+            _copy_ids(os.stat(target), layer)
+            _bind(layer, place, flags)
         return
     for folder in (layer, layer + "/upper", layer + "/work"):
         os.mkdir(folder)

@@ -82,6 +82,7 @@ class Finding:
     next          the next command that a person runs, or ""
     also          further routes of which the same is true
     instance      id of the nginx that it is about, or ""
+    where         of a file of a container: which, and where the file is on the host; "" for one of the host
     """
 
     id: str
@@ -97,6 +98,7 @@ class Finding:
     next: str
     also: tuple[dict[str, str], ...] = ()
     instance: str = ""
+    where: str = ""
 
     @property
     def endpoint(self) -> str:

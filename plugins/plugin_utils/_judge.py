@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _rules
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _mounted, _rules
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import (
     ADVICE,
     CAUSE,
@@ -92,7 +92,7 @@ def _without_nginx(bundle: dict, only: tuple[str, ...], skip: tuple[str, ...]) -
     """Return what is wrong with a host on which no nginx runs or is installed: one in a container may be down."""
     host = Host.of(bundle)
     wanted = (rule for rule in _rules.ALL if rule.down and rule.id not in skip and (not only or rule.id in only))
-    findings = _ranked(host, _folded([finding for rule in wanted for finding in rule.down(host)]))
+    findings = _ranked(host, _folded(host, [finding for rule in wanted for finding in rule.down(host)]))
     unjudged = _unjudged(bundle, bundle["status"], bundle["why"])
     return dataclasses.replace(unjudged, status=DIAGNOSED, findings=tuple(findings)) if findings else unjudged
 
@@ -114,7 +114,7 @@ def _judge(bundle: dict, only: tuple[str, ...], skip: tuple[str, ...], peer_at) 
             except Exception as error:  # pylint: disable=broad-except
                 unknown.append(Unknown(rule.id, "", evidence.ERROR, f"this rule failed: {type(error).__name__}: {error}"))
         found += list(rule.down(host)) if rule.down else []
-    findings = _ranked(host, _folded(_one_per_leg(found)))
+    findings = _ranked(host, _folded(host, [_mounted.placed(host, finding) for finding in _one_per_leg(host, found)]))
     recovered, unexplained = _rest(host, findings) if not only else ([], [])
     unknown += unexplained + _gaps(host, findings)
     partial = bool(bundle["why"]) or any(item.status in (evidence.DENIED, evidence.TIMEOUT, evidence.ERROR, "truncated") for item in unknown)
@@ -161,17 +161,27 @@ def _closed_engines(host: Host) -> list[dict]:
     return [evidence.no_answer(engine.socket, engine.status, f"{engine.socket}: {engine.why}") for engine in closed] if failing else []
 
 
-def _folded(found: list[Finding]) -> list[Finding]:
-    """Fold the findings that say the same of several routes into the first."""
+def _folded(host: Host, found: list[Finding]) -> list[Finding]:
+    """Fold the findings that say the same of several routes into the first.
+
+    Not those of another container, whose files are others, nor those of which a person has to put one right and a remedy the other.
+    """
+    containers = _containers(host)
     kept: dict[tuple, Finding] = {}
     for finding in found:
-        key = (finding.id, finding.kind, finding.certainty, finding.says, None if finding.route else finding.at)
+        place = containers.get(finding.instance) if finding.route else finding.at
+        key = (finding.id, finding.kind, finding.certainty, finding.says, place, finding.fix and finding.fix.safety)
         first = kept.get(key)
         if not first:
             kept[key] = finding
         elif finding.route and finding.route not in (first.route, *first.also):
             kept[key] = dataclasses.replace(first, also=(*first.also, finding.route), fix=_both(first.fix, finding.fix))
     return list(kept.values())
+
+
+def _containers(host: Host) -> dict[str, str]:
+    """Return the container of each nginx by the id of the nginx; two of them may serve the same names from the same backends."""
+    return {instance.id: instance.container for instance in host.instances}
 
 
 def _both(first: Fix | None, other: Fix | None) -> Fix | None:
@@ -182,19 +192,20 @@ def _both(first: Fix | None, other: Fix | None) -> Fix | None:
     return dataclasses.replace(first, changes=changes, more=first.more + tuple(pair for pair in other.more if pair not in first.more))
 
 
-def _one_per_leg(found: list[Finding]) -> list[Finding]:
+def _one_per_leg(host: Host, found: list[Finding]) -> list[Finding]:
     """Keep one cause for each route and endpoint; the others that the evidence allows become its alternatives.
 
     What SELinux provably denies stands beside another proven cause: mending one alone helps nobody.
     """
     kept: dict[tuple, Finding] = {}
     rest = []
+    containers = _containers(host)
     for finding in sorted(found, key=_precedence):
         if finding.kind != CAUSE or not finding.route:
             rest.append(finding)
             continue
         beside = finding.id in _BESIDE and finding.certainty == PROVEN
-        key = (*finding.route.values(), beside)
+        key = (containers.get(finding.instance), *finding.route.values(), beside)
         first = kept.get(key)
         if not first:
             kept[key] = finding

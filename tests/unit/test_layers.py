@@ -36,6 +36,7 @@ LAYERS = (
     ("_failover", "_following", "_keeping", "_pointing", "_raising", "_show", "_widening"),
     ("_rule",),
     ("_docking",),
+    ("_mounted",),
     ("_rules",),
     ("_judge",),
     ("_fleet",),

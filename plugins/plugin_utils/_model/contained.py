@@ -49,6 +49,8 @@ BETWEEN, OTHER_PORT, MAPPED_WRONG, UNPUBLISHED, ELSEWHERE = "between", "other po
 PAUSED, SILENT, DOWN, GONE = "paused", "silent", "down", "gone"
 # How: of LOCALHOST, beside DOWN, several containers of which nothing tells one from the others.
 SEVERAL = "several"
+# How: of WRONG_ADDRESS a program that takes IPv6 alone, in a container that has IPv4 alone.
+FAMILY = "family"
 # How: of NETWORK_MISMATCH two containers apart, or together on a network without names alone.
 APART, NAMELESS = "apart", "nameless"
 
@@ -314,8 +316,10 @@ def _at_port(start: Verdict, port: int) -> Verdict | None:
     tried = PROVEN if fails(leg) else LIKELY
     same = [item for item in sockets if item.endpoint.port == port]
     if same:
-        alone = all(loopback(item.endpoint.address) for item in same)
-        return replace(start, cause=LOOPBACK_BIND, certainty=tried, listener=same[0]) if alone else None
+        if all(loopback(item.endpoint.address) for item in same):
+            return replace(start, cause=LOOPBACK_BIND, certainty=tried, listener=same[0])
+        family = all(item.endpoint.address == "::" and item.v6only for item in same) and target.addresses
+        return replace(start, cause=WRONG_ADDRESS, certainty=tried, how=FAMILY, listener=same[0]) if family else None
     if not start.port:
         for mapped in target.published:
             if mapped.host_port == port and mapped.protocol == "tcp" and taking(sockets, target, mapped.port):

@@ -36,8 +36,17 @@ def fresh_foreign(host: Host, instance: Instance) -> list[dict]:
     return [
         group
         for group in host.foreign_errors
-        if group.get("status") in (500, 502, 504) and host.wrote(instance, group.get("pids") or ()) and instance.served_at(group.get("last") or 0.0)
+        if group.get("status") in (500, 502, 504)
+        and host.wrote(instance, group.get("pids") or ())
+        and instance.served_at(group.get("last") or 0.0)
+        and not _of_another(host, instance, group.get("server") or "")
     ]
+
+
+def _of_another(host: Host, instance: Instance, server: str) -> bool:
+    """Return whether a server is one of other nginx alone: process ids in the logs of containers do not tell whose record it is."""
+    having = {route.instance for route in host.routes if route.server == server}
+    return bool(having) and instance.id not in having
 
 
 def _open_ended(route: routes.Route) -> bool:

@@ -110,6 +110,7 @@ def finding_of(item: finding.Finding) -> dict:
         "rank": item.rank,
         "route": safe(item.route),
         "at": _at(item.at),
+        "where": safe(item.where),
         "says": safe(item.says),
         "evidence": [{"from": safe(seen.from_), "shows": safe(seen.shows)} for seen in item.evidence],
         "alternatives": safe(item.alternatives),

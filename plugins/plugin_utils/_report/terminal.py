@@ -220,8 +220,15 @@ def _routes(indent: str, item: finding.Finding) -> Iterator[Line]:
     for route in routes[:_ROUTES]:
         yield from labelled(PLAIN, indent, "route", _route(route))
     yield from _more(indent, len(routes) - _ROUTES, "route like this", "routes like this")
+    yield from place(PLAIN, indent, item)
+
+
+def place(style: str, indent: str, item: finding.Finding) -> Iterator[Line]:
+    """Tell where it is written: in which container, and where that is on the host."""
     if item.at:
-        yield from labelled(PLAIN, indent, "at", _at(item))
+        yield from labelled(style, indent, "at", _at(item))
+        if item.where:
+            yield from labelled(style, indent, "", columns.clean(item.where, _PARAGRAPH))
 
 
 def _route(route: dict[str, str]) -> str:
@@ -237,8 +244,7 @@ def _at(item: finding.Finding) -> str:
 def _note(item: finding.Finding, where: str) -> Iterator[Line]:
     """Tell a risk in short."""
     yield from block(WARNING, f"  {item.kind} ", f"{item.id}{where}: {columns.clean(item.says, _PARAGRAPH)}", _DEEP)
-    if item.at:
-        yield from labelled(QUIET, "    ", "at", _at(item))
+    yield from place(QUIET, "    ", item)
 
 
 def _advice(results: list[finding.HostResult]) -> Iterator[Line]:
@@ -254,8 +260,10 @@ def _advice(results: list[finding.HostResult]) -> Iterator[Line]:
         host, example = members[0]
         yield from block(PLAIN, "  ", f"{name}: {columns.clean(example.says, _PARAGRAPH)}", _DEEP)
         hosts = sorted({member for member, _item in members})
-        if example.at:
-            yield from labelled(QUIET, "    ", "at", f"{_at(example)} on {_name(host)}" if len(hosts) > 1 else _at(example))
+        if len(hosts) > 1 and example.at:
+            yield from labelled(QUIET, "    ", "at", f"{_at(example)} on {_name(host)}")
+        else:
+            yield from place(QUIET, "    ", example)
         yield from labelled(QUIET, "    ", "hosts", _names(hosts))
         yield from _more("    ", len(members) - 1, "place", "places")
 

@@ -58,7 +58,7 @@ def check(host: Host) -> Iterator[Finding]:
             found.alternatives,
         )
     for found in contained.verdicts(host, contained.WRONG_ADDRESS):
-        yield _gone(host, found)
+        yield _of_family(host, found) if found.how == contained.FAMILY else _gone(host, found)
 
 
 def _gone(host: Host, found: contained.Verdict) -> Finding:
@@ -74,6 +74,22 @@ def _gone(host: Host, found: contained.Verdict) -> Finding:
         show_verdict(found),
         replace(fix, summary=f"{fix.summary} {also}".strip()),
         f"{_docking.program(target)} inspect {_docking.quoted(target)}",
+        found.alternatives,
+    )
+
+
+def _of_family(host: Host, found: contained.Verdict) -> Finding:
+    leg, target, bound = found.leg, found.target, found.listener.endpoint
+    made = _docking.where_made(target, "the option or variable of its program that sets the address, such as --host 0.0.0.0 in command:")
+    return on_leg(
+        host,
+        RULE.id,
+        leg,
+        found.certainty,
+        f"{leg.endpoint} leads into {target.label}, which has IPv4 addresses alone; its program takes IPv6 alone, on {bound}.",
+        show_verdict(found),
+        by_hand(f"Let the program in {target.label} listen on 0.0.0.0:{bound.port}. {made}."),
+        _docking.sockets(target),
         found.alternatives,
     )
 

@@ -65,7 +65,7 @@ def test_where_a_file_is_mounted_from(mounts, path, place, single):
     ("/etc/nginx/mime.types", _mount_sources.IMAGE, "in the image"),
     ("/etc/nginx/nginx.confx", _mount_sources.IMAGE, "in the image"),
     ("/dev/shm/x", _mount_sources.ELSEWHERE, "cannot be seen on the host"),
-    ("/etc/nginx/gone.conf", _mount_sources.ELSEWHERE, "restart the container"),
+    ("/etc/nginx/gone.conf", _mount_sources.REPLACED, "restart the container"),
     ("/etc/hosts", _mount_sources.ELSEWHERE, "kept by the container engine"),
     # Something else is mounted over the folder on the host: the path there leads to other files.
     ("/etc/nginx/under/c.conf", _mount_sources.ELSEWHERE, "cannot be seen on the host"),
@@ -79,6 +79,13 @@ def test_a_file_that_was_replaced_on_the_host_is_another_one(mounts, tmp_path):
     (tmp_path / "srv/shop a/nginx.conf").unlink()
     (tmp_path / "srv/shop a/nginx.conf").write_text("new")
     assert mounts.source("/etc/nginx/nginx.conf").kind == _mount_sources.ELSEWHERE
+
+
+def test_what_replaced_a_file_on_the_host_is_named(mounts, tmp_path):
+    (tmp_path / "srv/gone.conf").write_text("new")
+    for _time in range(2):
+        source = mounts.source("/etc/nginx/gone.conf")
+        assert (source.kind, source.path) == (_mount_sources.REPLACED, "/srv/gone.conf")
 
 
 def test_a_new_file_is_nowhere_while_its_folder_is_another_one(mounts):

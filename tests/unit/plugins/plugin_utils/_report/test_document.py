@@ -42,6 +42,7 @@ def test_the_contract(make):
             "endpoint": "127.0.0.1:3000",
         },
         "at": {"file": "/etc/nginx/sites-enabled/shop", "line": 12},
+        "where": "",
         "says": "Nothing listens on 127.0.0.1:3000: the systemd unit shop.service is inactive (dead).",
         "evidence": [
             {"from": "listening sockets", "shows": "nothing listens on 127.0.0.1:3000"},

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 
@@ -673,3 +674,79 @@ def test_the_namespace_of_the_host_beside_an_nginx_in_a_container():
     host = Host.of(beside("http://127.0.0.1:3000").bundle())
     assert host.net == NET != host.instances[0].net
     assert host.container_of(host.instances[0]).name == WEB
+
+
+# --- where the files of an nginx in a container are
+
+
+def mounted(kind: str, path: str = "", target: str = "http://app:8080") -> World:
+    """nginx in a container goes to the port of the host; its file comes from where kind and path say."""
+    world = beside(target, ports=("0.0.0.0:8080:3000",)).resolve("app", "172.18.0.3")
+    for file in world.instance["files"]:
+        file["source"] = {"kind": kind, "path": path, "why": ""}
+    return world
+
+
+@pytest.mark.parametrize(("kind", "path", "where"), [
+    ("host", "/srv/shop/nginx.conf", f"in container {WEB}; on the host /srv/shop/nginx.conf"),
+    ("image", "", f"in container {WEB}, in its image"),
+    ("elsewhere", "", f"in container {WEB}"),
+])
+def test_a_place_in_a_container_is_said_to_be_there(kind, path, where):
+    finding = only(mounted(kind, path))
+    assert (finding.id, finding.where, finding.fix.remedy) == ("container-port-mapping", where, "repoint_upstream")
+
+
+def test_what_is_wrong_in_an_old_file_may_be_right_in_the_new_one():
+    finding = only(mounted("replaced", "/srv/shop/nginx.conf"))
+    assert (finding.id, finding.fix.safety, finding.next) == ("container-port-mapping", "manual", f"docker restart {WEB}")
+    assert "/srv/shop/nginx.conf was replaced" in finding.evidence[-1].shows and "old file" in finding.where and "diagnose again" in finding.fix.summary
+
+
+def test_two_nginx_in_containers_that_fail_alike_have_a_fix_each():
+    """What is changed is changed in the files of one container."""
+    world = mounted("host", "/srv/shop/nginx.conf")
+    second = copy.deepcopy(world.instance)
+    world.container("edge", "shop_default=172.18.0.9")
+    second.update(id="/etc/nginx/nginx.conf (container edge)")
+    second["master"].update(pid=200, container=world.contained("edge")["id"], net=world.contained("edge")["net"])
+    for worker in second["workers"]:
+        worker["net"] = world.contained("edge")["net"]
+    world.contained("edge").update(pid=200, command=["nginx"])
+    world.answers["nginx"]["value"]["instances"].append(second)
+    found = [item for item in world.judge().findings if item.id == "container-port-mapping"]
+    assert sorted(item.where for item in found) == [f"in container {name}; on the host /srv/shop/nginx.conf" for name in ("edge", WEB)]
+    assert all(len(item.fix.changes) == 1 and not item.also for item in found)
+
+
+def test_an_old_record_of_one_container_is_not_of_another_that_was_not_loaded_since():
+    """Both number their processes by themselves; the one that wrote it has been loaded anew, and its line leads elsewhere."""
+    world = beside("http://app:3000").resolve("app", "172.18.0.3")
+    second = copy.deepcopy(World().passes("http://app:3000", name="second").instance)
+    world.container("edge", "shop_default=172.18.0.9")
+    second.update(id="/etc/nginx/nginx.conf (container edge)")
+    second["master"].update(pid=200, container=world.contained("edge")["id"], net=world.contained("edge")["net"], own_root=True)
+    world.contained("edge").update(pid=200, command=["nginx"])
+    world.answers["nginx"]["value"]["instances"].append(second)
+    world.logged("172.18.0.77:8080", "connect-refused", server="shop.example", pids=(9,), last=LOADED + 60)
+    for worker in world.instance["workers"]:
+        worker["started"] = LOADED + 120
+    assert unknowns(world.judge()) == []
+
+
+def test_a_place_on_the_host_needs_no_more_words():
+    assert only(published("127.0.0.1:3000")).where == ""
+
+
+def test_a_program_that_takes_ipv6_alone_in_a_container_without_it():
+    world = published("")
+    world.listen("[::]:3000", inside=APP, v6only=True)
+    finding = only(world)
+    assert (finding.id, finding.certainty, finding.fix.safety) == ("backend-wrong-address", "proven", "manual")
+    assert "takes IPv6 alone" in finding.says and "0.0.0.0:3000" in finding.fix.summary
+
+
+def test_one_that_takes_both_families_is_no_matter_of_its_address():
+    world = published("")
+    world.listen("[::]:3000", inside=APP, v6only=False)
+    assert told(world) == []

@@ -32,7 +32,7 @@ def program(container: Container) -> str:
 
 def quoted(container: Container) -> str:
     """Return the name of a container as a shell takes it."""
-    return shlex.quote(container.name or container.id[:12])
+    return shlex.quote(container.word)
 
 
 def sockets(container: Container) -> str:
@@ -43,12 +43,12 @@ def sockets(container: Container) -> str:
 def of_proxy(rule: str, down: proxies.Down, says: str, fix: Fix, command: str, host: Host) -> Finding:
     """Return a finding about an nginx container that is down."""
     container = down.container
-    evidence = [Evidence(f"{program(container)} inspect {container.name}", f"{container.label} is {quote(container.says(host.now), 300)}")]
-    evidence += [Evidence(f"{program(container)} logs {container.name}", quote(down.said, 300))] if down.said else []
+    evidence = [Evidence(f"{program(container)} inspect {quoted(container)}", f"{container.label} is {quote(container.says(host.now), 300)}")]
+    evidence += [Evidence(f"{program(container)} logs {quoted(container)}", quote(down.said, 300))] if down.said else []
     if down.target:
         target = down.target
         networks = ", ".join(item.name for item in target.attachments) or target.network_mode
-        evidence.append(Evidence(f"{program(target)} inspect {target.name}", f"{target.label} is {quote(target.says(host.now), 300)}, on {networks}"))
+        evidence.append(Evidence(f"{program(target)} inspect {quoted(target)}", f"{target.label} is {quote(target.says(host.now), 300)}, on {networks}"))
     others = () if down.certainty == PROVEN else (proxies.STOPPED,)
     return Finding(rule, CAUSE, down.certainty, 0, None, None, says, tuple(evidence), others, fix, command)
 

@@ -74,7 +74,7 @@ def show_verdict(found: contained.Verdict, *classes: str) -> list[Evidence]:
 
 
 def _inspect(container: containers.Container) -> str:
-    return f"{'podman' if 'podman' in container.engine else 'docker'} inspect {container.name or container.id[:12]}"
+    return f"{'podman' if 'podman' in container.engine else 'docker'} inspect {container.word}"
 
 
 def _networks(container: containers.Container) -> str:

@@ -11,6 +11,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
@@ -22,6 +23,8 @@ _LIVED = 10.0
 _LOOPING = 3
 # 128 and the number of the signal with which somebody ended it: HUP, INT, KILL, TERM.
 _KILLED = (129, 130, 137, 143)
+# As Docker and Podman have it; a user's engine may say otherwise.
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 _EVERY = ("", "0.0.0.0", "::")
 # Networks whose addresses are taken by several hosts, or by none in particular: a service of Docker Swarm has one that is no container's.
 _SWARM = ("overlay", "ingress")
@@ -152,6 +155,11 @@ class Container:
     def label(self) -> str:
         """Return the container as a person calls it."""
         return f"container {self.name or self.id[:12]}"
+
+    @property
+    def word(self) -> str:
+        """Return its name as a shell and an engine take it; its id where the name is none that an engine would give."""
+        return self.name if _NAME.fullmatch(self.name) else self.id[:12]
 
     @property
     def running(self) -> bool:

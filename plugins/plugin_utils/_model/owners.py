@@ -283,7 +283,7 @@ def container_owner(container: containers.Container, now: float) -> Owner:
     """Return a container as the owner of the ports of the host that lead into it."""
     program = "podman" if "podman" in container.engine else "docker"
     states = {"running": RUNNING, "paused": STOPPED, "exited": STOPPED, "created": STOPPED, "dead": FAILING, "restarting": FAILING, "removing": STOPPED}
-    quoted = shlex.quote(container.name or container.id[:12])
+    quoted = shlex.quote(container.word)
     ports = [port for port in container.published if port.host_port and port.protocol == "tcp"]
     claims = [Claim(Endpoint.tcp(port.address or "0.0.0.0", port.host_port), f"published ports of {container.label}") for port in ports]
     return Owner(

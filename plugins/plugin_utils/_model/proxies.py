@@ -98,6 +98,7 @@ def _replaced(host: Host, container: Container) -> bool:
     """Return whether its ports are in use by now, as by one that took its place."""
     ports = [port for port in container.published if port.host_port and port.protocol == "tcp"]
     used = {item.endpoint.port for item in host.sockets_in(host.net)}
-    used |= {port.host_port for item in host.containers.every if item.up for port in item.published}
-    twin = [item for item in host.containers.every if item.up and _is_nginx(item) and item.of_project(container) and item.reached_as == container.reached_as]
+    others = [item for item in host.containers.believable(container) if item.up]
+    used |= {port.host_port for item in others for port in item.published}
+    twin = [item for item in others if _is_nginx(item) and item.of_project(container) and item.reached_as == container.reached_as]
     return bool(twin) or any(port.host_port in used for port in ports)

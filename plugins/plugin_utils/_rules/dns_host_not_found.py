@@ -76,7 +76,8 @@ def down(host: Host) -> Iterator[Finding]:
     for found in proxies.down(host, RULE.id):
         own = found.container
         says = f"nginx in {own.label} did not start, because it did not find {found.name}, and no container has that name."
-        fix = by_hand(f"Correct the name {quote(found.name)} in its configuration, or start what has it, then: {_docking.program(own)} start {own.name}")
+        start = f"{_docking.program(own)} start {_docking.quoted(own)}"
+        fix = by_hand(f"Correct the name {quote(found.name)} in its configuration, or start what has it, then: {start}")
         yield _docking.of_proxy(RULE.id, found, says, fix, f"{_docking.program(own)} logs --tail 20 {_docking.quoted(own)}", host)
 
 

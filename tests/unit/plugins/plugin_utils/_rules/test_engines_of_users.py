@@ -99,3 +99,21 @@ def test_what_root_s_engine_tells_is_told_whatever_a_user_claims_besides(case, s
 @pytest.mark.parametrize("state", ["exited", "restarting"])
 def test_that_a_user_s_container_is_down_is_likely_at_most(state):
     assert {item[2] for item in told(claimed(plain("http://127.0.0.1:3000"), "app", ports=("127.0.0.1:3000:3000",), state=state))} == {"likely"}
+
+
+@pytest.mark.parametrize("name", ["x;reboot", "$(reboot)", "--help", "a b", "-v"])
+@pytest.mark.parametrize("command", [["nginx", "-g", "daemon off;"], ["node"]])
+def test_what_a_person_may_type_has_no_name_that_is_none(name, command):
+    world = claimed(plain("http://127.0.0.1:3000"), name, ports=("127.0.0.1:3000:3000",), state="exited", command=command, restart_policy="always")
+    findings = [finding for finding in world.judge().findings if finding.kind != "advice"]
+    typed = [finding.next for finding in findings] + [item.from_ for finding in findings for item in finding.evidence]
+    assert findings and any("docker " in item for item in typed) and not [item for item in typed if "docker " in item and name in item]
+
+
+def test_a_user_does_not_say_that_root_s_nginx_was_replaced():
+    def down() -> World:
+        world = plain("http://127.0.0.1:9").docker_network("shop_default", "172.18.0.0/16")
+        return world.container("web", "shop_default=172.18.0.2", ports=("0.0.0.0:8080:80",), state="exited", service="web", command=["nginx"])
+
+    world = claimed(down(), "web2", "shop_default=172.18.0.2", ports=("0.0.0.0:8080:80",), service="web", command=["nginx"])
+    assert "nginx-not-running" in [item[0] for item in told(world)] and told(world) == told(down())

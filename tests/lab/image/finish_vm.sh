@@ -22,7 +22,8 @@ echo '/dev/vda / ext4 defaults 0 1' > "$root/etc/fstab"
 printf 'SELINUX=enforcing\nSELINUXTYPE=default\n' > "$root/etc/selinux/config"
 # Each copy gets a name of its own.
 rm -f "$root/etc/hostname"
-mkdir -p -m 0700 "$root/root/.ssh"
+mkdir -p "$root/root/.ssh"
+chmod 0700 "$root/root/.ssh"
 cp "$key" "$root/root/.ssh/authorized_keys"
 chmod 0600 "$root/root/.ssh/authorized_keys"
 

@@ -87,7 +87,7 @@ def test_a_label_that_would_help_nothing_is_no_way(booleans):
 
 
 @pytest.mark.parametrize(
-    ("domain", "kept"), [("initrc_t", False), ("unconfined_service_t", False), ("httpd_t", False), ("ntop_t", True), ("", True)], ids=lambda value: str(value)
+    ("domain", "kept"), [("initrc_t", False), ("unconfined_service_t", False), ("httpd_t", False), ("ntop_t", True), ("", True)], ids=str
 )
 def test_a_port_keeps_the_label_that_its_service_needs(domain, kept):
     found = ways(to_port(3000, "ntop_port_t", [ANY], domain=domain))

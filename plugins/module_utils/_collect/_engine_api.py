@@ -261,8 +261,9 @@ def _body(response, limit):
 def keeper(host, container):
     """Return (Engine, what it tells of a container) of the engine that keeps a container of some id; Unanswered where none does."""
     failure = evidence.Unanswered(evidence.ABSENT, "no engine keeps container {0}".format(container[:12]))
+    end = time.monotonic() + SECONDS
     for path, holders in sockets(host, []):
-        engine = Engine(host.path(path), holders)
+        engine = Engine(host.path(path), holders, seconds=end - time.monotonic())
         try:
             check_runs(host, path, holders)
             engine.introduce()

@@ -27,6 +27,7 @@ KEY = "containers"
 ASKED = "the APIs of Docker and Podman over their sockets"
 
 MAX_ENGINES = 16
+ENGINES_SECONDS = 60.0  # for all of them: each user may have one that is slow
 MAX_CONTAINERS = 300
 MAX_NETWORKS = 200
 MAX_ITEMS = 64
@@ -96,10 +97,11 @@ class _Collector:
         self.networks = []
         self.hidden = []
         self.truncated = False
+        self.end = time.monotonic() + ENGINES_SECONDS
 
     def engine(self, path, holders):
         """Ask the engine behind a socket."""
-        api = engine_api.Engine(self.host.path(path), holders)
+        api = engine_api.Engine(self.host.path(path), holders, seconds=min(engine_api.SECONDS, self.end - time.monotonic()))
         told = {"socket": path, "kind": "podman" if "podman" in path else "docker", "version": "", "api": "", "uid": None, "status": evidence.OK, "why": ""}
         self.engines.append(told)
         try:

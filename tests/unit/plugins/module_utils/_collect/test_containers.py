@@ -336,6 +336,18 @@ def test_an_engine_that_hangs_is_not_waited_for(lab, monkeypatch, kind):
     assert engine["status"] == "timeout" and "0.3 s" in engine["why"] and time.monotonic() - begin < 2
 
 
+def test_users_do_not_hold_up_the_run_with_many_engines(lab, monkeypatch):
+    monkeypatch.setattr(containers, "ENGINES_SECONDS", 1.0)
+    monkeypatch.setattr(engine_api.Engine.__init__, "__defaults__", (None, 0.7, 20.0))
+    for number in range(8):
+        lab.engine("/run/user/{0}/docker.sock".format(number), {"/version": silent})
+    begin = time.monotonic()
+    engines = lab.ask()["value"]["engines"]
+    assert len(engines) == 8 and time.monotonic() - begin < 3 and {engine["status"] for engine in engines} <= {"timeout", "denied"}
+    with pytest.raises(evidence.Unanswered):
+        engine_api.keeper(Host(lab.root), ID)
+
+
 def test_containers_that_hang_are_not_asked_about_one_after_the_other(lab, monkeypatch):
     ids = ["{0:064x}".format(number) for number in range(9)]
     server = lab.engine(DOCKER, dict({LIST: [{"Id": one, "State": "running"} for one in ids]}, **{"/v1.41/containers/" + one + "/json": silent for one in ids}))
@@ -358,7 +370,7 @@ def test_an_engine_that_said_nothing_is_not_waited_for_again(lab, monkeypatch):
 
 def quicken(monkeypatch):
     engine = engine_api.Engine
-    monkeypatch.setattr(engine_api, "Engine", lambda path, holders: engine(path, holders, timeout=0.3))
+    monkeypatch.setattr(engine_api, "Engine", lambda path, holders, **more: engine(path, holders, timeout=0.3, **more))
 
 
 # --- hostile answers

@@ -75,10 +75,17 @@ def collect(host, redactor, processes):
 def mark(processes, value):
     """Tell of the processes in which container they are, where their control groups do not: without root, Podman may have none.
 
-    value is that of collect(), or None.
+    Below that of his own manager a user makes control groups of any name: they are in no container of root's engine. value is that of
+    collect(), or None.
     """
+    told = (value or {}).get("containers", ())
+    of_root = {engine["socket"] for engine in (value or {}).get("engines", ()) if engine["uid"] == 0}
+    of_root = {container["id"] for container in told if container["engine"] in of_root}
+    for process in processes:
+        if process.unit.startswith("user@") and process.container in of_root:
+            process.container = ""
     inside = {}
-    for container in (value or {}).get("containers", ()):
+    for container in told:
         first = processes.get(container["pid"]) if container["net"] else None
         if first is not None and not first.container and first.mnt not in ("", processes.mnt):
             inside[first.mnt] = container["id"]
@@ -166,7 +173,7 @@ class _Collector:
         if process is None or process.container not in ("", container):
             # The engine may count processes from elsewhere.
             return None
-        if api.uid != 0 and not process.container:
+        if api.uid != 0:
             # What a user runs in containers is in a user namespace. Any other process is not the user's to speak for.
             try:
                 if self.host.link("/proc/{0}/ns/user".format(pid)) == self.host.link("/proc/self/ns/user"):

@@ -197,9 +197,9 @@ def test_processes_of_containers_without_control_groups(lab, monkeypatch):
     """As Podman starts them without root where control groups are of version 1: the first process leads to the others by their mount namespace."""
     for pid, mnt, container in ((1, "1", ""), (50, "9", ""), (51, "9", ""), (52, "8", "ef" * 32), (53, "1", "")):
         process = _processes.Process()
-        process.pid, process.net, process.mnt, process.container = pid, "7", mnt, container
+        process.pid, process.net, process.mnt, process.container, process.unit = pid, "7", mnt, container, ""
         lab.by_pid[pid] = process
-    for pid, user in (("self", 1), (50, 2), (53, 1)):
+    for pid, user in (("self", 1), (50, 2), (52, 1), (53, 1)):
         os.makedirs("{0}/proc/{1}/ns".format(lab.root, pid))
         os.symlink("user:[{0}]".format(user), "{0}/proc/{1}/ns/user".format(lab.root, pid))
     monkeypatch.setattr(engine_api.Engine, "uid", property(lambda self: 1000, lambda self, uid: None), raising=False)
@@ -210,10 +210,24 @@ def test_processes_of_containers_without_control_groups(lab, monkeypatch):
     containers.mark(_processes.Processes(lab.by_pid, mnt="1"), answer["value"])
     assert {pid: process.container for pid, process in lab.by_pid.items()} == {1: "", 50: ID, 51: ID, 52: "ef" * 32, 53: ""}
     containers.mark(_processes.Processes(lab.by_pid, mnt="1"), None)
-    # A user's engine does not speak for the processes of others.
-    one["State"]["Pid"] = 53
-    lab.servers[-1].answers[ONE] = one
-    assert only(lab.ask())["net"] == ""
+    # A user's engine does not speak for the processes of others, nor for those of a container of root's.
+    lab.by_pid[52].container = ID
+    for pid in (53, 52):
+        one["State"]["Pid"] = pid
+        lab.servers[-1].answers[ONE] = one
+        assert only(lab.ask())["net"] == ""
+
+
+def test_a_user_does_not_put_his_processes_into_a_container_of_root_s():
+    """Below the control group of his manager he may name others as he likes."""
+    by_pid = {}
+    for pid, unit in ((5, "user@1000.service"), (6, "docker-{0}.scope".format(ID)), (7, "user@1000.service")):
+        process = _processes.Process()
+        process.pid, process.mnt, process.container, process.unit = pid, "1", ID if pid < 7 else "ef" * 32, unit
+        by_pid[pid] = process
+    value = {"engines": [{"socket": DOCKER, "uid": 0}], "containers": [{"engine": DOCKER, "id": ID, "pid": 6, "net": "7"}]}
+    containers.mark(_processes.Processes(by_pid, mnt="1"), value)
+    assert [by_pid[pid].container for pid in (5, 6, 7)] == ["", ID, "ef" * 32]
 
 
 # --- engines

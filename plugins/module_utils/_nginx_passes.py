@@ -41,12 +41,15 @@ _SMALL = 1 << 16
 
 def names(instance):
     """Return the host names (set of str) of one instance of the `nginx` answer."""
-    groups = set()
+    groups, servers = set(), set()
     for statement, _parents in statements(instance):
         if statement.name == b"upstream" and statement.args:
             groups.add(text.decode(statement.args[0]).lower())
-    found = {host_of(word) for word in _all_words(instance)} - {""}
-    return {name for name in found if name.lower() not in groups}
+        elif statement.name == b"server" and statement.args and statement.block is None:
+            servers.add(host_of(text.decode(statement.args[0])))
+    found = {host_of(word) for word in _all_words(instance)}
+    # A pass goes to the group of that name; a server of a group never does, even where the group is called as its host is.
+    return ({name for name in found if name.lower() not in groups} | servers) - {""}
 
 
 def named_ports(instance):

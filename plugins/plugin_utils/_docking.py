@@ -18,7 +18,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import proxies, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.contained import Verdict
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, taking
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, SAFE, by_hand
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote
 
@@ -87,10 +87,27 @@ def point(found: Verdict, also: str = "") -> Fix:
     leg = found.leg
     changes = _pointing.named(leg, found.place) if found.network else _pointing.moved(leg, found.endpoint) if found.endpoint else ()
     summary = f"Point {leg.peer.at} at {found.place} instead of {leg.peer.written or leg.endpoint}.{f' {also}' if also else ''}"
+    others = _of_that_name(found)
+    if others:
+        named = ", ".join(item.label for item in others)
+        return by_hand(
+            f"The name {leg.peer.host_name} is also that of {named}, on which that would not hold: nginx goes to all of them. Pass to the name of the "
+            "container that is meant, or take the name from the other."
+        )
     if not changes or also:
         return by_hand(summary)
     more = _edit.shared(leg.route.site.configuration, (leg.peer.at,))
     return Fix(remedy="repoint_upstream", safety=RISKY, summary=f"{summary} {more}".strip(), changes=changes)
+
+
+def _of_that_name(found: Verdict) -> list[Container]:
+    """Return the further containers to which the name in the pass leads, and which do not take connections at the port that would be right for the target."""
+    leg, home = found.leg, found.home
+    if not found.own or not found.target or not leg.peer.by_name or not found.listener:
+        return []
+    called = [item for item in home.containers.called(leg.peer.host_name, found.own) if item.up and item.id != found.target.id]
+    there = [item for item in called if any(one.named for one in item.shared(found.own))]
+    return [item for item in there if not taking(home.sockets_in(item.net), item, found.listener.endpoint.port)]
 
 
 def connect(host: Host, container: Container, network: str, alias: str = "") -> Fix:

@@ -457,9 +457,8 @@ def _named(start: Verdict) -> Verdict | None:
         network = next((item.name for item in target.attachments if item.named), "")
         shown = replace(start, cause=NETWORK_MISMATCH, how=how, target=target, others=tuple(item.label for item in found[1:4]))
         return replace(shown, network=network, place=f"{leg.peer.host_name}:{leg.endpoint.port}", certainty=PROVEN if len(found) == 1 else LIKELY)
-    if not target.up:
-        return _down(start, target, PROVEN if len(found) == 1 else LIKELY)
-    return None
+    # Between two starts its name is gone, though the engine may have been asked in the seconds in which it was up.
+    return _down(start, target, PROVEN if len(found) == 1 else LIKELY) if not target.up or target.failing(home.now) else None
 
 
 def _down(start: Verdict, target: Container, certainty: str) -> Verdict:

@@ -112,6 +112,9 @@ def _fix(host: Host, instance: Instance, name: str) -> Fix:
         others = [item for item in host.containers.every if item.id != own.id and item.up and any(one.named for one in item.shared(own))]
         called = sorted({item.reached_as for item in others})
         alike = next(iter(difflib.get_close_matches(name, called, 1, 0.6)), "")
+        has = next(iter(host.containers.called(name, own)), None)
+        if has:
+            return by_hand(f"{has.label[0].upper()}{has.label[1:]} has that name, and is {has.says(host.now)}: see why its name is not found.{meant}")
         meant += f" No container has that name; on the networks of {own.label} there are: {', '.join(called[:8]) or 'none'}."
         meant += f" {alike} may be meant." if alike else ""
     else:

@@ -49,6 +49,14 @@ def test_names_and_sockets():
     assert passes.sockets(one) == {"/run/u.sock", "/run/m.sock", "/run/row.sock"}
 
 
+@pytest.mark.parametrize("contents", [
+    (b"upstream app { server app:3000; } server { location / { proxy_pass http://app; } }",),
+    (b"upstream app { include servers; } server { location / { proxy_pass http://app; } }", b"server app:3000;"),
+])
+def test_a_group_may_be_called_as_the_host_of_its_server_is(contents):
+    assert passes.names(instance(*contents)) == {"app"}
+
+
 @pytest.mark.parametrize(
     "content, names, sockets",
     [

@@ -750,3 +750,27 @@ def test_one_that_takes_both_families_is_no_matter_of_its_address():
     world = published("")
     world.listen("[::]:3000", inside=APP, v6only=False)
     assert told(world) == []
+
+
+# --- names that come and go, and names of several
+
+
+def test_a_container_that_starts_again_and_again_has_no_name_in_between():
+    """The engine was asked while it was up, the name while it was not."""
+    world = beside("http://app:3000", "", restarts=7, started=NOW - 2).unresolved("app")
+    finding = only(world)
+    assert (finding.id, finding.kind) == ("backend-start-failing", "cause") and APP in finding.says
+
+
+def test_two_containers_of_one_name_of_which_one_has_another_port():
+    """To change the pass would break what works."""
+    world = beside("http://app:3000", "0.0.0.0:8000").resolve("app", "172.18.0.3", "172.18.0.4")
+    world.container("other-app", "shop_default=172.18.0.4", project="other", service="app").listen("0.0.0.0:3000", inside="other-app")
+    finding = only(world)
+    assert (finding.id, finding.kind, finding.fix.safety) == ("container-port-mapping", "risk", "manual") and "container other-app" in finding.fix.summary
+
+
+def test_two_containers_of_one_name_that_are_alike():
+    world = beside("http://app:3000", "0.0.0.0:8000").resolve("app", "172.18.0.3", "172.18.0.4")
+    world.container("shop-app-2", "shop_default=172.18.0.4", service="app").listen("0.0.0.0:8000", inside="shop-app-2")
+    assert {(item.id, item.fix.remedy) for item in world.judge().findings if item.kind == "cause"} == {("container-port-mapping", "repoint_upstream")}

@@ -40,7 +40,7 @@ systemctl list-units --all --type=service,socket,timer --no-legend --plain |
 state='{{if eq (print .RestartCount) "0"}}{{.State.Status}}{{else}}again and again{{end}}'
 networks='{{range $name, $place := .NetworkSettings.Networks}}{{$name}} {{end}}'
 for engine in docker podman; do
-    ! command -v $engine >/dev/null || $engine ps --all --quiet | xargs -r $engine inspect --format "c $engine $state $networks{{.Id}} {{.Name}}"
+    ! systemctl is-active --quiet $engine.socket || $engine ps --all --quiet | xargs -r $engine inspect --format "c $engine $state $networks{{.Id}} {{.Name}}"
 done
 if [ -e /sys/fs/selinux/enforce ]; then
     getsebool -a | awk '{print "b", $3, $1}'

@@ -444,11 +444,12 @@ class Undoing:
             self.attempt(record["name"], self.unit, record)
         for record in _oldest(self.book.all("program"), "manager", "name", "user", "home"):
             self.attempt(record["name"], self.program, record)
-        for record in saved_containers(self.book):
-            self.attempt("container " + record["name"], self.container, record)
         self.do_after()
         for record in _oldest(self.book.all("reload") + self.book.all("master"), "exe", "title", "container") if self.touched else []:
             self.attempt("nginx", self.nginx, record)
+        # After nginx, which looks up the names of containers when it reads its configuration: one that is stopped again has none.
+        for record in saved_containers(self.book):
+            self.attempt("container " + record["name"], self.container, record)
         for item in items:
             if item.path not in self.left:
                 self.attempt(item.path, self.verify, item)

@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.color import ANSIBLE_COLOR
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _bundle, _fleet, _rules, _settings, _version
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import batches, plan
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._plan import batches, plan, remedies
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._report import document, plan_document, plan_terminal, terminal
 
 
@@ -89,6 +89,7 @@ class ActionModule(ActionBase):
             "host": host,
             "steps": {step["remedy"]: step["changes"] for step in made["steps"]},
             "remedies": [step["remedy"] for step in made["steps"]],
+            "order": list(remedies.ORDER),
             "findings": plan_document.findings(made),
             "ids": sorted({name for step in made["steps"] for name in step["ids"]}),
             "reloads": made["reloads"],

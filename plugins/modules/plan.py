@@ -94,6 +94,11 @@ remedies:
   type: list
   elements: str
   returned: with O(alone)
+order:
+  description: The names of all such roles, in the order in which they are used. Hosts that are changed at once keep it together.
+  type: list
+  elements: str
+  returned: with O(alone)
 ids:
   description: The ids of what the steps put right.
   type: list

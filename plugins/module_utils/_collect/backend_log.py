@@ -437,7 +437,11 @@ def _containers(host, events, named, containers, begin):
     """Read what those containers wrote that nginx may send requests to; return their sources."""
     sources, holders = [], {engine["socket"]: engine["uid"] for engine in (containers or {}).get("engines", ())}
     deadline = time.monotonic() + CONTAINER_SECONDS
-    for container in [one for one in (containers or {}).get("containers", ()) if _may_answer(named, one)][:CONTAINERS]:
+    every = (containers or {}).get("containers", ())
+    # What is told goes by names, and an engine of a user gives any.
+    taken = {one["name"] for one in every if holders.get(one["engine"]) == 0}
+    every = [one for one in every if holders.get(one["engine"]) == 0 or one["name"] not in taken]
+    for container in [one for one in every if _may_answer(named, one)][:CONTAINERS]:
         name = container["name"] or container["id"][:12]
         source = _source(name, "log of container {0}".format(name))
         sources.append(source)

@@ -113,7 +113,8 @@ def _known(_home: Host) -> dict[tuple, tuple[Owner, ...]]:
 
 def _owners_at(home: Host, endpoint: Endpoint, listeners: tuple[Listener, ...]) -> tuple[Owner, ...]:
     holders = [owner for owner in (home.owner_of(item) for item in listeners) if owner]
-    found = holders + [owner for owner in home.owners if owner.claim_on(endpoint) and (not holders or owner.state != STOPPED)]
+    claiming = [owner for owner in home.owners if owner.claim_on(endpoint) and home.may_have(owner, listeners)]
+    found = holders + [owner for owner in claiming if not holders or owner.state != STOPPED]
     units = {process.unit for item in listeners for process in item.processes if process.unit} | {owner.unit for owner in found if owner.unit}
     found += [owner for owner in home.owners if owner.kind == "systemd unit" and owner.name in units]
     return tuple(dict.fromkeys(found))

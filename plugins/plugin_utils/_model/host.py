@@ -48,6 +48,7 @@ class Process:
     mnt: str
     started: float
     container: str = ""
+    uid: int | None = None
 
     @property
     def quoted_unit(self) -> str:
@@ -489,9 +490,19 @@ class Host:
             if container:
                 return container
         if listener.net and listener.net == self.net:
-            handed = [item for item, _port in self.containers.publishing(listener.endpoint) if item.up]
+            handed = [item for item, _port in self.containers.publishing(listener.endpoint) if item.up and self._holds(item, listener)]
             return next(iter(handed), None)
         return next(iter(self.containers.in_net(listener.net)), None)
+
+    def _holds(self, container: Container, listener: Listener) -> bool:
+        """Return whether an engine is believed that a socket of the host leads into its container: root's is, and that of the user whose process has it."""
+        engine = self.containers.engine(container)
+        return self.containers.believed(container.engine) or bool(engine) and any(process.uid == engine.uid for process in listener.processes)
+
+    def may_have(self, owner: Owner, listeners: Iterable[Listener]) -> bool:
+        """Return whether one that claims the endpoint of sockets is not merely a container of which a user's engine says so."""
+        container = self.containers.by_id(owner.container)
+        return not container or self.containers.believed(container.engine) or any(self._holds(container, item) for item in listeners)
 
     def sockets_in(self, net: str) -> tuple[Listener, ...]:
         """Return the sockets of programs in a network namespace: without the name server that Docker puts into those of containers."""
@@ -667,7 +678,7 @@ class Host:
         pids = {process.pid for process in listener.processes}
         units = {process.unit for process in listener.processes if process.unit}
         for owner in self.owners:
-            if owner.claim_on(listener.endpoint) and owner.state == RUNNING:
+            if owner.claim_on(listener.endpoint) and owner.state == RUNNING and self.may_have(owner, (listener,)):
                 return owner
         for owner in self.owners:
             if pids & set(owner.pids) or (owner.kind == "systemd unit" and owner.name in units):
@@ -733,6 +744,7 @@ def _processes(item: dict) -> tuple[Process, ...]:
             mnt=owner.get("mnt") or "",
             started=owner.get("started") or 0.0,
             container=owner.get("container") or "",
+            uid=owner.get("uid"),
         )
         for owner in item.get("owners") or ()
     )

@@ -20,7 +20,8 @@ the network's gateway too: for a person.
 
 ## When it stays silent
 Something listens at the endpoint in nginx's own container, or in one that shares its network; nginx uses the network of the host; nobody else has the
-port. Where the engine was not asked, backend-wrong-address tells what the namespaces alone show. """
+port. Where the engine was not asked, backend-wrong-address tells what the namespaces alone show.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ where the container is made: manual, with the lines for its Compose file.
 
 ## When it stays silent
 Something listens on the port in the container that nginx comes to. Nothing listens in it at all (backend-not-running). A program of the host claims
-the port. The userland proxy is off: then the kernel hands connections on, and there is no listener on the host to miss. """
+the port. The userland proxy is off: then the kernel hands connections on, and there is no listener on the host to miss.
+"""
 
 from __future__ import annotations
 

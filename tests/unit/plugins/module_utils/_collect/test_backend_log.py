@@ -450,9 +450,9 @@ def _kept():
     shutil.rmtree(root)
 
 
-def ask_containers(host, *found):
+def ask_containers(host, *found, engines=()):
     processes = _processes.Processes({})
-    value = {"engines": [{"socket": "/run/docker.sock", "uid": os.geteuid()}], "containers": list(found)}
+    value = {"engines": [{"socket": "/run/docker.sock", "uid": os.geteuid()}] + list(engines), "containers": list(found)}
     return backend_log.collect(host, _text.Redactor("k"), processes, 3600.0, nginx(), {"tcp": [], "unix": []}, None, None, value)
 
 
@@ -468,6 +468,15 @@ def test_what_a_container_wrote(kept):
     assert (event["kind"], event["owner"], event["event"], event["count"], event["by"]) == ("container", "shop-app", "worker-timeout", 2, "log")
     assert event["moments"] == [T, T] and event["pids"] == []
     assert [(source["owner"], source["status"]) for source in answer.value["sources"]] == [("shop-app", "ok")]
+
+
+def test_a_container_of_a_user_does_not_speak_for_one_of_root_s(kept):
+    host, _server = kept
+    other = {"socket": "/run/user/4001/docker.sock", "uid": 4001}
+    found = [container(engine=other["socket"], name=name, id="cd" * 32) for name in ("shop-app", "own")]
+    root = {"socket": "/run/root.sock", "uid": 0}
+    answer = ask_containers(host, container(engine=root["socket"]), *found, engines=(root, other))
+    assert [source["owner"] for source in answer.value["sources"]] == ["shop-app", "own"]
 
 
 def test_a_log_that_an_engine_does_not_give_is_said(kept):

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import ends
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.build import World, verdict
 
-SOCKET = "/run/user/1000/docker.sock"
+USER = 4001
+SOCKET = f"/run/user/{USER}/docker.sock"
 AWAY = "203.0.113.66"
 
 
 def claimed(world: World, name: str = "app", *networks: str, ports=(), state: str = "running", subnet: str = "", called: str = "bridge2", **more) -> World:
     """Let the engine of a user tell of a container, which listens in a namespace of its own."""
-    world.engine["engines"].append({"socket": SOCKET, "kind": "docker", "version": "1", "api": "1.41", "uid": 1000, "status": "ok", "why": ""})
+    world.engine["engines"].append({"socket": SOCKET, "kind": "docker", "version": "1", "api": "1.41", "uid": USER, "status": "ok", "why": ""})
     before = list(world.listeners["tcp"])
     world.container(name, *networks, ports=ports, state=state, **more)
     # What it says of ports of the host is not so.
@@ -117,3 +120,15 @@ def test_a_user_does_not_say_that_root_s_nginx_was_replaced():
 
     world = claimed(down(), "web2", "shop_default=172.18.0.2", ports=("0.0.0.0:8080:80",), service="web", command=["nginx"])
     assert "nginx-not-running" in [item[0] for item in told(world)] and told(world) == told(down())
+
+
+@pytest.mark.parametrize(("uid", "mine"), [(33, False), (USER, True)])
+def test_a_socket_of_another_user_is_not_one_of_a_user_s_containers(uid, mine):
+    world = plain("http://127.0.0.1:3000").service("shop.service", "127.0.0.1:3000")
+    world.listeners["tcp"][-1]["owners"][0]["uid"] = uid
+    host = Host.of(claimed(world, "app", ports=("127.0.0.1:3000:3000",)).bundle())
+    (leg,) = host.legs
+    (listener,) = leg.listeners
+    assert bool(host.container_behind(listener)) == mine
+    assert (host.owner_of(listener).kind == "container") == mine
+    assert ("container" in [owner.kind for owner in ends.side_of(host, leg).owners]) == mine

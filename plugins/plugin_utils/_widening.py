@@ -17,10 +17,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import selinux, selinux_policies, starting
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg, Process
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg, Process
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.selinux import Access, Bind, Check, Label
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.selinux_policies import BOOLEANS, NGINX, SOCKETS, UNCONFINED, WEB_PORT
 
@@ -72,7 +72,16 @@ def to_connect(host: Host, leg: Leg, access: Access, check: Check) -> tuple[Way,
             found.append((list(BOOLEANS).index(name), way))
     purpose = [way for _place, way in sorted(found, key=lambda pair: pair[0])]
     labels = [way for way in (_relabel(host, access, check, label) for label in check.labels if label.type == _label_for(leg)) if way]
-    return (*purpose, *sorted(labels, key=lambda way: not way.changes), *wide, *(way for _name, way in sorted(others, key=lambda pair: pair[0])))
+    ways = (*purpose, *sorted(labels, key=lambda way: not way.changes), *wide, *(way for _name, way in sorted(others, key=lambda pair: pair[0])))
+    return tuple(_for_root(leg.instance, way) for way in ways)
+
+
+def _for_root(instance: Instance | None, way: Way) -> Way:
+    """Return a way, which only a person goes where root does not run the nginx: what a site's own program in nginx's domain calls itself, it chooses."""
+    master = (instance.raw.get("master") if instance else None) or {}
+    if not master.get("uid"):
+        return way
+    return replace(way, changes=(), why_not=way.why_not or f"this nginx is run by uid {master['uid']}, and any program may call itself one")
 
 
 def on_until_boot(host: Host, access: Access, check: Check) -> tuple[str, ...]:
@@ -93,9 +102,10 @@ def to_listen(host: Host, bind: Bind) -> Way:
     if not any(label.type == WEB_PORT and label.allowed for label in bind.labels):
         why_not = f"that {domain} may listen on ports of that label is not known here"
     # The role has nginx load its configuration when the port may be bound.
-    listen = next((instance.raw.get("conf_path") or instance.id for instance in host.instances if instance.id == bind.instance and instance.running), "")
+    instance = next((instance for instance in host.instances if instance.id == bind.instance), None)
+    listen = instance.raw.get("conf_path") or instance.id if instance and instance.running else ""
     item = {"port": port, "protocol": "tcp", "type": WEB_PORT, "booleans": [], **({"listen": listen} if listen else {})}
-    return Way(does, opens, () if why_not else ((PORT, item),), _semanage(port, WEB_PORT, bind.record), why_not)
+    return _for_root(instance, Way(does, opens, () if why_not else ((PORT, item),), _semanage(port, WEB_PORT, bind.record), why_not))
 
 
 def _label_for(leg: Leg) -> str:
@@ -181,8 +191,8 @@ def to_socket(host: Host, leg: Leg, access: Access) -> tuple[Way, ...]:
     refused = access.refused
     peers = [check for check in refused if check.permission == selinux.CONNECT_TO]
     if peers:
-        return tuple(_other_domain(host, leg, access, peers[0]))
-    return tuple(_other_label(host, leg, access))
+        return tuple(_for_root(leg.instance, way) for way in _other_domain(host, leg, access, peers[0]))
+    return tuple(_for_root(leg.instance, way) for way in _other_label(host, leg, access))
 
 
 def _other_domain(host: Host, leg: Leg, access: Access, check: Check) -> Iterator[Way]:

@@ -222,3 +222,21 @@ def test_an_odd_path_is_for_a_person():
     path = "/run/sh~op/run/shop.sock"
     found = ways(to_path(path, file_check(path, "var_run_t", False, labels=[RIGHT]), peer_check("httpd_t", True)))
     assert not found[0].changes and "no plain path" in found[0].why_not
+
+
+def test_a_program_of_a_site_that_calls_itself_nginx_opens_nothing():
+    """PHP of a site runs in nginx's domain, and may run a program of that name with a configuration of its own."""
+    path = "/run/php/shop.sock"
+    folder = file_check("/run/php", "var_run_t", True, "httpd_runtime_t", "dir")
+    socket = to_path(path, folder, file_check(path, "var_run_t", False, "httpd_runtime_t", labels=[RIGHT]), peer_check("httpd_t", True))
+    port = to_port(3000, "ntop_port_t", [ANY])
+    assert ways(port)[0].changes and ways(socket)[0].changes
+    listening = World().selinux().may_not_bind(8088)
+    for world in (port, socket, listening):
+        world.instance["master"]["uid"] = 33
+    assert not any(way.changes for way in (*ways(port), *ways(socket))) and "run by uid 33" in ways(port)[0].why_not
+    host = Host.of(listening.bundle())
+    (bind,) = host.selinux.listens
+    assert "run by uid 33" in _widening.to_listen(host, bind).why_not
+    listening.instance["master"]["uid"] = 0
+    assert _widening.to_listen(Host.of(listening.bundle()), bind).changes

@@ -51,6 +51,10 @@ _PLUMBING = frozenset(
     sentinel slapd smbd snapd snmpd sshd sssd supervisord systemd systemd-journal systemd-logind systemd-network systemd-resolve
     systemd-udevd systemd-userdbd unbound valkey-server vsftpd xinetd zabbix_agentd zabbix_agent2""".split()
 )
+# Units of engines that publish the ports of their containers; Podman needs none for that.
+_ENGINES = ("docker.service",)
+# What is to be said of one beside its state.
+GONE = " Which ports its containers publish is not known while it does not run."
 _PRIVATE = ("/tmp/", "/var/tmp/")
 # What was refused longer ago may well be over.
 _JUST_NOW = 900.0
@@ -75,6 +79,11 @@ class Absence:
     others: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
     seen_on: Host | None = None
+
+    @property
+    def of_engine(self) -> bool:
+        """Return whether what explains it is an engine, whose containers are not known while it does not run."""
+        return bool(self.owner) and self.owner.name in _ENGINES
 
     @property
     def beyond(self) -> bool:
@@ -152,7 +161,7 @@ def _find(host: Host, leg: Leg) -> Absence | None:
     found = _hidden(host, leg) or _idle_claimant(host, leg)
     if not found and host.listening_at(leg.endpoint, ""):
         return _beyond(host, leg)
-    found = found or _moved(host, leg) or _running_claimant(host, leg) or _elsewhere(host, leg) or _unclaimed(host, leg)
+    found = found or _moved(host, leg) or _running_claimant(host, leg) or _of_engine(host, leg, _elsewhere(host, leg)) or _unclaimed(host, leg)
     if found.owner and found.owner.tunnel_at(leg.endpoint) and found.cause in (NOT_RUNNING, START_FAILING):
         found = replace(found, cause=TUNNEL_DOWN)
     return replace(found, seen_on=host)
@@ -296,6 +305,17 @@ def _elsewhere(host: Host, leg: Leg) -> Absence | None:
         tuple(item.label for item in fitting if item is not chosen),
         () if certain else (NOT_RUNNING,),
     )
+
+
+def _of_engine(host: Host, leg: Leg, found: Absence | None) -> Absence | None:
+    """Return what was found elsewhere where that is certain; else a container engine that is meant to run and does not: what it published is gone with it."""
+    engine = next((owner for owner in host.owners if owner.name in _ENGINES and owner.enabled and owner.state != owners.RUNNING), None)
+    ours = leg.endpoint.kind == "tcp" and _of_host(host, leg)
+    if not engine or not ours or found and found.certainty == PROVEN or any(item.status == evidence.OK for item in host.containers.engines):
+        return found
+    cause = START_FAILING if engine.state == owners.FAILING else NOT_RUNNING
+    others = tuple(filter(None, (found.elsewhere and found.elsewhere.label, *found.others))) if found else ()
+    return Absence(leg, cause, LIKELY, engine, others=others, alternatives=(found.cause if found else WRONG_PORT,))
 
 
 def _only_it_speaks(host: Host, leg: Leg, item: Listener) -> bool:

@@ -48,7 +48,7 @@ def check(host: Host) -> Iterator[Finding]:
             fix = by_hand("Look at its log; it may have to be reloaded or restarted.")
             command = owner.look
         elif owner:
-            says = f"Nothing listens on {leg.endpoint}: {owner.label} is {owner.says}."
+            says = f"Nothing listens on {leg.endpoint}: {owner.label} is {owner.says}.{absence.GONE if found.of_engine else ''}"
             fix, command = start(host, found, SAFE)
         else:
             says = f"{leg.endpoint} {'refuses' if leg.probe else 'refused'} connections, and its host was not looked at."

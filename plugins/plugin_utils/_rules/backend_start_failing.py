@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, contained
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import Owner
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_absence, show_verdict
 
@@ -34,14 +35,13 @@ def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint whose backend fails to start."""
     for found in absence.absences(host, absence.START_FAILING):
         leg, owner = found.leg, found.owner
-        evidence = show_absence(host, found)
-        evidence += [Evidence(f"last words of {owner.name}", quote(line)) for line in owner.lines[-5:]]
+        evidence = show_absence(host, found) + _last_words(owner)
         yield on_leg(
             host,
             RULE.id,
             leg,
             found.certainty,
-            f"Nothing listens on {leg.endpoint}: {owner.label} fails to start, it is {owner.says}.",
+            f"Nothing listens on {leg.endpoint}: {owner.label} fails to start, it is {owner.says}.{absence.GONE if found.of_engine else ''}",
             evidence,
             by_hand(f"Mend what its last words name, then start it: {owner.start}"),
             owner.look,
@@ -55,11 +55,16 @@ def check(host: Host) -> Iterator[Finding]:
             found.leg,
             found.certainty,
             f"{found.leg.endpoint} is {owner.label}, which fails to start: it is {owner.says}.",
-            show_verdict(found) + [Evidence(f"last words of {owner.name}", quote(line)) for line in owner.lines[-5:]],
+            show_verdict(found) + _last_words(owner),
             by_hand(f"Mend what its last words name ({owner.look}), then start it: {owner.start}"),
             owner.look,
             found.alternatives,
         )
+
+
+def _last_words(owner: Owner) -> list[Evidence]:
+    """Show them once, though each attempt said the same."""
+    return [Evidence(f"last words of {owner.name}", quote(line)) for line in dict.fromkeys(owner.lines[-5:])]
 
 
 RULE = Rule(

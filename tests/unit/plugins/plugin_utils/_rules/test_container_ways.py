@@ -774,3 +774,41 @@ def test_two_containers_of_one_name_that_are_alike():
     world = beside("http://app:3000", "0.0.0.0:8000").resolve("app", "172.18.0.3", "172.18.0.4")
     world.container("shop-app-2", "shop_default=172.18.0.4", service="app").listen("0.0.0.0:8000", inside="shop-app-2")
     assert {(item.id, item.fix.remedy) for item in world.judge().findings if item.kind == "cause"} == {("container-port-mapping", "repoint_upstream")}
+
+
+# --- the engine itself
+
+
+def without_engine(active: str = "inactive", enabled: str = "enabled", **more) -> World:
+    """What was published is gone with the engine; a program of the host that no route uses speaks HTTP."""
+    world = World().passes("http://127.0.0.1:8081")
+    world.engine["engines"][0].update(status="absent", why="Docker does not run; its socket was not connected to, which would start it")
+    world.unit("docker.service", active=active, enabled=enabled, **more)
+    world.listen("127.0.0.1:4000", unit="legacy.service")
+    return world.unit("legacy.service").reply("127.0.0.1:4000")
+
+
+def test_with_the_engine_stopped_no_container_publishes_anything():
+    finding = only(without_engine())
+    assert (finding.id, finding.certainty, finding.next) == ("backend-not-running", "likely", "systemctl start docker.service")
+    assert "docker.service" in finding.says and "not known while it does not run" in finding.says and "backend-wrong-port" in finding.alternatives
+
+
+def test_an_engine_that_fails_to_start():
+    assert only(without_engine("failed")).id == "backend-start-failing"
+
+
+@pytest.mark.parametrize("change", [{"enabled": "disabled"}, {"active": "active"}])
+def test_an_engine_that_runs_or_is_not_meant_to_is_no_reason(change):
+    assert "docker.service" not in only(without_engine(**change)).says
+
+
+def test_an_engine_that_is_stopped_beside_a_unit_that_claims_the_port():
+    finding = only(without_engine().unit("shop.service", "127.0.0.1:8081", active="inactive"))
+    assert (finding.id, finding.certainty) == ("backend-not-running", "proven") and "shop.service" in finding.says
+
+
+def test_last_words_are_told_once():
+    words = ["cannot open the database"] * 5
+    finding = only(published("", state="exited", exit_code=1, restarts=9, words=words, started=NOW - 122, finished=NOW - 120))
+    assert [item.shows for item in finding.evidence if item.from_.startswith("last words")] == ["cannot open the database"]

@@ -84,12 +84,12 @@ def _for_root(instance: Instance | None, way: Way) -> Way:
     return replace(way, changes=(), why_not=way.why_not or f"this nginx is run by uid {master['uid']}, and any program may call itself one")
 
 
-def on_until_boot(host: Host, access: Access, check: Check) -> tuple[str, ...]:
-    """Return the booleans that are on and by the source of the policy let nginx connect to a port, where all of them are off after the next boot."""
+def on_until_boot(host: Host, access: Access, kind: str) -> tuple[str, ...]:
+    """Return the booleans that are on and by the source of the policy let nginx connect to a type of port, where all of them are off after the next boot."""
     later = host.selinux.booleans_at_boot
     if later is None or access.domain != NGINX:
         return ()
-    on = [item.name for item in BOOLEANS.values() if item.fits(check.kind) and host.selinux.booleans.get(item.name)]
+    on = [item.name for item in BOOLEANS.values() if item.fits(kind) and host.selinux.booleans.get(item.name)]
     return tuple(on) if not any(later.get(name, True) for name in on) else ()
 
 
@@ -148,8 +148,10 @@ def _relabel(host: Host, access: Access, check: Check, label: Label) -> Way | No
     fitting = [item.name for item in BOOLEANS.values() if item.name in names and item.meant and item.fits(label.type) and not item.wide]
     if access.domain != NGINX or not label.allowed and not fitting or check.port is None:
         return None
-    booleans = [] if label.allowed else fitting[:1]
-    does = f"label TCP port {check.port} {label.type} instead of {check.kind}" + (f" and turn on {booleans[0]}" if booleans else "")
+    # One that is on until the next boot alone is turned on for good with it.
+    booleans = list(on_until_boot(host, access, label.type)[:1]) if label.allowed else fitting[:1]
+    lasting = " for good" if booleans and label.allowed else ""
+    does = f"label TCP port {check.port} {label.type} instead of {check.kind}" + (f" and turn on {booleans[0]}{lasting}" if booleans else "")
     opens = f"the port counts as one of {label.type} for every program" + (f", and the boolean {_opened(access.domain, booleans[0])}" if booleans else "")
     why_not = "" if told else "that the boolean suffices is so by the source of this policy; the host could not tell"
     why_not = why_not or _on_purpose(check.local, check.kind) or _needed(host, check.port, access.domain)
@@ -192,7 +194,16 @@ def to_socket(host: Host, leg: Leg, access: Access) -> tuple[Way, ...]:
     peers = [check for check in refused if check.permission == selinux.CONNECT_TO]
     if peers:
         return tuple(_for_root(leg.instance, way) for way in _other_domain(host, leg, access, peers[0]))
-    return tuple(_for_root(leg.instance, way) for way in _other_label(host, leg, access))
+    ways = [_unproven(access, way) for way in _other_label(host, leg, access)]
+    return tuple(_for_root(leg.instance, way) for way in ways)
+
+
+def _unproven(access: Access, way: Way) -> Way:
+    """Return a way, which is for a person where the probe did not get as far as to the program: that nginx may connect to that is not known."""
+    if any(check.permission == selinux.CONNECT_TO for check in access.checks):
+        return way
+    why_not = way.why_not or "no connection reached what listens there, so that it may have a domain that nginx may not connect to"
+    return replace(way, changes=(), why_not=why_not)
 
 
 def _other_domain(host: Host, leg: Leg, access: Access, check: Check) -> Iterator[Way]:

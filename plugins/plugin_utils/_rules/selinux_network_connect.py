@@ -88,7 +88,7 @@ def _at_boot(host: Host) -> str:
 def _until_boot(host: Host, leg: Leg, access: Access) -> Iterator[Finding]:
     """Yield what the next boot takes back: a boolean that was turned on without -P is off again then."""
     port = next((item for item in access.checks if item.port is not None), None)
-    names = _widening.on_until_boot(host, access, port) if port and not access.permissive else ()
+    names = _widening.on_until_boot(host, access, port.kind) if port and not access.permissive else ()
     if not names:
         return
     finding = on_leg(

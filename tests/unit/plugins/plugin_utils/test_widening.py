@@ -81,6 +81,16 @@ def test_a_label_that_suffices_turns_nothing_on():
     assert way.command == "semanage port -m -t http_port_t -p tcp 5000"
 
 
+@pytest.mark.parametrize(("later", "booleans"), [(False, [GRACEFUL]), (True, []), (None, [])], ids=str)
+def test_a_label_that_suffices_until_the_next_boot_alone(later, booleans):
+    world = to_port(3000, "ntop_port_t", [ANY], [{"type": "http_port_t", "allowed": True, "booleans": []}])
+    told = world.answers["selinux"]["value"]
+    told["booleans"][GRACEFUL] = True
+    told["booleans_at_boot"] = None if later is None else {**told["booleans"], GRACEFUL: later}
+    way = ways(world)[0]
+    assert way.changes[0][1]["booleans"] == booleans and ("for good" in way.does) == bool(booleans) == ("setsebool -P" in way.command)
+
+
 @pytest.mark.parametrize("booleans", [[], [ANY]], ids=["none", "the widest"])
 def test_a_label_that_would_help_nothing_is_no_way(booleans):
     assert names(ways(to_port(3000, "ntop_port_t", [ANY], [{"type": "http_port_t", "allowed": False, "booleans": booleans}]))) == [ANY]

@@ -355,3 +355,10 @@ def test_nginx_that_could_not_start_for_a_port():
     assert finding.fix.more == (("start_nginx", {"unit": "nginx.service"}),)
     assert "listen" not in finding.fix.changes[0]
     assert "SELinux does not let it, in httpd_t, bind TCP port 8088" in finding.says
+
+
+def test_a_label_is_no_remedy_where_nobody_knows_what_listens_behind_the_permissions():
+    """The mode of the socket keeps the probe out, so that the domain of the program was not told: a label of the socket may not suffice."""
+    world = unix(mode="0600").decides(f"unix:{SOCKET}", *way()[:2])
+    found = {item.id: item for item in world.judge().findings if item.kind == "cause"}
+    assert found[LABEL].certainty == "proven" and found[LABEL].fix.safety == "manual" and "no connection reached" in found[LABEL].fix.summary

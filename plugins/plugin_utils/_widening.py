@@ -4,7 +4,8 @@
 """What would make SELinux let nginx do what it denies: the ways that there are, the narrowest first, each with what it opens.
 
 For a port: a boolean that is made for what listens there, then a label of the port together with the boolean that lets nginx connect to that label
-(the label alone does mostly not), then httpd_can_network_connect. For a socket: the label that the policy has for its path, then a label for a
+(the label alone does mostly not), then httpd_can_network_connect. Of several booleans that would do, one that another port of the host cannot do
+without comes first. For a socket: the label that the policy has for its path, then a label for a
 folder that is made for it; and what only a person can do. A port keeps its label where a service of the host needs it.
 
 SELinux is never switched off, no domain made permissive, no module generated.
@@ -60,28 +61,35 @@ def to_connect(host: Host, leg: Leg, access: Access, check: Check) -> tuple[Way,
     """Return the ways to let nginx connect to the TCP port of a leg, the best first."""
     family = _family(host)
     known = access.domain == NGINX
-    found, wide, others = [], [], []
-    for name in check.booleans if check.booleans is not None else _by_source(host, check.kind, family, known):
+    told = check.booleans is not None
+    names = check.booleans if told else _by_source(host, check.kind, family, known)
+    purpose = _narrow(host, names, check.kind) if known else ()
+    wide, others = [], []
+    for name in sorted(set(names) - set(purpose)):
         boolean = BOOLEANS.get(name) if known else None
-        way = _turn_on(access, name, check.booleans is not None)
-        if not boolean or not boolean.meant or not boolean.fits(check.kind):
-            others.append((name, way))
-        elif boolean.wide:
-            wide.append(way)
-        else:
-            found.append((list(BOOLEANS).index(name), way))
-    purpose = [way for _place, way in sorted(found, key=lambda pair: pair[0])]
+        meant = boolean and boolean.meant and boolean.fits(check.kind)
+        (wide if meant else others).append(_turn_on(access, name, told))
     labels = [way for way in (_relabel(host, access, check, label) for label in check.labels if label.type == _label_for(leg)) if way]
-    ways = (*purpose, *sorted(labels, key=lambda way: not way.changes), *wide, *(way for _name, way in sorted(others, key=lambda pair: pair[0])))
+    ways = (*(_turn_on(access, name, told) for name in purpose), *sorted(labels, key=lambda way: not way.changes), *wide, *others)
     return tuple(_for_root(leg.instance, way) for way in ways)
 
 
 def _for_root(instance: Instance | None, way: Way) -> Way:
     """Return a way, which only a person goes where root does not run the nginx: what a site's own program in nginx's domain calls itself, it chooses."""
-    master = (instance.raw.get("master") if instance else None) or {}
-    if not master.get("uid"):
-        return way
-    return replace(way, changes=(), why_not=way.why_not or f"this nginx is run by uid {master['uid']}, and any program may call itself one")
+    user = _user(instance)
+    return replace(way, changes=(), why_not=way.why_not or f"this nginx is run by uid {user}, and any program may call itself one") if user else way
+
+
+def _user(instance: Instance | None) -> int:
+    """Return the id of the user who runs an nginx, 0 too where that is not known."""
+    return ((instance.raw.get("master") if instance else None) or {}).get("uid") or 0
+
+
+def met_since(leg: Leg) -> float:
+    """Return when nginx was connected to the endpoint of a leg after it was last denied (epoch), or 0.0."""
+    since = max((group["last"] or 0.0 for group in leg.logged("connect-denied")), default=0.0)
+    after = max((group["last"] or 0.0 for group in leg.met_groups), default=0.0)
+    return after if after > since else 0.0
 
 
 def on_until_boot(host: Host, access: Access, kind: str) -> tuple[str, ...]:
@@ -111,6 +119,26 @@ def to_listen(host: Host, bind: Bind) -> Way:
 def _label_for(leg: Leg) -> str:
     """Return the label of ports for what nginx speaks with a backend."""
     return "memcache_port_t" if leg.route.directive == "memcached_pass" else WEB_PORT
+
+
+def _narrow(host: Host, names: Iterable[str], kind: str) -> tuple[str, ...]:
+    """Return those of some booleans that are made for a type of port and do not open all: first what is turned on anyway, then the narrower."""
+    return tuple(sorted(_made_to_open(names, kind), key=lambda name: name not in _turned_on_anyway(host)))
+
+
+def _made_to_open(names: Iterable[str], kind: str) -> list[str]:
+    return [item.name for item in BOOLEANS.values() if item.name in names and item.meant and item.fits(kind) and not item.wide]
+
+
+def _turned_on_anyway(host: Host) -> set[str]:
+    """Return the booleans that a port which nginx is denied for sure leaves no choice about."""
+    choices = [
+        _made_to_open(check.booleans or (), check.kind)
+        for leg in host.legs
+        if leg.endpoint.kind == "tcp" and leg.selinux and leg.selinux.denies and leg.selinux.domain == NGINX and not met_since(leg) and not _user(leg.instance)
+        for check in leg.selinux.refused[:1]
+    ]
+    return {names[0] for names in choices if len(names) == 1}
 
 
 def _family(host: Host) -> str:
@@ -145,11 +173,11 @@ def _relabel(host: Host, access: Access, check: Check, label: Label) -> Way | No
     family = _family(host)
     told = label.allowed or label.booleans is not None
     names = () if label.allowed else label.booleans if label.booleans is not None else _by_source(host, label.type, family, access.domain == NGINX)
-    fitting = [item.name for item in BOOLEANS.values() if item.name in names and item.meant and item.fits(label.type) and not item.wide]
+    fitting = _narrow(host, names, label.type)
     if access.domain != NGINX or not label.allowed and not fitting or check.port is None:
         return None
     # One that is on until the next boot alone is turned on for good with it.
-    booleans = list(on_until_boot(host, access, label.type)[:1]) if label.allowed else fitting[:1]
+    booleans = list((on_until_boot(host, access, label.type) if label.allowed else fitting)[:1])
     lasting = " for good" if booleans and label.allowed else ""
     does = f"label TCP port {check.port} {label.type} instead of {check.kind}" + (f" and turn on {booleans[0]}{lasting}" if booleans else "")
     opens = f"the port counts as one of {label.type} for every program" + (f", and the boolean {_opened(access.domain, booleans[0])}" if booleans else "")

@@ -56,9 +56,8 @@ def check(host: Host) -> Iterator[Finding]:
 
 def _decided(host: Host, leg: Leg, access: Access, found: Check) -> Finding:
     ways = _widening.to_connect(host, leg, access, found)
-    since = max((group["last"] or 0.0 for group in leg.logged(_DENIED)), default=0.0)
-    after = max((group["last"] or 0.0 for group in leg.met_groups), default=0.0)
-    doubt = access.enforced and after > since
+    after = _widening.met_since(leg)
+    doubt = access.enforced and bool(after)
     said = f"nginx, which runs in {access.domain}, a connection to {leg.endpoint}: TCP port {found.port} is of type {found.kind}"
     finding = on_leg(
         host,

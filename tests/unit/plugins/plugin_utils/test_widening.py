@@ -75,6 +75,33 @@ def test_a_label_goes_with_what_lets_nginx_connect_to_it():
     assert "every program in httpd_t connect to the ports of web servers" in way.opens
 
 
+def taken(*ports: tuple[int, str, list[str]], met: str = "") -> dict[int, dict]:
+    """Return what the best way changes for each of several ports of a host; met: an endpoint to which nginx was connected since."""
+    world = World().site(*[f"location /{port} {{ proxy_pass http://127.0.0.1:{port}; }}" for port, _kind, _booleans in ports]).selinux()
+    for port, kind, booleans in ports:
+        end = f"127.0.0.1:{port}"
+        world.service(f"app{port}.service", end).decides(end, port_check(port, kind, booleans, LABELS))
+        world.answers["selinux"]["value"]["contexts"][str(world.units[-1]["main_pid"])] = "system_u:system_r:initrc_t:s0"
+    host = Host.of((world.logged(met, "closed-early") if met else world).bundle())
+    return {leg.endpoint.port: _widening.to_connect(host, leg, leg.selinux, leg.selinux.refused[0])[0].changes[0][1] for leg in host.legs}
+
+
+SHOP, CACHE, WEB_SERVER = (3000, "ntop_port_t", [ANY]), (8080, "http_cache_port_t", [ANY, RELAY]), (8009, "http_port_t", [ANY, GRACEFUL, RELAY])
+
+
+def test_a_boolean_that_another_port_needs_does_for_a_label_too():
+    made = taken(SHOP, CACHE, WEB_SERVER)
+    assert made[3000]["booleans"] == [RELAY]
+    assert made[8080]["name"] == made[8009]["name"] == RELAY
+
+
+def test_a_boolean_that_only_may_be_needed_does_not():
+    made = taken(SHOP, WEB_SERVER)
+    assert made[3000]["booleans"] == [made[8009]["name"]] == [GRACEFUL]
+    # That a port is denied to which nginx was connected since is no more than likely.
+    assert taken(SHOP, CACHE, met="127.0.0.1:8080")[3000]["booleans"] == [GRACEFUL]
+
+
 def test_a_label_that_suffices_turns_nothing_on():
     way = ways(to_port(5000, "commplex_main_port_t", [ANY], [{"type": "http_port_t", "allowed": True, "booleans": []}]))[0]
     assert way.changes[0][1]["booleans"] == []

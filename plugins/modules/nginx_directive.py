@@ -184,7 +184,8 @@ attributes:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
     support: full
     details:
-      - The edited configuration is tested in check mode too.
+      - The edited configuration is tested in check mode too. A name of an upstream that nginx does not find, with the change or without it, is told and
+        no failure there - an earlier task may be meant to start what has it.
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
     support: full
@@ -271,6 +272,7 @@ checkpoint:
 import base64
 import hashlib
 import os
+import re
 import secrets
 
 from ansible.module_utils.basic import AnsibleModule
@@ -307,6 +309,7 @@ _DIRECTIVE = {
     "at": {"type": "dict", "options": _PLACE},
 }
 _DIRECTIVES = {"type": "list", "elements": "dict", "options": _DIRECTIVE}
+_MISSING = re.compile(r'host not found in upstream "[^"]+"\Z')
 ARGUMENTS = {
     "path": {"type": "path"},
     "binary": {"type": "path"},
@@ -507,23 +510,35 @@ def mounted(instance, places):
     return list(dict.fromkeys(said))
 
 
-def check(instance, changed, plain=False):
+def check(instance, changed, plain=False, only_told=False):
     """Raise Refused unless nginx takes the configuration with the changed files ({real path: bytes}) in place, or on disk already for plain.
 
-    Return what it newly warns of.
+    Return what it newly warns of. only_told: that it does not find a name is told alone, where it does not find it without the change either.
     """
     said = instance.test(changed, plain)
     before = instance.test() if said["messages"] and not plain else {"valid": True, "messages": []}
     if not said["valid"]:
+        missing = [_MISSING.match(message["text"]) for message in _worst(said)]
+        if only_told and all(missing) and _same(_worst(said), _worst(before)):
+            return ["the changed configuration could not be tested further: {0}, as without the change; what has that name has to be there first".format(
+                _said(said))]
         also = "" if before["valid"] else " Without the change it does not either: {0}.".format(_said(before))
         raise nginx_edit.Refused("nginx -t does not accept the changed configuration: {0}.{1} Nothing was changed".format(_said(said), also))
     old = [message["text"] for message in before["messages"]]
     return ["nginx warns of the changed configuration: {0}".format(_one(message)) for message in said["messages"] if message["text"] not in old]
 
 
+def _worst(tested):
+    return [message for message in tested["messages"] if message["level"] in ("emerg", "alert", "crit")] or tested["messages"]
+
+
+def _same(some, others):
+    """Return whether nginx says the same, of whatever lines, at least something."""
+    return bool(some) and [message["text"] for message in some] == [message["text"] for message in others]
+
+
 def _said(tested):
-    worst = [message for message in tested["messages"] if message["level"] in ("emerg", "alert", "crit")] or tested["messages"]
-    return text.harmless("; ".join(map(_one, worst[:3])) or "it does not say why", 1500)
+    return text.harmless("; ".join(map(_one, _worst(tested)[:3])) or "it does not say why", 1500)
 
 
 def _one(message):
@@ -609,7 +624,7 @@ def run(params, check_mode):
     result["notes"] += mounted(instance, places)
     plain = False
     try:
-        result["notes"] += check(instance, changed)
+        result["notes"] += check(instance, changed, only_told=check_mode)
     except evidence.Unanswered as unanswered:
         if not params["plain_test"]:
             raise

@@ -115,6 +115,7 @@ def _judge(bundle: dict, only: tuple[str, ...], skip: tuple[str, ...], peer_at) 
                 unknown.append(Unknown(rule.id, "", evidence.ERROR, f"this rule failed: {type(error).__name__}: {error}"))
         found += list(rule.down(host)) if rule.down else []
     findings = _ranked(host, _folded(host, [_mounted.placed(host, finding) for finding in _one_per_leg(host, found)]))
+    unknown += [item for item in _closed_engines(host, findings) if item.id not in skip and (not only or item.id in only)]
     recovered, unexplained = _rest(host, findings) if not only else ([], [])
     unknown += unexplained + _gaps(host, findings)
     partial = bool(bundle["why"]) or any(item.status in (evidence.DENIED, evidence.TIMEOUT, evidence.ERROR, "truncated") for item in unknown)
@@ -143,7 +144,7 @@ def _missing(host: Host, rule: Rule) -> list[Unknown]:
         elif question in ("names", "resolvers") and not any(peer.by_name for route in host.routes for peer in route.peers):
             answers = []
         else:
-            answers = [host.answer(question), *(_closed_engines(host) if question == "containers" else ())]
+            answers = [host.answer(question)]
         for answer in answers:
             if answer["status"] == evidence.ABSENT and question in _NONE_IS_AN_ANSWER:
                 continue
@@ -154,11 +155,14 @@ def _missing(host: Host, rule: Rule) -> list[Unknown]:
     return missing
 
 
-def _closed_engines(host: Host) -> list[dict]:
-    """Return, as answers, the engines that told nothing, where something fails that may be in one of them."""
+def _closed_engines(host: Host, found: list[Finding]) -> list[Unknown]:
+    """Return the engines that told nothing, where something fails that may be in one of them: what the others told stands."""
     closed = [engine for engine in host.containers.engines if engine.status not in (evidence.OK, evidence.ABSENT)]
-    failing = closed and any(contained.fails(leg) for leg in host.legs)
-    return [evidence.no_answer(engine.socket, engine.status, f"{engine.socket}: {engine.why}") for engine in closed] if failing else []
+    causes = [finding for finding in found if finding.certainty == PROVEN and finding.kind == CAUSE and finding.route]
+    proven = {(finding.instance, route["endpoint"]) for finding in causes for route in (finding.route, *finding.also)}
+    if not any(contained.fails(leg) and (leg.route.instance, str(leg.endpoint)) not in proven for leg in host.legs if closed):
+        return []
+    return [Unknown(rule.id, "containers", engine.status, f"{engine.socket}: {engine.why}") for rule in _rules.ALL if "containers" in rule.needs for engine in closed]
 
 
 def _folded(host: Host, found: list[Finding]) -> list[Finding]:

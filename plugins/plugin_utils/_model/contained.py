@@ -12,7 +12,8 @@ One leg that fails has one cause. It is decided here, in one place, by where its
 5. a name that the engine does not resolve: the container that has it is down, or on none of nginx's networks.
 
 What a container has as a service of Docker Swarm is not judged: its addresses are of no container. Where the engine did not tell of a
-container, or nothing is known of its sockets, nothing is said either.
+container, or nothing is known of its sockets, nothing is said either. Beside an engine that told nothing, what others told stands; only what could be
+in that one is not proven.
 
 Sources: docker-proxy takes a connection before it makes its own into the container, and closes it where that fails (cmd/docker-proxy/tcp_proxy.go of
 moby); rootlessport and slirp4netns of Podman do the same. Without it the kernel hands the connection on, and the refusal is the container's.
@@ -124,7 +125,12 @@ def decides(host: Host, leg: Leg) -> bool:
 @functools.lru_cache(maxsize=8)
 def _all(host: Host) -> dict[int, Verdict]:
     found = ((id(leg), _of(host, leg)) for leg in host.legs)
-    return {key: one for key, one in found if one}
+    return {key: one for key, one in found if one and _told(one)}
+
+
+def _told(found: Verdict) -> bool:
+    """Return whether the engines of both sides told all."""
+    return all(found.home.containers.told(item.engine) for item in (found.own, found.target) if item)
 
 
 def fails(leg: Leg) -> bool | None:
@@ -154,6 +160,9 @@ def _of(host: Host, leg: Leg) -> Verdict | None:
     inside = host.container_of(leg.instance)
     inside = inside if inside and inside.network_mode != "host" else None
     own = host.containers.networked(inside) if inside else None
+    if not inside and leg.instance.net != host.net and not host.containers.known:
+        # It may be in a container of an engine that told nothing.
+        return None
     start = Verdict(leg, "", own=own, inside=inside, home=home)
     if leg.endpoint.kind == NAME:
         return _named(start) if own else None
@@ -398,6 +407,8 @@ def _published_elsewhere(start: Verdict) -> Verdict | None:
 def _moved_to(found: Verdict, mapped: Published, certain: bool) -> Verdict:
     """Return a verdict for a container whose port is published where nginx does not go."""
     leg = found.leg
+    # An engine that told nothing may have a container that is meant.
+    certain = certain and found.home.containers.known
     certainty = PROVEN if certain else LIKELY
     found = replace(found, how=ELSEWHERE, port=mapped, certainty=certainty, alternatives=() if certain else (NOT_RUNNING,))
     if found.own and loopback(mapped.address):
@@ -418,7 +429,7 @@ def _gone(start: Verdict) -> Verdict | None:
         return None
     if network.swarm:
         return start
-    if network.driver not in ("bridge", "") or not home.containers.known or leg.peer.by_name:
+    if network.driver not in ("bridge", "") or not home.containers.told(network.engine) or leg.peer.by_name:
         # A name that leads there was put there by somebody: what it should lead to is not known.
         return None
     there = [item for item in home.containers.apart if item.engine == network.engine]

@@ -237,12 +237,14 @@ class Containers:
     """All that the engines of a host tell.
 
     known  every engine told of all its containers: what is not here is not there
+    cut    not all of them were asked about, whatever an engine says
     """
 
     engines: tuple[Engine, ...] = ()
     every: tuple[Container, ...] = ()
     networks: tuple[Network, ...] = ()
     known: bool = False
+    cut: bool = False
 
     @classmethod
     def of(cls, answer: dict) -> Containers:
@@ -257,12 +259,14 @@ class Containers:
         for item in told:
             every.setdefault(item["id"], item)
         asked = [item for item in engines if item.status != evidence.ABSENT]
-        known = answer.get("status") == evidence.OK and not answer.get("truncated") and all(item.status == evidence.OK for item in asked)
+        cut = answer.get("status") != evidence.OK or bool(answer.get("truncated"))
+        known = not cut and all(item.status == evidence.OK for item in asked)
         return cls(
             engines,
             tuple(map(_container, every.values())),
             tuple(_network(item) for item in value.get("networks") or ()),
             known or answer.get("status") == evidence.ABSENT,
+            cut,
         )
 
     @property
@@ -274,6 +278,10 @@ class Containers:
     def engine(self, container: Container) -> Engine | None:
         """Return the engine of a container, or None."""
         return next((item for item in self.engines if item.socket == container.engine), None)
+
+    def told(self, socket: str) -> bool:
+        """Return whether an engine told of all its containers and networks, whatever others did."""
+        return not self.cut and any(item.socket == socket and item.status == evidence.OK for item in self.engines)
 
     def believed(self, socket: str, by: Container | None = None) -> bool:
         """Return whether an engine is believed about ways of an nginx, which is in a container of some engine or in none: root's is, or its own."""

@@ -384,6 +384,18 @@ def test_nginx_reads_its_files_again_when_others_had_it_read_the_change(folder, 
     assert told(point.roll_back()) == {"restored": [f"{folder}/a.conf (content)", *again]}
 
 
+def test_nginx_reads_its_files_again_before_containers_whose_names_it_looks_up_are_stopped(folder, point, monkeypatch):
+    point.write_file(f"{folder}/a.conf", b"new")
+    point.journal.add("container", engine="/run/docker.sock", id="ab" * 32, name="orders", connects=[], running=False)
+    point.journal.add("reload", pid=1, started=1, exe="/usr/sbin/nginx", title="", container="")
+    point.journal.add("unit", name="shop.service", active="inactive", enabled="disabled")
+    done = []
+    for name in ("unit", "nginx", "container"):
+        monkeypatch.setattr(_restore.Undoing, name, lambda _undoing, _record, name=name: done.append((name, (folder / "a.conf").read_bytes())))
+    point.roll_back()
+    assert done == [("unit", b"a"), ("nginx", b"a"), ("container", b"a")]
+
+
 def test_nginx_that_does_not_take_its_files_is_told(folder, point, master, monkeypatch):
     monkeypatch.setattr(_restore, "_RELOAD_SECONDS", 0.5)
     process = master("refuses")

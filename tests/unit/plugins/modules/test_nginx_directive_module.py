@@ -134,6 +134,32 @@ def test_what_cannot_be_seen_whole_is_refused(tmp_path):
             nginx_directive.load(other, None)
 
 
+def tried(before, after):
+    """Return an instance whose configuration is refused with these words, or taken where there are none, before a change and after it."""
+    def test(changed=None, plain=False):
+        messages = [{"level": "emerg", "text": words, "file": "/etc/nginx/nginx.conf", "line": 3} for words in (before if changed is None else after)]
+        return {"valid": not messages, "messages": messages}
+    return types.SimpleNamespace(test=test)
+
+
+MISSING = 'host not found in upstream "orders"'
+
+
+def test_in_check_mode_a_name_that_is_missing_anyway_is_told():
+    (note,) = nginx_directive.check(tried([MISSING], [MISSING]), {}, only_told=True)
+    assert MISSING in note and "could not be tested further" in note
+    for before, after, told in (
+        ([MISSING], [MISSING], False),
+        ([], [MISSING], True),
+        ([MISSING.replace("orders", "shop")], [MISSING], True),
+        ([MISSING], [MISSING, 'unknown directive "x"'], True),
+        (['unknown directive "x"'], ['unknown directive "x"'], True),
+    ):
+        with pytest.raises(nginx_edit.Refused):
+            nginx_directive.check(tried(before, after), {}, only_told=told)
+    assert nginx_directive.check(tried([MISSING], []), {}, only_told=True) == []
+
+
 ID = "ab" * 32
 
 

@@ -596,6 +596,48 @@ def test_one_engine_that_is_closed_leaves_open_what_is_in_it():
     assert [item for item in verdict(result) if item[2] == "proven"] == []
 
 
+def beside_silent(world: World) -> World:
+    """Podman runs too, and told nothing."""
+    world.engine["engines"].append({**world.engine["engines"][0], "socket": "/run/podman/podman.sock", "kind": "podman", "status": "timeout", "why": "late"})
+    return world
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: published("127.0.0.1:3000"),
+        lambda: published("0.0.0.0:8000"),
+        lambda: published(state="exited", listen=""),
+        lambda: beside(f"http://{APP}:8080", ports=("0.0.0.0:8080:3000",)).resolve(APP, "172.18.0.3"),
+        lambda: beside("http://app:3000", app="other=172.19.0.3").unresolved("app"),
+        lambda: beside("http://172.18.0.3:3000", "127.0.0.1:3000"),
+    ],
+)
+def test_what_one_engine_told_stands_beside_one_that_is_silent(make):
+    known = told(make())
+    assert [item[2] for item in known] == ["proven"]
+    result = beside_silent(make()).judge()
+    assert [item[:4] for item in verdict(result)] == known
+    assert [item for item in unknowns(result) if item[0].startswith("container-")] == []
+
+
+def test_what_could_be_in_a_silent_engine_is_not_proven_and_said_to_be_unknown():
+    for make in (
+        lambda: beside("http://127.0.0.1:3000"),
+        lambda: published(ports=("10.0.0.5:3000:3000",)),
+        lambda: published(ports=()),
+    ):
+        result = beside_silent(make()).judge()
+        assert told(make()) and "proven" not in [item[2] for item in verdict(result)]
+        assert ("container-localhost", "containers", "timeout") in unknowns(result)
+
+
+def test_of_an_nginx_in_a_container_of_a_silent_engine_nothing_is_said():
+    world = beside_silent(beside("http://10.0.0.5:8080", "127.0.0.1:3000", ports=("0.0.0.0:8080:3000",)))
+    world.engine["containers"] = [item for item in world.engine["containers"] if item["name"] != WEB]
+    assert [item for item in told(world) if item[0].startswith("container-")] == []
+
+
 def test_a_host_whose_routes_work_says_nothing_of_an_engine_that_is_closed():
     world = published()
     world.engine["engines"].append({**world.engine["engines"][0], "socket": "/run/podman/podman.sock", "status": "error", "why": "no answer"})

@@ -162,7 +162,8 @@ def _closed_engines(host: Host, found: list[Finding]) -> list[Unknown]:
     proven = {(finding.instance, route["endpoint"]) for finding in causes for route in (finding.route, *finding.also)}
     if not any(contained.fails(leg) and (leg.route.instance, str(leg.endpoint)) not in proven for leg in host.legs if closed):
         return []
-    return [Unknown(rule.id, "containers", engine.status, f"{engine.socket}: {engine.why}") for rule in _rules.ALL if "containers" in rule.needs for engine in closed]
+    rules = [rule for rule in _rules.ALL if "containers" in rule.needs]
+    return [Unknown(rule.id, "containers", engine.status, f"{engine.socket}: {engine.why}") for rule in rules for engine in closed]
 
 
 def _folded(host: Host, found: list[Finding]) -> list[Finding]:

@@ -49,6 +49,8 @@ PACKAGES = (
 PM2 = "pm2@7.0.4"
 FINISH = HERE / "image" / "finish.sh"
 WAIT = HERE / "image" / "wait_for.py"
+# Where the packages of the first image came from: apt's lists of sources, which the image itself does not keep.
+SOURCES = CACHE / "sources.list"
 # What a host that runs containers of its own has besides. Debian 12 has Compose as a program, and not as a plugin of docker.
 ENGINE_PACKAGES = ("busybox-static", "docker-compose", "docker.io", "podman")
 ENGINE_FOLDER = HERE / "image" / "engine"
@@ -111,6 +113,7 @@ def build(image: str) -> None:
         "mmdebstrap",
         "--variant=minbase",
         f"--include={','.join(PACKAGES)}",
+        f'--customize-hook=cat "$1"/etc/apt/sources.list > {shlex.quote(str(SOURCES))}',
         f'--customize-hook=sh {shlex.quote(str(FINISH))} "$1" {shlex.quote(modules)} {shlex.quote(str(WAIT))}',
         SUITE,
         str(root),
@@ -128,7 +131,12 @@ def build_engine(image: str, base: str) -> None:
     """Build the image of hosts with an engine on the first one. Raises LabError with the last lines of what failed."""
     say(f"building the image {image} from Debian packages: half a minute, once")
     begun = time.monotonic()
-    sources = "\n".join(mirrors() or [f"deb http://deb.debian.org/debian {SUITE} main"])
+    sources = "\n".join(mirrors())
+    if not sources:
+        if not SOURCES.exists():
+            # The first one was built by another checkout, or long ago.
+            build(base)
+        sources = SOURCES.read_text(encoding="utf-8")
     # The packages come over this machine's own network, as for the first image.
     options = ("--network=host", f"--volume={ENGINE_FOLDER}:/recipe:ro")
     builder = run(["docker", "create", *options, base, "sh", "/recipe/finish.sh", sources, *ENGINE_PACKAGES]).split()[-1]

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _url
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import locations, passage, routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.passage import Passage
@@ -73,7 +74,7 @@ def entries(host: Host, url: _url.Url) -> tuple[Entry, ...]:
     found: dict[tuple, Entry] = {}
     for instance in host.instances:
         for block in routes.blocks_of(instance.configuration, host.names_of(instance.id), host.name_servers(instance.id)):
-            for listen, addresses in _listens(block.servers, host, url):
+            for listen, addresses in _listens(block.servers, host, instance, url):
                 entry = _entry(host, instance, block, url, listen, addresses)
                 key = (instance.id, block.kind, *_outcome(entry))
                 first = found.get(key)
@@ -90,13 +91,33 @@ def ports(host: Host) -> tuple[str, ...]:
         for block in routes.blocks_of(instance.configuration, host.names_of(instance.id), host.name_servers(instance.id)):
             for server in block.servers:
                 for item in server.listens:
-                    found[item.label] = found.get(item.label, False) or item.tls
+                    label = item.label + _published_at(host, instance, item.address)
+                    found[label] = found.get(label, False) or item.tls
     return tuple(f"{label} (TLS)" if tls else label for label, tls in found.items())
 
 
-def _listens(servers: Iterable[locations.Server], host: Host, url: _url.Url) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _apart(host: Host, instance: Instance) -> Container | None:
+    """Return the container whose network an nginx has, where that is not the host's: requests come to it by what is published."""
+    inside = host.container_of(instance)
+    own = host.containers.networked(inside) if inside else None
+    return own if own and own.known and own.network_mode != "host" else None
+
+
+def _published_at(host: Host, instance: Instance, listen: str) -> str:
+    """Return where on the host a listen address in a container is published, in words, or ""."""
+    own, port = _apart(host, instance), Endpoint.parse(listen).port
+    if not own:
+        return ""
+    places = sorted({one.place for one in own.published if one.port == port and one.protocol == "tcp" and one.host_port})
+    return f" of {own.label}, published at {' and '.join(places)}" if places else f" of {own.label}, not published"
+
+
+def _listens(servers: Iterable[locations.Server], host: Host, instance: Instance, url: _url.Url) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the addresses of "listen" that a connection to the port can belong to, with the host's addresses that lead there."""
-    servers = tuple(servers)
+    servers, own = tuple(servers), _apart(host, instance)
+    if own:
+        yield from _listens_inside(servers, own, url)
+        return
     local = sorted(address for address in host.addresses if not address.startswith(_LINK_LOCAL))
     if url.address and url.address in local:
         local = [url.address]
@@ -108,7 +129,23 @@ def _listens(servers: Iterable[locations.Server], host: Host, url: _url.Url) -> 
     if not host.addresses:
         every = {item.address for server in servers for item in server.listens if not item.udp}
         found = {listen: [] for listen in sorted(every) if Endpoint.parse(listen).port == url.port}
-    return iter((listen, tuple(addresses)) for listen, addresses in found.items())
+    yield from ((listen, tuple(addresses)) for listen, addresses in found.items())
+
+
+def _listens_inside(servers: tuple[locations.Server, ...], own: Container, url: _url.Url) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the same for an nginx in a container, with its own addresses: what comes to a port of the host goes on to the one that is published there."""
+    came = [one for one in own.published if one.host_port == url.port and one.protocol == "tcp"]
+    ports = {one.port for one in came if not url.address or one.takes(Endpoint.tcp(url.address, url.port))}
+    if url.address in own.addresses or not own.published:
+        # One of a network whose addresses others reach publishes nothing.
+        ports = {url.port}
+    found: dict[str, list[str]] = {}
+    for port in sorted(ports):
+        for address in own.addresses:
+            listen = locations.listen_for(servers, address, port)
+            if listen:
+                found.setdefault(listen, []).append(address)
+    yield from ((listen, tuple(addresses)) for listen, addresses in found.items())
 
 
 def _entry(host: Host, instance: Instance, block: routes.Http, url: _url.Url, listen: str, addresses: tuple[str, ...]) -> Entry:

@@ -276,3 +276,29 @@ def test_a_stream_server():
     (entry,) = trace["hosts"]["web1"]["entries"]
     assert (entry["end"], entry["pass"]["directive"], [peer["endpoint"] for peer in entry["peers"]]) == ("stream", "proxy_pass", [TCP])
     assert "web1: hands the connection on" in shown(lines) and "proxy_timeout 5s" in shown(lines)
+
+
+def in_container(*ports: str) -> World:
+    """nginx in a container, whose port 80 has other numbers on the host."""
+    world = World().docker_network("shop_default", "172.18.0.0/16").container("edge", "shop_default=172.18.0.2", ports=ports)
+    return world.container("app", "shop_default=172.18.0.3").listen("0.0.0.0:3000", inside="app") and world
+
+
+@pytest.mark.parametrize(("url", "taken"), [
+    ("http://shop.example:8092/", True),
+    ("http://127.0.0.1:8092/", True),
+    ("http://shop.example/", False),
+    ("http://10.0.0.5:8093/", False),
+    ("http://127.0.0.1:8093/", True),
+])
+def test_an_nginx_in_a_container_is_reached_where_it_is_published(url, taken):
+    world = in_container("0.0.0.0:8092:80", "127.0.0.1:8093:80").nginx_in("edge").passes("http://172.18.0.3:3000")
+    trace, lines = traced(world, url=url)
+    assert trace["hosts"]["web1"]["entries"] if taken else not trace["hosts"]["web1"]["entries"]
+    if not taken:
+        assert "*:80 of container edge, published at 0.0.0.0:8092 and 127.0.0.1:8093" in " ".join(shown(lines).split())
+
+
+def test_one_that_publishes_nothing_may_have_an_address_that_others_reach():
+    trace, _lines = traced(in_container().nginx_in("edge").passes("http://172.18.0.3:3000"), url="http://shop.example/")
+    assert trace["hosts"]["web1"]["entries"]

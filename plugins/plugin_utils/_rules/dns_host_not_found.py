@@ -66,7 +66,7 @@ def check(host: Host) -> Iterator[Finding]:
                 f"The name {lookup.name} does not exist: neither the resolver of nginx nor the host itself knows it.",
                 [show_config(lookup.leg), *show_lookup(lookup), *show_log(lookup.leg, naming.NOT_RESOLVED)],
                 _fix(host, lookup.leg.instance, lookup.name),
-                _command(lookup.name),
+                _command(host, lookup.leg.instance, lookup.name),
                 () if lookup.certainty == PROVEN else (naming.FAILING,),
             )
 
@@ -99,7 +99,7 @@ def _at_start(host: Host, instance: Instance, found: naming.Unfound, stale: list
         f"The name {found.name} {'cannot be resolved now: the name service gives no answer' if silent else 'does not resolve'}, so {effect}.",
         evidence,
         by_hand("Make the name service of the host answer (/etc/resolv.conf); then start nginx.") if silent else _fix(host, instance, found.name),
-        _command(found.name),
+        _command(host, instance, found.name),
         found.at,
     )
 
@@ -125,8 +125,10 @@ def _fix(host: Host, instance: Instance, name: str) -> Fix:
     return by_hand(f"Correct the name {name} in the configuration, or create its record; then test and reload.{meant}")
 
 
-def _command(name: str) -> str:
-    return f"getent ahosts {shlex.quote(name)}"
+def _command(host: Host, instance: Instance, name: str) -> str:
+    """Return the command that looks a name up where nginx is: names of containers are known in them alone."""
+    own = host.containers.by_id(instance.container)
+    return f"{_docking.program(own)} exec {_docking.quoted(own)} getent hosts {shlex.quote(name)}" if own else f"getent ahosts {shlex.quote(name)}"
 
 
 RULE = Rule(

@@ -854,3 +854,8 @@ def test_last_words_are_told_once():
     words = ["cannot open the database"] * 5
     finding = only(published("", state="exited", exit_code=1, restarts=9, words=words, started=NOW - 122, finished=NOW - 120))
     assert [item.shows for item in finding.evidence if item.from_.startswith("last words")] == ["cannot open the database"]
+
+
+def test_a_name_is_looked_up_where_nginx_is():
+    finding = only(beside("http://nobody:3000").unresolved("nobody").invalid('host not found in upstream "nobody"'))
+    assert (finding.id, finding.next) == ("dns-host-not-found", f"docker exec {WEB} getent hosts nobody")

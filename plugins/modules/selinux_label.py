@@ -79,6 +79,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _safe_fi
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as text
 
 ATTRIBUTE = "security.selinux"
+CONTEXT = "/sys/fs/selinux/context"
 _TYPE = re.compile(r"[A-Za-z0-9_]{1,255}\Z")
 
 
@@ -105,12 +106,28 @@ def labelled(path, kind, write=False):
             parts = before.split(":", 3)
             if len(parts) < 3:
                 raise Failed("{0} has a label that is none: {1}".format(shown, before))
-            after = ":".join(parts[:2] + [kind] + parts[3:])
+            after = _named(":".join(parts[:2] + [kind] + parts[3:]))
             if write and after != before:
                 os.setxattr(via, ATTRIBUTE, after.encode("utf-8") + b"\0")
             return before, after
         finally:
             os.close(held)
+
+
+def _named(label):
+    """Return a label as the kernel names it: a type may have further names. Raises Failed for one that the policy does not know."""
+    try:
+        held = os.open(CONTEXT, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        # Without SELinux nobody names it otherwise.
+        return label
+    try:
+        os.write(held, label.encode("utf-8") + b"\0")
+        return os.read(held, 4096).rstrip(b"\0").decode("utf-8", "backslashreplace")
+    except OSError:
+        raise Failed("the policy does not know {0}".format(label))
+    finally:
+        os.close(held)
 
 
 def _label(via, shown):

@@ -60,6 +60,8 @@ def check(host: Host) -> Iterator[Finding]:
             what = f"Give {address} back to a link of this host."
         if down and not down["up"]:
             what = f"Bring {down['name']} up."
+        elif down and down["kind"] == "bridge":
+            what = f"Start the container or virtual machine that has {address}: none is connected to the bridge {down['name']}; its engine may be down."
         elif route.get("status", "ok") != "ok":
             what = f"Restore the route to {address}."
             for owner in _idle_networks(host):

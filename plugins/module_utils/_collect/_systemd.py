@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The systemd units that can stand behind an endpoint: the UNIT shape of docs/architecture.md.
 
-Asked: one `systemctl show` of the loaded service and socket units and of those unit files that an
-administrator or a server package put there (a stopped and disabled unit is not loaded, so it must be
-named), and one `journalctl` for the last lines of those that are down. Property names: systemctl(1),
-org.freedesktop.systemd1(5).
+Asked: one `systemctl list-units` for the loaded service and socket units; one `systemctl show` of those
+that may be told, and of those unit files that an administrator or a server package put there (a stopped
+and disabled unit is not loaded, so it must be named); and one `journalctl` for the last lines of those
+that are down. To be shown, a unit costs systemd some fifty times what it costs to be listed. Property
+names: systemctl(1), org.freedesktop.systemd1(5).
 
 This module is private to the collection.
 """
@@ -21,10 +22,11 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _claims
 from ansible_collections.webops.bad_gateway.plugins.module_utils._collect import _server_logs
 
-ASKED = "systemctl show, journalctl -n"
+ASKED = "systemctl list-units, systemctl show, journalctl -n"
 
 MAX_UNITS = 500
 MAX_NAMED = 400
+MAX_LOADED = 1000
 MAX_SHOW = 16 << 20
 MAX_AFTER = 20
 JOURNAL_UNITS = 8
@@ -81,18 +83,32 @@ def units(host, redactor, clock=time.monotonic):
     if not host.exists("/run/systemd/system"):
         raise evidence.Unanswered(evidence.ABSENT, "systemd does not run here")
     own, named = _unit_files(host)
-    argv = ["systemctl", "show", "--all", "--no-pager", "--property=" + ",".join(_PROPERTIES), "--", "*.service", "*.socket"] + named[:MAX_NAMED]
-    output = host.run(argv, timeout=20, limit=MAX_SHOW)
+    listed = host.run(["systemctl", "list-units", "--all", "--full", "--plain", "--no-legend", "--no-pager", "--type=service,socket"], timeout=20)
+    loaded = parse_list(text.decode(listed.out))
+    if not loaded:
+        raise _silent("systemctl list-units", listed)
+    asked = [name for name, load, active, sub in loaded if load != "not-found" and (_is_stuck(active, sub) or not _PLUMBING.match(name))]
+    # Without any name it would show systemd itself, so that the first unit is always among them.
+    names = list(dict.fromkeys([loaded[0][0]] + asked[:MAX_LOADED] + named[:MAX_NAMED]))
+    output = host.run(["systemctl", "show", "--all", "--no-pager", "--property=" + ",".join(_PROPERTIES), "--"] + names, timeout=20, limit=MAX_SHOW)
     records = parse_show(text.decode(output.out))
     if not records:
-        why = text.harmless(text.decode(output.err).strip(), 300) or "no units"
-        raise evidence.Unanswered(evidence.DENIED if "denied" in why else evidence.ERROR, "systemctl show: " + why)
+        raise _silent("systemctl show", output)
     booted = host.now() - clock()
     found = _worth_showing(host, records, own, booted, redactor)
     hidden = []
     _add_journal(host, redactor, found, hidden)
-    truncated = output.truncated or len(named) > MAX_NAMED or len(found) > MAX_UNITS
+    truncated = listed.truncated or output.truncated or len(asked) > MAX_LOADED or len(named) > MAX_NAMED or len(found) > MAX_UNITS
     return evidence.Partial(found[:MAX_UNITS], truncated, hidden)
+
+
+def _silent(asked, output):
+    why = text.harmless(text.decode(output.err).strip(), 300) or "no units"
+    return evidence.Unanswered(evidence.DENIED if "denied" in why else evidence.ERROR, "{0}: {1}".format(asked, why))
+
+
+def _is_stuck(active, sub):
+    return active == "failed" or sub == "auto-restart"
 
 
 def _unit_files(host):
@@ -114,6 +130,18 @@ def _names(host, folder):
         return host.names(folder)
     except evidence.Unanswered:
         return []
+
+
+def parse_list(listed):
+    """Return [(name, load, active, sub)] of `systemctl list-units`; a line may begin with a mark."""
+    found = []
+    for line in listed.split("\n"):
+        words = line.split()
+        if words and not _UNIT_FILE.match(words[0]):
+            words = words[1:]
+        if len(words) > 3 and _UNIT_FILE.match(words[0]):
+            found.append(tuple(words[:4]))
+    return found
 
 
 def parse_show(shown):
@@ -143,7 +171,7 @@ def _worth_showing(host, records, own, booted, redactor):
     for name, record in sorted(records.items()):
         if record.get("LoadState") == "not-found":
             continue
-        down = record.get("ActiveState") == "failed" or record.get("SubState") == "auto-restart"
+        down = _is_stuck(record.get("ActiveState"), record.get("SubState"))
         made_here = name in own or record.get("FragmentPath", "").startswith("/etc/systemd/system/")
         plumbing = bool(_PLUMBING.match(name))
         if down or not plumbing and (made_here or _SERVER.match(name) or claims[name].items):
@@ -361,7 +389,7 @@ def telling(records):
 
 
 def _is_down(unit):
-    return unit["active"] == "failed" or unit["sub"] == "auto-restart" or unit["active"] in ("inactive", "activating") and unit["claims"]
+    return _is_stuck(unit["active"], unit["sub"]) or unit["active"] in ("inactive", "activating") and unit["claims"]
 
 
 def _journal(host, names, count):

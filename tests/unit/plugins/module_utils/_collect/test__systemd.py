@@ -15,20 +15,35 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils._evidence impor
 RECORDINGS = Path(__file__).parent / "recordings"
 SHOW = (RECORDINGS / "systemctl-show-252-debian12-root.txt").read_bytes()
 JOURNAL = (RECORDINGS / "journalctl-252-debian12-root.json").read_bytes()
+# What list-units 252 says of units that are no backend, one of them failed.
+PLUMBING = """auditd.service loaded active running Security Auditing Service
+display-manager.service not-found inactive dead display-manager.service
+\u25cf logrotate.service loaded failed failed Rotate log files
+"""
 # Of the host that was recorded: its clock when it booted is not recorded, so 1000.0 stands for it.
 BOOTED = 1000.0
+
+
+def listed_as(show):
+    """Return what list-units says of the loaded units in what `show` says."""
+    keys = ("Id", "LoadState", "ActiveState", "SubState")
+    records = [[record.get(key, "") for key in keys] for record in _systemd.parse_show(show.decode()).values()]
+    return "".join(" ".join(record + ["Some words"]) + "\n" for record in records if record[1] == "loaded" and record[2:] != ["inactive", "dead"])
 
 
 class FakeHost(_host.Host):
     """A host whose systemctl and journalctl answer from recordings."""
 
-    def __init__(self, root, show=SHOW, journal=JOURNAL, journal_rc=0, err=b""):
+    def __init__(self, root, show=SHOW, journal=JOURNAL, journal_rc=0, err=b"", listed=None):
         super().__init__(root)
+        self.listed = (PLUMBING + listed_as(show)).encode() if listed is None else listed
         self.show, self.journal, self.journal_rc, self.err = show, journal, journal_rc, err
         self.asked = []
 
     def run(self, argv, timeout=10, limit=1 << 20):
         self.asked.append(list(argv))
+        if argv[:2] == ["systemctl", "list-units"]:
+            return _host.Output(0 if self.listed else 1, self.listed, self.err)
         if argv[0] == "systemctl":
             return _host.Output(0 if self.show else 1, self.show, self.err)
         return _host.Output(self.journal_rc, self.journal, self.err)
@@ -73,13 +88,20 @@ def test_the_units_that_matter_are_shown_and_the_plumbing_is_not(root):
     assert answer.hidden == () and not answer.truncated
 
 
-def test_one_call_asks_for_the_loaded_units_and_for_those_that_are_not_loaded(root):
+def test_only_units_that_may_be_told_are_shown_loaded_or_not(root):
     _found, _answer, host = units(root)
-    asked = [argv for argv in host.asked if argv[0] == "systemctl"]
-    assert len(asked) == 1 and len(host.asked) == 2
-    names = asked[0][asked[0].index("--") + 1:]
-    assert {"*.service", "*.socket", "api.service", "w@8307.service", "php8.2-fpm.service", "redis-server.service"} <= set(names)
-    assert not {"w@.service", "cron.service", "obscure.service"} & set(names)
+    listed, shown = [argv for argv in host.asked if argv[0] == "systemctl"]
+    assert listed[1] == "list-units" and "--all" in listed and len(host.asked) == 3
+    names = shown[shown.index("--") + 1:]
+    assert {"shop.service", "logrotate.service", "api.service", "w@8307.service", "php8.2-fpm.service", "redis-server.service"} <= set(names)
+    assert not {"w@.service", "cron.service", "obscure.service", "display-manager.service"} & set(names) and len(names) == len(set(names))
+
+
+def test_where_nothing_may_be_told_systemd_itself_is_not_shown(tmp_path):
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    found, answer, host = units(tmp_path, listed=PLUMBING.splitlines()[0].encode(), show=b"Id=auditd.service\nLoadState=loaded\nActiveState=active\n")
+    assert found == {} and not answer.truncated
+    assert host.asked[1][-2:] == ["--", "auditd.service"]
 
 
 def test_a_running_unit(root):
@@ -136,6 +158,9 @@ def test_a_journal_that_may_not_be_read_hides_no_unit(root):
 
 
 def test_a_system_manager_that_does_not_answer_is_no_empty_list(root):
+    with pytest.raises(Unanswered) as caught:
+        units(root, listed=b"", err=b"Failed to connect to bus: No such file or directory\n")
+    assert caught.value.status == "error" and "Failed to connect to bus" in caught.value.why
     with pytest.raises(Unanswered) as caught:
         units(root, show=b"", err=b"Failed to connect to bus: No such file or directory\n")
     assert caught.value.status == "error" and "Failed to connect to bus" in caught.value.why

@@ -103,6 +103,8 @@ def _where(finding: Finding) -> Iterator[Line]:
     yield from _more("     ", len(routes) - _CAUSES, "route like this", "routes like this")
     if finding.at:
         yield from labelled(PLAIN, "     ", "at", columns.clean(str(finding.at), 66))
+        if finding.where:
+            yield from labelled(PLAIN, "     ", "", columns.clean(finding.where, 400))
 
 
 def _manual(item: Manual) -> Iterator[Line]:

@@ -69,7 +69,7 @@ STAGES = (
     Stage("hostile-2.18", "Hostile input with ansible-core 2.18, what differs", ("scripts/integration", "2.18", *HOSTILE), 900),
     Stage("hostile-2.19", "Hostile input with ansible-core 2.19", ("scripts/integration", "2.19", "tests/integration/hostile"), 1500),
     Stage("lab", "Lab: every fault on a real host", ("scripts/lab-tests", "-m", "not selinux and not engine"), 4200, advice=ADVICE_LAB, lane="lab"),
-    Stage("lab-engine", "Lab: containers on a real engine", ("scripts/lab-tests", "-m", "engine"), 900, advice=ADVICE_LAB, lane="lab"),
+    Stage("lab-engine", "Lab: containers on a real engine", ("scripts/lab-tests", "-m", "engine"), 1300, advice=ADVICE_LAB, lane="lab"),
     Stage("lab-selinux", "Lab: what SELinux refuses, on virtual machines", ("scripts/lab-tests", "-m", "selinux"), 1800, advice=ADVICE_LAB, lane="lab"),
     Stage("installed", "The built collection, installed, diagnoses a real host", ("scripts/installed",), 600, advice=ADVICE_LAB, lane="lab"),
     Stage("molecule", "Molecule scenarios", ("scripts/molecule",), 900, advice=ADVICE_LAB, lane="lab"),

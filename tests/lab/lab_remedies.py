@@ -131,7 +131,7 @@ def cycle(folder: Path, cases: dict[lab_hosts.Host, tuple[Fault, str]]) -> dict[
     variables = {host.name: allowed(*case) for host, case in cases.items()}
     inventory, only = folder / "remedies.yml", f"--limit={','.join(['localhost', *(host.name for host in broken)])}"
     lab_hosts.write_inventory(inventory, list(cases), variables)
-    settings = {"bad_gateway_serial": ["100%"], "bad_gateway_confirm_within": 300}
+    settings = {"bad_gateway_serial": ["100%"], "bad_gateway_confirm_within": PLAY_SECONDS}
     with ThreadPoolExecutor(lab_hosts.AT_ONCE) as pool:
         at_first = dict(zip(cases, pool.map(taken, cases)))
 

@@ -95,8 +95,10 @@ class Lab:
         self.batches = [
             alike[first : first + size]
             for machine in lab_faults.MACHINES
-            for alike in [[case for case in cases if case.fault.machine == machine]]
-            for size in [BATCH_EMULATED if machine == lab_faults.SELINUX else BATCH]
+            for emulated in [machine == lab_faults.SELINUX]
+            # Healthy hosts get one run of a remediation, broken ones four: emulated, those that get as many are a batch.
+            for alike in [sorted((case for case in cases if case.fault.machine == machine), key=lambda case: emulated and case.state == "healthy")]
+            for size in [BATCH_EMULATED if emulated else BATCH]
             for first in range(0, len(alike), size)
         ]
         self.remediable = remediable

@@ -89,7 +89,7 @@ class ActionModule(ActionBase):
             "host": host,
             "steps": {step["remedy"]: step["changes"] for step in made["steps"]},
             "remedies": [step["remedy"] for step in made["steps"]],
-            "order": list(remedies.ORDER),
+            "remedy_order": list(remedies.ORDER),
             "findings": plan_document.findings(made),
             "ids": sorted({name for step in made["steps"] for name in step["ids"]}),
             "reloads": made["reloads"],

@@ -94,7 +94,7 @@ remedies:
   type: list
   elements: str
   returned: with O(alone)
-order:
+remedy_order:
   description: The names of all such roles, in the order in which they are used. Hosts that are changed at once keep it together.
   type: list
   elements: str

@@ -45,7 +45,7 @@ def test_all_hosts_of_a_batch_go_through_the_remedies_in_one_order():
     """Ansible puts what several hosts include at once into the order of the first one: each host includes the same, and leaves out what is not its own."""
     apply = yaml.safe_load((TASKS.parent / "apply.yml").read_text(encoding="utf-8"))
     (steps,) = [task for block in apply for task in block.get("block", ()) if task.get("ansible.builtin.include_tasks") == "step.yml"]
-    assert steps["loop"] == "{{ remediate_plan.order | select('in', remediate_of_batch) }}" and "when" not in steps
+    assert steps["loop"] == "{{ remediate_plan.remedy_order | select('in', remediate_of_batch) }}" and "when" not in steps
     assert "ansible_play_batch" in steps["vars"]["remediate_of_batch"] and "remediate_plan.remedies" in steps["vars"]["remediate_of_batch"]
     (own,) = yaml.safe_load((TASKS.parent / "step.yml").read_text(encoding="utf-8"))
     assert own["when"] == f"{steps['loop_control']['loop_var']} in remediate_plan.remedies"

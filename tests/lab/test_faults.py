@@ -31,6 +31,7 @@ from lab_base import LabError, attempt
 BATCH = 8
 # What is emulated takes a processor for itself.
 BATCH_EMULATED = 2
+NAMES = dict(zip(lab_faults.MACHINES, ("host", "node", "server")))
 DIAGNOSE_SECONDS = 300
 # What a diagnosis has no business to touch. Owner, mode, size and both times of each file there.
 WATCHED = "find /etc /srv /usr /var/lib/nginx /var/log/nginx /run/nginx.pid -xdev -printf '%p %y %m %U %G %s %T@ %C@\\n' 2>&1 | sort"
@@ -122,8 +123,8 @@ class Lab:
 
     def run_batch(self, number: int, batch: list[Case]) -> None:
         """Start a batch's hosts, bring each into its state, diagnose them together and remove them."""
-        # Names that say nothing: the diagnosis may see them.
-        names = [f"host{number * BATCH + place:02d}" for place in range(len(batch))]
+        # Names that say nothing: the diagnosis may see them. Others for each kind of machine: stages may run beside each other.
+        names = [f"{NAMES[batch[0].fault.machine]}{number * BATCH + place:02d}" for place in range(len(batch))]
         clock = Clock()
         try:
             cases = dict(zip(lab_hosts.start(names, batch[0].fault.machine), batch))

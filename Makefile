@@ -35,7 +35,7 @@ check: ## Lint, sanity and unit tests: about three minutes once set up
 	@scripts/setup test
 	@$(VENV)/python scripts/stages.py check
 
-test: ## Everything: the checks, every supported ansible-core, real hosts in containers, molecule
+test: ## The checks, every supported ansible-core, real hosts in containers, molecule: about 40 minutes
 	@scripts/setup test
 	@$(VENV)/python scripts/stages.py test
 

@@ -4,11 +4,11 @@
 """Runs the stages of the project's tests, each with a headline and its time.
 
     stages.py check         what a change has to pass in two minutes
-    stages.py test          everything
+    stages.py test          everything but what CI alone runs after it: the virtual machines
     stages.py NAME...       only these stages
 
 Stages of one lane run one after the other, and the lanes beside each other: the lab mostly waits for its hosts, and leaves a processor to the
-rest; what keeps one busy, as the virtual machines do, is in the lane of the rest. The first stage that fails ends the run, and what to do about
+rest. The virtual machines keep both busy, and so run apart. The first stage that fails ends the run, and what to do about
 it is printed. A stage whose Python interpreter is not on the machine is not run, and said so; with CI=true in the environment it fails.
 """
 
@@ -68,15 +68,15 @@ STAGES = (
     Stage("hostile-2.17", "Hostile input with ansible-core 2.17, what differs", ("scripts/integration", "2.17", *HOSTILE), 900),
     Stage("hostile-2.18", "Hostile input with ansible-core 2.18, what differs", ("scripts/integration", "2.18", *HOSTILE), 900),
     Stage("hostile-2.19", "Hostile input with ansible-core 2.19", ("scripts/integration", "2.19", "tests/integration/hostile"), 1500),
-    Stage("lab-selinux", "Lab: what SELinux refuses, on virtual machines", ("scripts/lab-tests", "-m", "selinux"), 2400, advice=ADVICE_LAB),
+    Stage("lab-selinux", "Lab: what SELinux refuses, on virtual machines", ("scripts/lab-tests", "-m", "selinux"), 2400, advice=ADVICE_LAB, lane="lab"),
     Stage("lab", "Lab: every fault on a real host", ("scripts/lab-tests", "-m", "not selinux and not engine"), 4200, advice=ADVICE_LAB, lane="lab"),
     Stage("lab-engine", "Lab: containers on a real engine", ("scripts/lab-tests", "-m", "engine"), 1300, advice=ADVICE_LAB, lane="lab"),
     Stage("installed", "The built collection, installed, diagnoses a real host", ("scripts/installed",), 600, advice=ADVICE_LAB, lane="lab"),
     Stage("molecule", "Molecule scenarios", ("scripts/molecule",), 900, advice=ADVICE_LAB, lane="lab"),
 )
 CHECK = ("lint", "sanity-quick", "unit")
-# Part of another stage of a whole run.
-CHECK_ONLY = ("sanity-quick",)
+# Part of another stage of a whole run, or too much beside it.
+APART = ("sanity-quick", "lab-selinux")
 
 
 def environment() -> dict[str, str]:
@@ -193,7 +193,7 @@ def kill(process: subprocess.Popen) -> None:
 def selected(names: list[str]) -> list[Stage]:
     """Return the stages that the arguments name, in the order of STAGES."""
     if names == ["test"]:
-        return [stage for stage in STAGES if stage.name not in CHECK_ONLY]
+        return [stage for stage in STAGES if stage.name not in APART]
     wanted = CHECK if names == ["check"] else names
     unknown = sorted(set(wanted) - {stage.name for stage in STAGES})
     if unknown or not wanted:

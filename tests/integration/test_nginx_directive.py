@@ -230,9 +230,9 @@ def test_a_configuration_that_fails_already_is_only_put_right(site):
 def test_a_file_that_is_changed_meanwhile_is_left(site, monkeypatch):
     real = nginx_directive.check
 
-    def meanwhile(*args):
+    def meanwhile(*args, **named):
         site.write("common.inc", "client_max_body_size 3m;\n")
-        return real(*args)
+        return real(*args, **named)
 
     monkeypatch.setattr(nginx_directive, "check", meanwhile)
     before = site.read("available/shop")
@@ -265,11 +265,11 @@ def test_killed_while_it_writes_it_is_undone(site, monkeypatch, moment):
     if child == 0:
         real, calls = _checkpoint.Checkpoint.write_file, []
 
-        def write(*args):
+        def write(*args, **named):
             calls.append(args)
             if (moment, len(calls)) in (("before", 1), ("between", 2)):
                 os.kill(os.getpid(), signal.SIGKILL)
-            real(*args)
+            real(*args, **named)
             if moment == "after" and len(calls) == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
 

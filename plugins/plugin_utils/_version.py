@@ -8,4 +8,4 @@ This module is private to the collection.
 
 from __future__ import annotations
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"

@@ -25,10 +25,11 @@ SETTLE_SECONDS = 10
 # A line for each file, folder and link that a change could be in, with owner, mode and content, for each ACL, and for each unit (that one is
 # enabled, a link in /etc says), and for each container (one that is started again and again is now in this state and now in that) with its networks;
 # where SELinux is on, for each boolean, each local record of its policy, and the label of each folder and socket.
-# What programs of the host write by themselves is left out: logs, pids, what Ansible left; and the compiled policy, whose bytes are others
-# once a boolean was set for good and back, while all that it is made from is the same.
+# What programs of the host write by themselves is left out: logs, pids, what Ansible left; and what is compiled
+# of the policy and its local records, whose bytes are others once a boolean was set for good and back, while all that it is made from is the same.
 TAKEN = r"""
-skip='/\.ansible(/|$)|/\.pm2/(logs|pids|[^/]*\.(log|pid|sock))|\.(log|pid|pyc)$|__pycache__|/tmp\.|^/etc/selinux/[^/]*/policy/|^/etc/(mtab|resolv\.conf|ld\.so\.cache|\.pwd\.lock)$'
+skip='/\.ansible(/|$)|/\.pm2/(logs|pids|[^/]*\.(log|pid|sock))|\.(log|pid|pyc)$|__pycache__|/tmp\.|^/etc/(mtab|resolv\.conf|ld\.so\.cache|\.pwd\.lock)$'
+skip="$skip|^/etc/selinux/[^/]*/(policy/|contexts/files/file_contexts\.local)"
 places='/etc /srv /opt /usr/local /var/www /home /root'
 find $places -xdev \( -type d -printf 'd %m %U:%G %p\n' -o -type l -printf 'l %l %U:%G %p\n' \) | grep -Ev "$skip"
 find $places -xdev -type f -printf 'm %m %U:%G %p\n' | grep -Ev "$skip"

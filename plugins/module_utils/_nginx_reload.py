@@ -68,19 +68,17 @@ class Failed(Exception):
 
 # --- which one, and whether
 
-def choose(instances, path=None, pid=None, container=None, force=False):
+def choose(instances, path=None, pid=None, container=None):
     """Return the running Instance of a configuration file; without one, the only one that runs, or whose configuration is to be loaded.
 
     instances is what _collect.nginx.find() returned; pid, the master, and container, an id, tell apart what has the same file. Returns None
-    where none runs, or several do and all of them have what is on disk. force: it is loaded all the same. Raises Failed and Unanswered.
+    where none runs, or several do and all of them have what is on disk. Raises Failed and Unanswered.
     """
     running = [one for one in instances if one.master is not None and (container is None or one.own_root and one.master.container == container)]
     found = [one for one in running if (path is None or os.path.normpath(path) == one.conf_path) and (pid is None or one.master.pid == pid)]
-    if pid is None and len({one.own_root for one in found}) > 1:
-        # What runs in a container is meant when it is named, or when it alone has something to load.
-        own = [one for one in found if not one.own_root]
-        others = [] if path is not None or force or any(map(reasons, own)) else [one for one in found if one.own_root and reasons(one)]
-        found = others or own
+    if pid is None:
+        # What runs in a container is meant when it is named, or when the host has none of its own: a reload that nobody asked for is none of ours.
+        found = [one for one in found if not one.own_root] or found
     if path is not None and pid is None:
         # Any user can run a program that looks like the nginx of root.
         found = [one for one in found if one.master.uid == 0] or found

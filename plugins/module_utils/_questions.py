@@ -76,7 +76,7 @@ def ask_all(host, redactor, since, log_limit, test):
     answers[servers.KEY] = evidence.ask(servers.ASKED, servers.collect, host, processes, _commands(answers[backends.KEY]))
     seen = [(answers.get(key) or {}).get("value") for key in (nginx.KEY, listeners.KEY, network.KEY)]
     answers[selinux.KEY] = evidence.ask(selinux.ASKED, selinux.collect, host, *seen, since=since)
-    answers[pressure.KEY] = evidence.ask(pressure.ASKED, pressure.collect, host, before, pressure.begin(host, processes, masters))
+    answers[pressure.KEY] = evidence.ask(pressure.ASKED, pressure.collect, host, before, pressure.end(host, processes, masters, before))
     return answers
 
 

@@ -37,7 +37,7 @@ options:
     description:
       - The main configuration file of the nginx that is meant, such as V(/etc/nginx/nginx.conf). The default is that of the only one that runs,
         and of several the one whose configuration was changed.
-      - Where one in a container has the same path, the one of the host is meant, unless O(container) or O(master) says otherwise.
+      - Where the host has such an nginx of its own, those in containers are meant only when O(container) or O(master) says so.
     type: path
   master:
     description:
@@ -200,7 +200,7 @@ def _run(module, result):
     asked, host = module.params, _host.Host()
     begin = time.monotonic()
     found = nginx.find(host, text.Redactor(secrets.token_hex(16)), _processes.scan(host))
-    instance = nginx_reload.choose(found, asked["path"], asked["master"], asked["container"], asked["force"])
+    instance = nginx_reload.choose(found, asked["path"], asked["master"], asked["container"])
     if instance is None:
         if asked["path"] is None and asked["master"] is None and asked["container"] is None and len([one for one in found if one.master is not None]) > 1:
             # Each of several has what is on disk.

@@ -24,7 +24,7 @@ _RESOURCES = ("cpu", "memory", "io")
 MAX_SERVERS = 300
 # What uses, or wants, less of a core is not worth telling; over a shorter time, ticks of 10 ms tell nothing.
 _BUSY = 0.5
-_LEAST_SECONDS = 0.2
+_LEAST_SECONDS = 0.25
 _COUNTERS = ("ListenOverflows", "ListenDrops")
 
 
@@ -95,6 +95,16 @@ def collect(host, before, after):
 
 def begin(host, processes, pids):
     """Return the Counters as they are now."""
+    return Counters(host, processes, pids)
+
+
+def end(host, processes, pids, before):
+    """Return the Counters at the end of the visit. A visit that was too short to tell how busy a server is that did something meanwhile is made longer."""
+    after = Counters(host, processes, pids)
+    rest = _LEAST_SECONDS - (after.read - before.read)
+    if rest <= 0 or all(times == before.ticks.get(pid) for pid, times in after.ticks.items()):
+        return after
+    time.sleep(rest)
     return Counters(host, processes, pids)
 
 

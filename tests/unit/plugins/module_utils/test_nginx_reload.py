@@ -208,15 +208,12 @@ def test_choosing(running, path, pid, wanted, monkeypatch):
     assert nginx_reload.choose(running, path, pid) is wanted
 
 
-def test_a_container_is_meant_when_it_is_named_or_alone_has_something_to_load(monkeypatch):
-    changed = [INNER]
-    monkeypatch.setattr(nginx_reload, "reasons", lambda one: ["changed"] if one in changed else [])
+def test_a_container_is_meant_when_it_is_named(monkeypatch):
+    monkeypatch.setattr(nginx_reload, "reasons", lambda one: ["changed"] if one is INNER else [])
     assert nginx_reload.choose([ONE, INNER], container="c" * 64) is INNER
     assert nginx_reload.choose([ONE, INNER], container="d" * 64) is None
-    assert nginx_reload.choose([ONE, INNER]) is INNER
-    assert nginx_reload.choose([ONE, INNER], "/a") is nginx_reload.choose([ONE, INNER], force=True) is ONE
-    changed.append(ONE)
-    assert nginx_reload.choose([ONE, INNER]) is ONE
+    assert nginx_reload.choose([ONE, INNER]) is nginx_reload.choose([ONE, INNER], "/a") is ONE
+    assert nginx_reload.choose([ONE, TWO, INNER]) is None
 
 
 def test_of_several_the_one_that_was_changed(monkeypatch):

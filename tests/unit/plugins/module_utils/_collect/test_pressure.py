@@ -77,6 +77,32 @@ def test_a_server_that_waits_for_a_processor_is_busy_too(root, monkeypatch):
     assert found.value["busy"] == [{"pid": 60, "share": 0.95}]
 
 
+@pytest.mark.parametrize("works, slept", [(True, [0.15]), (False, [])])
+def test_a_visit_is_long_enough_to_tell_how_busy_a_server_is(root, monkeypatch, works, slept):
+    """A fast host is asked everything in a tenth of a second; one whose servers did nothing meanwhile is not waited for."""
+    add_process(root, 60, [b"/usr/bin/node", b"app.js"], exe=b"/usr/bin/node")
+    times = root / "proc" / "60" / "schedstat"
+    times.write_text("5000000000 0 70\n")
+    host = Host(str(root))
+    processes = _processes.scan(host, booted=0)
+    clock, waits = [100.0], []
+
+    def sleep(seconds):
+        waits.append(round(seconds, 2))
+        clock[0] += seconds
+        times.write_text("5240000000 0 90\n")
+
+    monkeypatch.setattr(pressure.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(pressure.time, "sleep", sleep)
+    before = pressure.begin(host, processes, [])
+    clock[0] = 100.1
+    if works:
+        times.write_text("5010000000 0 71\n")
+    after = pressure.end(host, processes, [], before)
+    assert waits == slept
+    assert pressure.collect(host, before, after).value["busy"] == ([{"pid": 60, "share": 0.96}] if works else [])
+
+
 def test_what_is_not_there_is_said(root):
     for name in ("cpu", "memory", "io"):
         (root / "proc" / "pressure" / name).unlink()

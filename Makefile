@@ -35,7 +35,7 @@ check: ## Lint, sanity and unit tests: about three minutes once set up
 	@scripts/setup test
 	@$(VENV)/python scripts/stages.py check
 
-test: ## The checks, every supported ansible-core, real hosts in containers, molecule: about 40 minutes
+test: ## The checks, every supported ansible-core, every cause on a real host, molecule: about 40 minutes
 	@scripts/setup test
 	@$(VENV)/python scripts/stages.py test
 

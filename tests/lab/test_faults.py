@@ -62,13 +62,20 @@ class Outcome:
 
 # Those with a remedy first: a batch is put right as a whole.
 FAULTS = sorted(lab_faults.load().values(), key=lambda fault: fault.remedy is None)
+# The first fault of each cause; the others are variants of it, which continuous integration runs apart.
+FIRST = set({frozenset(cause for expect in fault.expect for cause in expect.causes): fault.id for fault in reversed(FAULTS)}.values())
 CASES = [Case(fault, state) for fault in FAULTS for state in lab_faults.STATES]
 REMEDIABLE = [case for case in CASES if case.fault.remedy]
 
 
 def params(cases: list[Case]) -> list:
-    """Return the cases as parameters of a test, marked with the kind of machine that they need."""
-    return [pytest.param(case, id=str(case), marks=getattr(pytest.mark, case.fault.machine)) for case in cases]
+    """Return the cases as parameters of a test, marked with the kind of machine that they need, and on ordinary hosts as variants."""
+    return [pytest.param(case, id=str(case), marks=[getattr(pytest.mark, mark) for mark in marks(case.fault)]) for case in cases]
+
+
+def marks(fault: lab_faults.Fault) -> list[str]:
+    """Return the marks of a fault."""
+    return [fault.machine, "variant"] if fault.machine == lab_faults.MACHINES[0] and fault.id not in FIRST else [fault.machine]
 
 
 def diagnose(folder: Path, hosts: list[lab_hosts.Host]) -> dict:

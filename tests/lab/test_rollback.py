@@ -139,7 +139,7 @@ def timers(host: lab_hosts.Host) -> str:
 
 def test_a_change_whose_controller_was_killed_is_undone_by_the_host(host, tmp_path):
     before = state(host)
-    play = Play(tmp_path, host, [*changes(45), {"name": "Wait", "ansible.builtin.pause": {"seconds": 300}}])
+    play = Play(tmp_path, host, [*changes(90), {"name": "Wait", "ansible.builtin.pause": {"seconds": 300}}])
     log = tmp_path / "log"
     process = play.start(log)
     try:
@@ -150,7 +150,7 @@ def test_a_change_whose_controller_was_killed_is_undone_by_the_host(host, tmp_pa
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    until(180, lambda: '"undone"' in on(host, "cat /var/lib/webops_bad_gateway/*/journal"))
+    until(240, lambda: '"undone"' in on(host, "cat /var/lib/webops_bad_gateway/*/journal"))
     assert state(host) == before
     _code, tasks, _output = Play(tmp_path, host, [{"name": "Ask", "webops.bad_gateway.checkpoint_info": {}}]).run()
     (told,) = tasks["Ask"]["checkpoints"]["value"]

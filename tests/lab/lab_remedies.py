@@ -29,7 +29,7 @@ SETTLE_SECONDS = 10
 # of the policy and its local records, whose bytes are others once a boolean was set for good and back, while all that it is made from is the same.
 TAKEN = r"""
 skip='/\.ansible(/|$)|/\.pm2/(logs|pids|[^/]*\.(log|pid|sock))|\.(log|pid|pyc)$|__pycache__|/tmp\.|^/etc/(mtab|resolv\.conf|ld\.so\.cache|\.pwd\.lock)$'
-skip="$skip|^/etc/selinux/[^/]*/(policy/|contexts/files/file_contexts\.local)"
+skip="$skip|(^| )/etc/selinux/[^/]*/(policy/|contexts/files/file_contexts\.local)"
 places='/etc /srv /opt /usr/local /var/www /home /root'
 find $places -xdev \( -type d -printf 'd %m %U:%G %p\n' -o -type l -printf 'l %l %U:%G %p\n' \) | grep -Ev "$skip"
 find $places -xdev -type f -printf 'm %m %U:%G %p\n' | grep -Ev "$skip"

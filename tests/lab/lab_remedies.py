@@ -21,7 +21,8 @@ from lab_faults import Fault, Request
 
 # An emulated host takes minutes to change its policy.
 PLAY_SECONDS = 900
-SETTLE_SECONDS = 10
+# The kernel gives up a peer that is gone after about 20 s: until then a request gets no answer.
+SETTLE_SECONDS = 60
 # A line for each file, folder and link that a change could be in, with owner, mode and content, for each ACL, and for each unit (that one is
 # enabled, a link in /etc says), and for each container (one that is started again and again is now in this state and now in that) with its networks;
 # where SELinux is on, for each boolean, each local record of its policy, and the label of each folder and socket.
@@ -114,11 +115,18 @@ def play(name: str, inventory: Path, folder: Path, settings: dict[str, Any], *mo
 
 def settled(host: lab_hosts.Host, requests: tuple[Request, ...]) -> list[str]:
     """Return a sentence for each request that does not get what it should, after a while at most."""
+
+    def proven() -> list[str]:
+        try:
+            return lab_hosts.prove(host, requests)
+        except LabError as problem:
+            return [str(problem)]
+
     end = time.monotonic() + SETTLE_SECONDS
-    wrong = lab_hosts.prove(host, requests)
+    wrong = proven()
     while wrong and time.monotonic() < end:
         time.sleep(1)
-        wrong = lab_hosts.prove(host, requests)
+        wrong = proven()
     return wrong
 
 

@@ -57,6 +57,8 @@ APART, NAMELESS = "apart", "nameless"
 
 # So long after its start, in seconds, a program may not listen yet.
 _SETTLED = 30.0
+# What listens on a published port for a container: docker-proxy, rootlessport and slirp4netns; conmon holds those of root's Podman.
+_PROXIES = ("docker-proxy", "rootlessport", "slirp4netns", "pasta", "pasta.avx2", "conmon")
 
 
 @dataclass(frozen=True)
@@ -306,10 +308,23 @@ def _published(start: Verdict) -> Verdict | None:
         if container.up and container.network_mode != "host":
             found = None if own and own.id == container.id else _at_port(replace(start, target=container, port=port), port.port)
             return found if not found or of_root else replace(found, certainty=LIKELY)
+    if handed and _between_lives(leg, handed[0][0], home):
+        return replace(start, cause=START_FAILING, certainty=LIKELY, how=DOWN, target=handed[0][0], port=handed[0][1], alternatives=(NOT_RUNNING,))
     if handed or home.takes(leg.endpoint) or leg.connect == "ok":
         # A container that would publish it and does not run is its owner: absence.py tells.
         return None
     return _unpublished(start)
+
+
+def _between_lives(leg: Leg, container: Container, home: Host) -> bool:
+    """Return whether a container that is started again and again was down when its engine was asked, and up when its port was: then somebody took connections.
+
+    Its sockets, its state and its port are looked at one after the other, and each of its lives may be shorter than that.
+    """
+    if container.network_mode == "host" or not container.failing(home.now) or not fails(leg):
+        return False
+    taken = leg.connect == "ok" or bool(leg.listeners)
+    return taken and all(process.comm in _PROXIES for item in leg.listeners for process in item.processes)
 
 
 def _at_port(start: Verdict, port: int) -> Verdict | None:
@@ -317,11 +332,14 @@ def _at_port(start: Verdict, port: int) -> Verdict | None:
     leg, target, home = start.leg, start.target, start.home
     if target.paused:
         return replace(start, cause=NOT_RUNNING, certainty=PROVEN if fails(leg) else LIKELY, how=PAUSED)
-    if leg.connect == "ok" and leg.probe.asked.get("status") == "timeout" or not _seen(home, target):
+    if leg.connect == "ok" and leg.probe.asked.get("status") == "timeout":
         return None
-    sockets = home.sockets_in(target.net)
-    if taking(sockets, target, port):
-        return None
+    seen = _seen(home, target)
+    sockets = home.sockets_in(target.net) if seen else ()
+    if not seen or taking(sockets, target, port):
+        # One that is started again and again may be gone before its sockets are looked at, or when its port is tried.
+        ended = target.failing(home.now) and fails(leg) and (not target.net or leg.connect == "refused")
+        return replace(start, cause=START_FAILING, certainty=LIKELY, how=DOWN, alternatives=(NOT_RUNNING,)) if ended else None
     tried = PROVEN if fails(leg) else LIKELY
     same = [item for item in sockets if item.endpoint.port == port]
     if same:

@@ -19,6 +19,7 @@ from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.buil
 
 APP, WEB = "shop-app-1", "shop-web-1"
 LOOPBACK = "127.0.0.1:3000"
+ANSWERED = {"status": "ok", "code": 200, "why": ""}
 
 
 def published(listen: str = "0.0.0.0:3000", ports=("127.0.0.1:3000:3000",), target: str = "http://127.0.0.1:3000", state: str = "running", **more) -> World:
@@ -152,6 +153,38 @@ def test_a_container_that_fails_to_start():
     assert told(published("", state="exited", exit_code=1, started=NOW - 900)) == cause("backend-not-running")
     assert told(published("", state="exited", exit_code=143, started=NOW - 122)) == cause("backend-not-running")
     assert told(published("", state="created", error="driver failed programming external connectivity")) == cause("backend-start-failing")
+
+
+def cut_off(world: World) -> World:
+    return world.reply(LOOPBACK, {"status": "reset", "code": None, "why": "Connection reset by peer"})
+
+
+LOOP = {"restarts": 7, "exit_code": 1, "started": NOW - 2}
+
+
+@pytest.mark.parametrize("proxy", ["", "docker-proxy", "rootlessport"])
+def test_a_container_between_two_of_its_short_lives_whose_port_was_tried_in_one(proxy):
+    world = cut_off(published("", state="restarting", **LOOP))
+    if proxy:
+        world.listen(LOOPBACK, comm=proxy)
+    assert told(world) == cause("backend-start-failing", certainty="likely")
+
+
+def test_a_container_that_ended_before_its_sockets_or_its_port_were_looked_at():
+    for listen in ("", "0.0.0.0:3000"):
+        world = cut_off(published(listen, **LOOP))
+        world.contained(APP)["net"] = ""
+        assert told(world) == cause("backend-start-failing", certainty="likely")
+    assert told(published(**LOOP).reply(LOOPBACK, connect="refused")) == cause("backend-start-failing", certainty="likely")
+
+
+def test_a_container_that_is_started_again_and_again_is_nothing_where_its_port_answers_or_is_somebody_elses():
+    world = published("", state="restarting", **LOOP).reply(LOOPBACK, ANSWERED)
+    world.listen(LOOPBACK, comm="docker-proxy")
+    assert told(world) == told(published(**LOOP)) == []
+    taken = cut_off(published("", state="restarting", **LOOP))
+    taken.listen(LOOPBACK, comm="node")
+    assert "backend-start-failing" not in [item[0] for item in told(taken)]
 
 
 def test_a_container_that_the_kernel_killed():

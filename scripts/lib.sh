@@ -77,3 +77,20 @@ with_engine() {
     as_root chown -R "$(id -u):$(id -g)" "$cache"
     return "$code"
 }
+
+# tested NAME COMMAND...: run a command that is pytest. Where a few tests fail, those run once more, from nothing: what waits for real hosts
+# and programs fails at times on a machine that is busy with something else. What failed is then in the output twice, or named as unsteady.
+tested() {
+    local seen=$cache/tested/$1 code=0 failed
+    shift
+    rm -rf "$seen"
+    # The last failures are kept for the run that follows, and for no other.
+    "$@" -o "cache_dir=$seen" || code=$?
+    failed=$("$venv/bin/python" -c 'import json, sys; print("\n".join(json.load(open(sys.argv[1]))))' "$seen/v/cache/lastfailed" 2>/dev/null) || true
+    if [ "$code" -ne 1 ] || [ -z "$failed" ] || [ "$(wc -l <<<"$failed")" -gt 20 ]; then
+        return "$code"
+    fi
+    say "== once more, what failed:" "$failed"
+    "$@" -o "cache_dir=$seen" --last-failed || return
+    say "== unsteady (failed, then passed):" "$failed"
+}

@@ -37,6 +37,8 @@ def show_absence(host: Host, found: absence.Absence) -> list[Evidence]:
     shown = [show_config(leg)]
     if leg.endpoint.kind == "unix" and leg.walk and leg.walk["status"] == "absent":
         shown.append(Evidence(f"path walk{place}", f"{leg.walk['missing'] or leg.endpoint.path} does not exist for nginx"))
+    elif found.brief:
+        shown.append(Evidence("listening sockets", leg.listeners[0].label if leg.listeners else f"nothing listened on {leg.endpoint}"))
     elif found.seen_on:
         shown.append(Evidence(f"listening sockets{place}", f"nothing listens on {leg.endpoint}"))
     shown += show_probe(leg)
@@ -51,7 +53,7 @@ def show_absence(host: Host, found: absence.Absence) -> list[Evidence]:
         if candidate and candidate.asked:
             shown.append(Evidence(f"probe of {candidate.endpoint}", f"{candidate.asked['speak']}: {show_try(candidate.asked)}"))
     shown += [Evidence("would fit too", other) for other in found.others[:3]]
-    return shown + show_log(leg, "connect-refused", "connect-no-socket")
+    return shown + show_log(leg, "connect-refused", "connect-no-socket", *(("closed-early", "reset-early") if found.brief else ()))
 
 
 def show_verdict(found: contained.Verdict, *classes: str) -> list[Evidence]:

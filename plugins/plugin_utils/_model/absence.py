@@ -15,7 +15,8 @@ for a stopped, failing, moved or hidden backend can never contradict each other:
 
 What is wrong with the way to or from a container, contained.py decides before all of these.
 Where the very endpoint is open, and yet nginx does not get there, none of these is true. When it is a loopback address in another
-network namespace, as with containers, the address is wrong; else (a socket whose file was removed) nothing is said.
+network namespace, as with containers, the address is wrong; else (a socket whose file was removed) nothing is said, but of somebody who is
+started again and again, and may be there when its socket is looked at and gone when its port is tried.
 
 This module is private to the collection.
 """
@@ -26,7 +27,7 @@ import functools
 from dataclasses import dataclass, replace
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import akin, contained, owners, routes
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import akin, contained, ends, owners, routes
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg, Listener, loopback
 
@@ -69,6 +70,7 @@ class Absence:
     elsewhere   the socket where the backend does listen, or None
     others      further sockets or owners that would fit
     seen_on     the host whose listeners and owners were looked at: the peer's own, where it is in the fleet
+    brief       it is there now and then, for a moment each time
     """
 
     leg: Leg
@@ -79,6 +81,7 @@ class Absence:
     others: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
     seen_on: Host | None = None
+    brief: bool = False
 
     @property
     def of_engine(self) -> bool:
@@ -134,8 +137,10 @@ def only_logged(host: Host, leg: Leg) -> bool:
 
 def explain(host: Host, leg: Leg) -> Absence | None:
     """Return why nothing answers on a leg, or None when something listens there or it is not known."""
-    if not (absent(leg) or only_logged(host, leg)) or _of_stopped_nginx(host, leg) or contained.decides(host, leg):
+    if _of_stopped_nginx(host, leg) or contained.decides(host, leg):
         return None
+    if not (absent(leg) or only_logged(host, leg)):
+        return _between_lives(host, leg)
     if leg.local:
         return _find(host, leg)
     peer = host.peer_at(leg.endpoint.address)
@@ -147,6 +152,24 @@ def explain(host: Host, leg: Leg) -> Absence | None:
     # Seen from the peer there is no nginx of ours whose namespaces would matter.
     found = _find(peer, replace(leg, instance=Instance({"id": leg.instance.id}, leg.instance.configuration), net=peer.net))
     return replace(found, leg=leg, seen_on=peer) if found else None
+
+
+def _between_lives(host: Host, leg: Leg) -> Absence | None:
+    """Somebody is started again and again, and each of its lives is shorter than it takes to look at its state, its socket and its port.
+
+    So its socket may be there and its port refuse, or the other way round. What ends by the requests that it gets did start: backend_crashed.py tells.
+    """
+    gone = bool(leg.listeners) and leg.connect in ("refused", "absent")
+    cut = ends.fails_now(leg) and not any(one["status"] == "ok" for one in leg.probe.tries)
+    refused = any((group["last"] or 0.0) >= host.now - _JUST_NOW for group in leg.logged(*ends.AWAY))
+    if not leg.local or not (gone or cut and (refused or not leg.listeners)):
+        return None
+    claiming = [owner for owner in map(host.owner_of, leg.listeners) if owner] if leg.listeners else _claimants(host, leg)
+    failing = [owner for owner in claiming if owner.state == owners.FAILING and not owner.container]
+    if not failing or len(failing) != len(claiming) or ends.by_requests(host, leg):
+        return None
+    cause = TUNNEL_DOWN if failing[0].tunnel_at(leg.endpoint) else START_FAILING
+    return Absence(leg, cause, LIKELY, failing[0], alternatives=(NOT_RUNNING,), brief=True)
 
 
 def _of_stopped_nginx(host: Host, leg: Leg) -> bool:

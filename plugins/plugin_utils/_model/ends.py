@@ -171,6 +171,14 @@ def join(leg: Leg, events: Iterable[dict], classes: tuple[str, ...] = CUT, after
     return Joined(groups, tuple(near), hits, len(lost))
 
 
+def by_requests(host: Host, leg: Leg) -> bool:
+    """Return whether at least half of the ends behind a leg coincide with a request that was lost in the middle: then requests may be what ends it."""
+    side = side_of(host, leg)
+    moments = [moment for event in crashes(side) for moment in event["moments"]] if side else []
+    lost = sorted({moment for group in leg.errors if group["class"] in CUT for moment in _moments(group)})
+    return bool(moments) and _near(moments, lost, SLACK) * 2 >= len(moments)
+
+
 def join_away(leg: Leg, events: Iterable[dict]) -> Joined:
     """Return the refused connections of a leg with the events after which it was away."""
     return join(leg, events, AWAY, _GAP)

@@ -39,7 +39,7 @@ def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint whose requests were lost when a process behind it died."""
     for leg in host.legs:
         side = ends.side_of(host, leg)
-        if not side or absence.absent(leg):
+        if not side or absence.absent(leg) or absence.explain(host, leg):
             continue
         kills = memory.kills(side)
         if kills and kills.joined(leg).hits:

@@ -10,13 +10,16 @@ error at once. nginx gets "connection refused" (111), or "no such file" (2), and
 
 ## How it is recognised
 No socket listens at the endpoint, and the owner whose own configuration names it is in such a state.
+One that is started again and again may listen for a moment each time, as gunicorn does before its workers fail to boot: its socket was there and its
+port refused, or the other way round, or the connection was cut off. That makes it likely.
 The owner's last words are shown, because they say why.
 
 ## Fix
 None that is automatic: starting it again fails again. Its last words say what to mend.
 
 ## When it stays silent
-The owner runs, was stopped by somebody (backend-not-running), or died after it had served for a while.
+The owner runs, was stopped by somebody (backend-not-running), died after it had served for a while, or dies of the requests that it
+gets (backend-crashed).
 """
 
 from __future__ import annotations
@@ -36,12 +39,13 @@ def check(host: Host) -> Iterator[Finding]:
     for found in absence.absences(host, absence.START_FAILING):
         leg, owner = found.leg, found.owner
         evidence = show_absence(host, found) + _last_words(owner)
+        there = f"{leg.endpoint} is open for a moment at a time" if found.brief else f"Nothing listens on {leg.endpoint}"
         yield on_leg(
             host,
             RULE.id,
             leg,
             found.certainty,
-            f"Nothing listens on {leg.endpoint}: {owner.label} fails to start, it is {owner.says}.{absence.GONE if found.of_engine else ''}",
+            f"{there}: {owner.label} fails to start, it is {owner.says}.{absence.GONE if found.of_engine else ''}",
             evidence,
             by_hand(f"Mend what its last words name, then start it: {owner.start}"),
             owner.look,

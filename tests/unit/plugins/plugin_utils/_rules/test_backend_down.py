@@ -333,3 +333,60 @@ def test_a_unit_that_was_restarted_and_serves_is_silent(restarts):
     world = World().passes("http://127.0.0.1:3000").service("shop.service", TCP)
     world.units[0]["restarts"] = restarts
     assert verdict(world.judge()) == []
+
+
+# --- started again and again, and open for a moment each time
+
+
+RESET = {"status": "reset", "code": None, "why": "Connection reset by peer"}
+CLOSED = {"status": "closed", "code": None, "why": "closed"}
+ANSWERED = {"status": "ok", "code": 200, "why": ""}
+UP = {"active": "active", "started": NOW - 1}
+DOWN = {"active": "activating", "sub": "auto-restart", "result": "exit-code", "started": NOW - 4, "exited": NOW - 2}
+
+
+def looping(listens: bool, claims: tuple = (TCP,), **unit) -> World:
+    """gunicorn, which listens before its workers boot, and ends when they do not."""
+    world = World().passes("http://127.0.0.1:3000")
+    pid = world.listen(TCP, comm="gunicorn", unit="shop.service", started=NOW - 1) if listens else None
+    return world.unit("shop.service", *claims, pid=pid, restarts=9, journal=["Worker failed to boot."], **unit)
+
+
+@pytest.mark.parametrize("claims", [(TCP,), ()])
+def test_a_socket_that_was_there_and_whose_port_refuses(claims):
+    result = looping(True, claims, **UP).reply(TCP, connect="refused").judge()
+    assert verdict(result) == [start_failing("likely")]
+    (finding,) = result.findings
+    assert "open for a moment at a time" in finding.says and any("Worker failed to boot" in item.shows for item in finding.evidence)
+    assert not any("nothing listen" in item.shows for item in finding.evidence)
+
+
+@pytest.mark.parametrize("reply", [RESET, CLOSED])
+def test_a_socket_that_was_not_there_and_whose_port_cuts_off(reply):
+    assert verdict(looping(False, **DOWN).reply(TCP, reply).judge()) == [start_failing("likely")]
+
+
+def test_one_that_cuts_off_while_it_is_up_fails_to_start_where_others_were_refused():
+    world = looping(True, **UP).reply(TCP, RESET)
+    assert verdict(world.judge()) == []
+    every = tuple(NOW - 60 + 4 * number for number in range(15))
+    world.logged(TCP, "connect-refused", moments=[every[3] + 2, every[9] + 2]).ended("shop.service", "exit", by="systemd", code=3, at=every)
+    assert verdict(world.judge()) == [start_failing("likely")]
+
+
+def test_one_that_ends_by_the_requests_that_it_gets_did_start():
+    ends = (NOW - 40, NOW - 20, NOW - 2)
+    world = looping(True, **UP).reply(TCP, connect="refused").logged(TCP, "closed-early", moments=list(ends), last=NOW - 2)
+    world.logged(TCP, "connect-refused", moments=[NOW - 39, NOW - 19]).ended("shop.service", "exit", by="systemd", code=1, at=ends)
+    assert [item[0] for item in verdict(world.judge())] == ["backend-crashed"]
+
+
+@pytest.mark.parametrize(("listens", "unit"), [(True, UP), (False, DOWN)])
+def test_one_that_is_up_in_the_end_is_well(listens, unit):
+    assert verdict(looping(listens, **unit).reply(TCP, ANSWERED).judge()) == []
+
+
+def test_one_whose_socket_somebody_else_has_is_not_judged_by_its_state():
+    world = looping(False, **DOWN).reply(TCP, CLOSED)
+    world.service("other.service", TCP, comm="java")
+    assert "backend-start-failing" not in [item[0] for item in verdict(world.judge())]

@@ -221,8 +221,11 @@ def _moved(host: Host, leg: Leg) -> Absence | None:
     same = _same_port(host, leg)
     if not same:
         return None
-    certainty = PROVEN if len(same) == 1 else LIKELY
-    return Absence(leg, WRONG_ADDRESS, certainty, host.owner_of(same[0]), same[0], tuple(item.label for item in same[1:]))
+    fitting = [item for item in same if _of_family(host, leg, item) and not _refuted(host, item)]
+    chosen = (fitting or same)[0]
+    certain = len(fitting) == 1 and len(same) == 1
+    others = tuple(item.label for item in same if item is not chosen)
+    return Absence(leg, WRONG_ADDRESS, PROVEN if certain else LIKELY, host.owner_of(chosen), chosen, others, () if fitting else (NOT_RUNNING,))
 
 
 def _same_port(host: Host, leg: Leg) -> list[Listener]:
@@ -380,17 +383,12 @@ def candidates(host: Host, leg: Leg) -> list[Listener]:
         return []
     family = leg.route.family
     used = {str(other.endpoint) for other in host.legs}
-    found = []
-    for item in _reachable(host, leg):
-        if family == "fastcgi":
-            # One PHP-FPM pool commonly serves many sites, so one in use is still a candidate.
-            fits = any(process.comm.startswith("php-fpm") for process in item.processes)
-        elif family == "uwsgi":
-            fits = any("uwsgi" in process.comm or "uwsgi" in process.exe for process in item.processes) and str(item.endpoint) not in used
-        else:
-            fits = _could_be_backend(host, item) and not any(item.accepts(other.endpoint) for other in host.legs)
-        if fits:
-            found.append(item)
+    found = [item for item in _reachable(host, leg) if _of_family(host, leg, item)]
+    # One PHP-FPM pool commonly serves many sites, so one in use is still a candidate.
+    if family == "uwsgi":
+        found = [item for item in found if str(item.endpoint) not in used]
+    elif family != "fastcgi":
+        found = [item for item in found if not any(item.accepts(other.endpoint) for other in host.legs)]
     same = [item for item in found if item.endpoint.kind == leg.endpoint.kind]
     return _one_per_program(same or found)
 
@@ -422,6 +420,15 @@ def _reachable(host: Host, leg: Leg) -> list[Listener]:
         and (not net or not item.net or item.net == net)
         and not item.endpoint.path.startswith("@")
     ]
+
+
+def _of_family(host: Host, leg: Leg, item: Listener) -> bool:
+    """Return whether the program of a socket is of the kind that the pass of a leg goes to."""
+    if leg.route.family == "fastcgi":
+        return any(process.comm.startswith("php-fpm") for process in item.processes)
+    if leg.route.family == "uwsgi":
+        return any("uwsgi" in process.comm or "uwsgi" in process.exe for process in item.processes)
+    return _could_be_backend(host, item)
 
 
 def _could_be_backend(host: Host, item: Listener) -> bool:

@@ -138,6 +138,20 @@ def test_localhost_of_which_one_address_answers_is_a_risk():
     assert verdict(world.judge()) == one("backend-wrong-address", endpoint="[::1]:3000", kind="risk")
 
 
+@pytest.mark.parametrize("comm", ["minio", "php-fpm8.2"])
+def test_the_same_port_of_a_program_of_another_kind_is_not_proven_to_be_meant(comm):
+    world = World().passes("fastcgi_pass 127.0.0.1:9000")
+    world.listen("10.0.0.5:9000", comm=comm)
+    (finding,) = [item for item in world.judge().findings if item.kind == "cause"]
+    certainty, alternatives = ("proven", ()) if comm.startswith("php-fpm") else ("likely", ("backend-not-running",))
+    assert (finding.id, finding.certainty, finding.alternatives) == ("backend-wrong-address", certainty, alternatives)
+
+
+def test_the_same_port_of_a_program_that_does_not_answer_in_the_protocol_of_the_pass_is_not_proven_to_be_meant():
+    world = World().passes("http://127.0.0.1:3000").service("queue.service", "10.0.0.5:3000").reply("10.0.0.5:3000", SILENT)
+    assert verdict(world.judge()) == one("backend-wrong-address", "likely")
+
+
 def test_localhost_of_which_only_the_other_family_is_tried_is_a_cause():
     world = World().passes("http://localhost:3000").resolve("localhost", "127.0.0.1").service("shop.service", "[::1]:3000")
     assert verdict(world.judge()) == one("backend-wrong-address")

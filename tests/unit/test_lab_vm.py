@@ -10,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,9 @@ def machine(vm):
     file = vm.VMS / "web1" / "pid"
     file.parent.mkdir(parents=True)
     process = subprocess.Popen([*SLEEP, str(file)])
+    # The kernel takes over the words of a new program a moment after it has closed what the starting one waits for.
+    while str(file).encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes() and process.poll() is None:
+        time.sleep(0.01)
     file.write_text(f"{process.pid}\n", encoding="ascii")
     yield process
     process.kill()

@@ -77,7 +77,8 @@ def _host(tmp_path):
         (tmp_path / "proc/self/ns" / kind).unlink()
         (tmp_path / "proc/self/ns" / kind).symlink_to(space)
     ours = {kind: space[len(kind) + 2:-1] for kind, space in spaces.items()}
-    add_process(tmp_path, 1, [b"/sbin/init"], uid=0)
+    if os.getppid() != 1:
+        add_process(tmp_path, 1, [b"/sbin/init"], uid=0)
     add_process(tmp_path, os.getppid(), [b"nginx: master process /usr/sbin/nginx"], comm=b"nginx", exe=b"/usr/sbin/nginx", uid=0,
                 cgroup="0::/system.slice/nginx.service", **ours)
     (tmp_path / "proc" / str(os.getppid()) / "exe").unlink()

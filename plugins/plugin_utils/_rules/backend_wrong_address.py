@@ -11,7 +11,7 @@ has. nginx gets "connection refused" (111) and answers 502.
 
 ## How it is recognised
 No socket takes a connection to the address in the pass, and another program's socket has the same port. Likely where several have it, or the one that has
-it is no PHP-FPM for fastcgi_pass, is a service of the system's, or answers in another protocol. Where that address is open
+it is no PHP-FPM for fastcgi_pass, is a service of the system, or answers in another protocol. Where that address is open
 in another network namespace than nginx's, and no engine told of containers: likely when who has it says that it listens there, else possible. An address that
 a network of the engine has and none of its containers, while one container on that network listens on the port: proven.
 

@@ -92,7 +92,7 @@ def _folder(host: Host, instance: Instance, folder: dict) -> Finding | None:
         f"nginx's worker ({user}) cannot write to {path}: {what}; {effect}.",
         evidence + [show_group(group) for group in groups[:2]],
         fix,
-        f"namei -l {shlex.quote(path)}" if folder["walk"]["status"] == "ok" and "stat" in shown.from_ else f"df -h {shlex.quote(path)}",
+        f"namei -l {shlex.quote(path)}" if folder["walk"]["status"] == "ok" and shown.from_.startswith("stat ") else f"df -h {shlex.quote(path)}",
         at=at,
     )
 

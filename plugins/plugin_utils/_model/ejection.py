@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, routes
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg, loopback
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.place import Place
 
 NO_LIVE = "no-live-upstreams"
@@ -82,6 +82,11 @@ class Ejection:
             return f"Raise max_conns at {self.at}, or add servers."
         if self.counted_wrongly:
             return f"Remove the server that is marked down at {self.at}, or upgrade nginx; a reload forgets what failed."
+        if not self.route.upstream:
+            names = list(dict.fromkeys(leg.endpoint for leg in self.alive))
+            # Only of localhost are the addresses sure to stay.
+            alone = f", or to {names[0]}" if len(names) == 1 and loopback(names[0].address) else ""
+            return f"Reload, which forgets what failed; for good, pass to an upstream group of its addresses, which can have max_fails{alone}, at {self.at}."
         return f"Reload, which forgets what failed; for good, raise max_fails or lower fail_timeout at {self.at}."
 
 

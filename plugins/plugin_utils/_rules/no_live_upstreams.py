@@ -19,7 +19,8 @@ server is marked "down" the configuration alone proves it.
 
 ## Fix
 Reload, which forgets what failed; for good, raise "max_fails" (to 3), lower "fail_timeout" (to 10 s), or raise "max_conns" (by hand). Risky:
-more requests then wait on a server that is really dead. nginx before 1.19.6 says "no live upstreams" wrongly in groups with a
+more requests then wait on a server that is really dead. A name in a pass takes no "max_fails": pass to a group of its addresses instead, or,
+in place of localhost, to the one that answers. nginx before 1.19.6 says "no live upstreams" wrongly in groups with a
 server marked "down": upgrade, or remove that server.
 
 ## When it stays silent

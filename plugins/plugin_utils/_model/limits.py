@@ -142,6 +142,11 @@ def fresh(instance: Instance, groups: list[dict]) -> list[dict]:
     return [group for group in groups if instance.served_at(group.get("last") or 0.0)]
 
 
+def without_connection(host: Host, instance: Instance) -> list[dict]:
+    """Return the log groups of requests for which the workers that run now had no connection left to go on with."""
+    return fresh(instance, logged(host, instance, "connections-exhausted"))
+
+
 def raise_to(limits: Limits) -> tuple[int, int]:
     """Return (worker_connections, worker_rlimit_nofile) that leave room: twice the connections, and two descriptors for each."""
     connections = max(1024, 2 * limits.connections.value)

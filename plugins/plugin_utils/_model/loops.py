@@ -43,6 +43,21 @@ class Loop:
     sure: bool
 
 
+@dataclass(frozen=True)
+class Named:
+    """A pass whose target a request names, by which one came back to nginx itself.
+
+    endpoint  where it led: an address of nginx's own, to which no pass leads that is known
+    taken     the socket of nginx that took the request
+    group     the records that tell of it
+    """
+
+    route: routes.Route
+    endpoint: Endpoint
+    taken: str
+    group: dict
+
+
 @dataclass
 class _Way:
     """What was passed so far; states has what each place was found to be, None while the way goes through it."""
@@ -74,6 +89,24 @@ def of(host: Host, leg: Leg) -> Loop | None:
         if asked and _returns(way, host, leg.endpoint, leg.instance, asked, 1):
             return Loop(tuple(way.passes), tuple(dict.fromkeys(way.taken)), way.sure)
     return None
+
+
+def named(host: Host, instance: Instance, groups: list[dict]) -> Iterator[Named]:
+    """Yield the passes to what a request names that led back to themselves, by these records of failed connections."""
+    ours = [route for route in host.routes if route.instance == instance.id and route.open_ended and route.family == "proxy"]
+    meant = {leg.endpoint for leg in host.legs if leg.instance is instance} if ours else set()
+    for group in groups if ours else ():
+        endpoint = Endpoint.parse(group.get("peer") or "")
+        found = next(_taking(host, host, endpoint, instance), None) if endpoint not in meant else None
+        if not found or found[1] is not instance:
+            continue
+        scheme, path = group.get("scheme") or "", next(iter(group.get("paths") or ()), "/")
+        # What name was asked for, the records do not say: the address, or one that leads to it.
+        for name in (endpoint.address, _ANY_NAME):
+            handler = _handler(_Way(host), *found, endpoint, _Request(scheme, name, path))
+            if handler in ours and handler.site.server.log_name == (group.get("server") or ""):
+                yield Named(handler, endpoint, found[2].label, group)
+                break
 
 
 def _entries(route: routes.Route) -> Iterator[str]:

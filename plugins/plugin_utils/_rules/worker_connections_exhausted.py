@@ -43,8 +43,14 @@ def check(host: Host) -> Iterator[Finding]:
     for instance in host.instances:
         if instance.running:
             found = _find(host, instance)
-            if found and not any(loops.of(host, leg) for leg in host.legs if leg.instance is instance):
+            if found and not _comes_back(host, instance):
                 yield found
+
+
+def _comes_back(host: Host, instance: Instance) -> bool:
+    """Return whether a pass leads back to nginx itself, which takes all the connections that there are."""
+    by_name = loops.named(host, instance, model.without_connection(host, instance))
+    return any(True for _found in by_name) or any(loops.of(host, leg) for leg in host.legs if leg.instance is instance)
 
 
 def _find(host: Host, instance: Instance) -> Finding | None:

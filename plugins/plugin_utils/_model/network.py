@@ -157,7 +157,8 @@ def explain(host: Host, leg: Leg) -> Blocked | None:
         # Ports come free by the second: that one connection got through does not mean that all do.
         return _logged_ports(host, leg, way) or _only_nginx(host, leg, way)
     if leg.connect:
-        return _no_route(leg, way) or _no_port(leg, way) or _filtered(leg, way) or _of_peer(host, leg, way) or _nobody(host, leg, way) or _unseen(leg, way)
+        ours = _no_route(leg, way) or _no_port(leg, way) or _filtered(leg, way) or _into_host(host, leg, way)
+        return ours or _of_peer(host, leg, way) or _nobody(host, leg, way) or _unseen(leg, way)
     if leg.logged(*_CLASSES):
         return _no_route(leg, way) or _logged_ports(host, leg, way) or _filtered(leg, way) or _logged(leg, way)
     return None
@@ -271,6 +272,19 @@ def _shows(leg: Leg, verdict: dict) -> bool:
     if "reset" in verdict["with"] or "port" in verdict["with"]:
         return leg.connect == "refused"
     return leg.connect in ("unreachable", "refused", "denied")
+
+
+def _into_host(host: Host, leg: Leg, way: Way) -> Blocked | None:
+    """From nginx's container to an open socket of the host: the host filters what comes from containers, by rules that are not those of the container."""
+    there = host.lands_in(leg.instance, leg.endpoint)
+    if leg.connect not in ("timeout", "unreachable") or not leg.instance.net or not there or there == leg.instance.net or there != host.net:
+        return None
+    taking = [item for item in leg.listeners if item.net == there and not host.container_behind(item) and not full(item)]
+    if not taking:
+        return None
+    why = f"{leg.endpoint} is open on the host ({taking[0].label}), but a connection from nginx's container is {_WORDS[leg.connect]}: its filter stops it"
+    shown = (("packet filter of the host", "what comes from a container passes it (hook input); its rules were not read"),)
+    return Blocked(leg, way, FILTER, LIKELY, why, shown, (UNREACHABLE,))
 
 
 def _of_peer(host: Host, leg: Leg, way: Way) -> Blocked | None:

@@ -101,12 +101,12 @@ def named(host: Host, instance: Instance, groups: list[dict]) -> Iterator[Named]
         if not found or found[1] is not instance:
             continue
         scheme, path = group.get("scheme") or "", next(iter(group.get("paths") or ()), "/")
-        # What name was asked for, the records do not say: the address, or one that leads to it.
-        for name in (endpoint.address, _ANY_NAME):
-            handler = _handler(_Way(host), *found, endpoint, _Request(scheme, name, path))
-            if handler in ours and handler.site.server.log_name == (group.get("server") or ""):
-                yield Named(handler, endpoint, found[2].label, group)
-                break
+        for route in ours:
+            # The records do not say for what name it was asked: the address, or that of the server, which leads to it.
+            names = (endpoint.address, route.site.server.usable_name or _ANY_NAME)
+            same = route.site.server.log_name == (group.get("server") or "")
+            if same and any(_handler(_Way(host), *found, endpoint, _Request(scheme, name, path)) is route for name in names):
+                yield Named(route, endpoint, found[2].label, group)
 
 
 def _entries(route: routes.Route) -> Iterator[str]:

@@ -531,6 +531,13 @@ def test_the_host_keeps_a_container_from_an_open_socket(connect):
 def test_a_socket_of_the_host_that_takes_nothing_more_is_not_filtered():
     world = to_the_host()
     next(item for item in world.listeners["tcp"] if item["port"] == 3000).update(accept_queue=512, backlog=511)
+    assert [item[:3] for item in verdict(world.judge())] == [("backend-overloaded", "cause", "proven")]
+
+
+def test_a_published_port_that_another_network_does_not_reach_is_not_for_the_hosts_filter_alone():
+    world = in_containers("http://172.18.0.1:8000").docker_network("api_default", "172.19.0.0/16")
+    world.container("api", "api_default=172.19.0.2", service="api", project="api", ports=["0.0.0.0:8000:8000"]).listen("0.0.0.0:8000", inside="api")
+    world.reply("172.18.0.1:8000", connect="timeout", seconds=10.0).logged("172.18.0.1:8000", "connect-timeout")
     assert [item[0] for item in verdict(world.judge()) if item[0] == "firewall-blocked"] == []
 
 
@@ -568,6 +575,17 @@ def test_a_pass_of_its_own_leads_where_anybody_might_have_named():
 def test_a_proxy_for_what_anybody_names_that_refuses_some():
     guarded = "location / { if ($http_host = 10.0.0.5) { return 403; } proxy_pass http://$http_host$uri; }"
     assert first_of(open_to_all(guarded)) == TOO_FEW
+
+
+def test_a_proxy_for_what_anybody_names_that_is_found_by_its_own_name_alone():
+    world = open_to_all().file(SITES + "default", "server { listen 80 default_server; return 444; }\n")
+    assert first_of(world) == ("proxy-loop", "cause", "likely")
+
+
+def test_another_server_had_no_connection_left():
+    world = open_to_all().file(SITES + "default", "server { listen 80 default_server; server_name other.example; return 444; }\n")
+    world.log["groups"][0]["server"] = "other.example"
+    assert first_of(world) == TOO_FEW
 
 
 def test_a_loop_before_nginx_was_loaded_anew_is_none_now():

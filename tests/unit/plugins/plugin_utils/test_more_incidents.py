@@ -142,7 +142,7 @@ def ufw_was_switched_on_and_containers_no_longer_reach_the_host() -> World:
 @happened("dns-resolver-failing", "cause", "proven", fix="10.43.0.10:53")
 def the_resolver_of_docker_in_a_cluster() -> World:
     """Nothing answers at 127.0.0.11."""
-    name = "registry.tools.svc.cluster.local"
+    name = "catalogue.tools.svc.cluster.local"
     world = World().site("resolver 127.0.0.11;", f"set $to http://{name}:5000;", "location / { proxy_pass $to; }").resolve(name, "10.43.0.9")
     world.reply("10.43.0.9:5000", {}).dns("127.0.0.11", name, status="unreachable").dns("10.43.0.10", name, "10.43.0.9", system=True)
     return world.logged("", "name-not-resolved", upstream="", detail={"name": name, "code": 110})

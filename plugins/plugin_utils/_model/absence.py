@@ -132,7 +132,11 @@ def only_logged(host: Host, leg: Leg) -> bool:
     """Return whether another host refused the connections of a stream server just now: none is made to try, since nobody knows what is spoken there."""
     if leg.route.family != "stream" or leg.endpoint.kind != "tcp" or leg.local or leg.probe:
         return False
-    return any((group["last"] or 0.0) >= host.now - _JUST_NOW for group in leg.logged("connect-refused"))
+    return _logged_just_now(host, leg, "connect-refused")
+
+
+def _logged_just_now(host: Host, leg: Leg, *classes: str) -> bool:
+    return any((group["last"] or 0.0) >= host.now - _JUST_NOW for group in leg.logged(*classes))
 
 
 def explain(host: Host, leg: Leg) -> Absence | None:
@@ -161,8 +165,7 @@ def _between_lives(host: Host, leg: Leg) -> Absence | None:
     """
     gone = bool(leg.listeners) and leg.connect in ("refused", "absent")
     cut = ends.fails_now(leg) and not any(one["status"] == "ok" for one in leg.probe.tries)
-    refused = any((group["last"] or 0.0) >= host.now - _JUST_NOW for group in leg.logged(*ends.AWAY))
-    if not leg.local or not (gone or cut and (refused or not leg.listeners)):
+    if not leg.local or not (gone or cut and (not leg.listeners or _logged_just_now(host, leg, *ends.AWAY))):
         return None
     claiming = [owner for owner in map(host.owner_of, leg.listeners) if owner] if leg.listeners else _claimants(host, leg)
     failing = [owner for owner in claiming if owner.state == owners.FAILING and not owner.container]

@@ -309,7 +309,7 @@ def _published(start: Verdict) -> Verdict | None:
             found = None if own and own.id == container.id else _at_port(replace(start, target=container, port=port), port.port)
             return found if not found or of_root else replace(found, certainty=LIKELY)
     if handed and _between_lives(leg, handed[0][0], home):
-        return replace(start, cause=START_FAILING, certainty=LIKELY, how=DOWN, target=handed[0][0], port=handed[0][1], alternatives=(NOT_RUNNING,))
+        return replace(_down(start, handed[0][0], LIKELY), port=handed[0][1], alternatives=(NOT_RUNNING,))
     if handed or home.takes(leg.endpoint) or leg.connect == "ok":
         # A container that would publish it and does not run is its owner: absence.py tells.
         return None
@@ -339,7 +339,7 @@ def _at_port(start: Verdict, port: int) -> Verdict | None:
     if not seen or taking(sockets, target, port):
         # One that is started again and again may be gone before its sockets are looked at, or when its port is tried.
         ended = target.failing(home.now) and fails(leg) and (not target.net or leg.connect == "refused")
-        return replace(start, cause=START_FAILING, certainty=LIKELY, how=DOWN, alternatives=(NOT_RUNNING,)) if ended else None
+        return replace(_down(start, target, LIKELY), alternatives=(NOT_RUNNING,)) if ended else None
     tried = PROVEN if fails(leg) else LIKELY
     same = [item for item in sockets if item.endpoint.port == port]
     if same:

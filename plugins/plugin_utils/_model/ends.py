@@ -161,7 +161,7 @@ def crashes(side: Side) -> list[dict]:
 def join(leg: Leg, events: Iterable[dict], classes: tuple[str, ...] = CUT, after: float = SLACK) -> Joined:
     """Return the lost requests of a leg with the events that coincide with one; after is how long after an event one may be lost by it."""
     groups = tuple(group for group in leg.errors if group["class"] in classes)
-    lost = sorted({moment for group in groups for moment in _moments(group)})
+    lost = _lost(groups)
     if not lost:
         return Joined(groups, (), 0, 0)
     events = [event for event in events if event["moments"]]
@@ -175,13 +175,18 @@ def by_requests(host: Host, leg: Leg) -> bool:
     """Return whether at least half of the ends behind a leg coincide with a request that was lost in the middle: then requests may be what ends it."""
     side = side_of(host, leg)
     moments = [moment for event in crashes(side) for moment in event["moments"]] if side else []
-    lost = sorted({moment for group in leg.errors if group["class"] in CUT for moment in _moments(group)})
+    lost = _lost(group for group in leg.errors if group["class"] in CUT)
     return bool(moments) and _near(moments, lost, SLACK) * 2 >= len(moments)
 
 
 def join_away(leg: Leg, events: Iterable[dict]) -> Joined:
     """Return the refused connections of a leg with the events after which it was away."""
     return join(leg, events, AWAY, _GAP)
+
+
+def _lost(groups: Iterable[dict]) -> list[float]:
+    """Return the moments in which requests were lost, in their order."""
+    return sorted({moment for group in groups for moment in _moments(group)})
 
 
 def _moments(group: dict) -> list[float]:

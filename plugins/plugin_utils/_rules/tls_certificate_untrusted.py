@@ -154,8 +154,7 @@ def _sharing(host: Host, leg: Leg, found: tls.Settings) -> Leg | None:
 
 
 def _shared(host: Host, leg: Leg, found: tls.Settings, other: Leg) -> Finding:
-    started = [process.started for listener in leg.listeners for process in listener.processes if process.started]
-    same_life = bool(started) and min(started) < max(group["last"] or 0.0 for group in _verdicts(leg))
+    same_life = _in_this_life(leg)
     place = f"location {other.route.location_label}" if other.route.location_label else str(other.route.at)
     return on_leg(
         host,
@@ -175,6 +174,16 @@ def _shared(host: Host, leg: Leg, found: tls.Settings, other: Leg) -> Finding:
         alternatives=() if same_life else ("the backend had another certificate when it was refused",),
         at=leg.route.at,
     )
+
+
+def _in_this_life(leg: Leg) -> bool:
+    """Return whether the backend that runs now was refused, not one before it.
+
+    The log has whole seconds: in that of the backend's start, a worker of nginx that was started after it tells.
+    """
+    started = min((process.started for listener in leg.listeners for process in listener.processes if process.started), default=0.0)
+    younger = {worker["pid"] for worker in leg.instance.workers if (worker.get("started") or 0.0) > started and not leg.instance.container}
+    return bool(started) and any((group["last"] or 0.0) > started or younger & set(group.get("pids") or ()) for group in _verdicts(leg))
 
 
 def _logged(host: Host, leg: Leg, found: tls.Settings) -> Finding:

@@ -351,6 +351,16 @@ def test_a_session_that_may_be_of_a_backend_that_is_gone():
     assert said == (CERTIFICATE, "cause", "possible") and finding.alternatives
 
 
+@pytest.mark.parametrize(("started", "pids", "certainty"), [(0.6, WORKERS, "likely"), (0.8, WORKERS, "possible"), (0.6, (77,), "possible")])
+def test_a_record_of_the_second_in_which_the_backend_was_started_is_of_this_life_where_the_worker_is_younger(started, pids, certainty):
+    host = shared(started=LOADED + started)
+    for worker in host.instance["workers"]:
+        worker["started"] = LOADED + 0.7
+    host.log["groups"][0].update(last=LOADED, pids=list(pids))
+    said, _finding = one(host.judge())
+    assert said == (CERTIFICATE, "cause", certainty)
+
+
 @pytest.mark.parametrize(("lines", "other"), [(("proxy_ssl_session_reuse off;",), ""), ((), "proxy_ssl_session_reuse off;"), ((), " ".join(VERIFIED))])
 def test_sessions_that_are_not_shared_or_verified_alike(lines, other):
     assert verdict(shared(*lines, other=other).judge()) == []

@@ -43,7 +43,7 @@ stage: ## Some stages of make test: make stage S="unit docs"; without S, their n
 	@scripts/setup test
 	@$(VENV)/python scripts/stages.py $(S)
 
-lint sanity unit: ## One stage of make check
+lint sanity unit: ## One stage of make test
 	@scripts/setup test
 	@$(VENV)/python scripts/stages.py $@
 

@@ -55,6 +55,7 @@ STAGES = (
     Stage("lint", "Lint: shellcheck, yamllint, ansible-lint (production)", ("scripts/lint",), 300),
     Stage("sanity-quick", "Sanity: ansible-test of ansible-core 2.19, one Python, without pylint", ("scripts/sanity", "2.19", *QUICK), 900, lane="quick"),
     Stage("sanity", "Sanity: ansible-test of ansible-core 2.19", ("scripts/sanity", "2.19"), 1500),
+    Stage("unit-quick", "Unit tests, without the exhaustive ones", PYTEST + ("tests/unit", "-m", "not exhaustive"), 600),
     Stage("unit", "Unit tests", PYTEST + ("tests/unit",), 900),
     Stage("docs", "Documentation: antsibull-docs", ("scripts/lint-docs",), 300),
     Stage("changelog", "Changelog fragments: antsibull-changelog", (str(VENV / "antsibull-changelog"), "lint"), 60),
@@ -75,9 +76,9 @@ STAGES = (
     Stage("installed", "The built collection, installed, diagnoses a real host", ("scripts/installed",), 600, advice=ADVICE_LAB, lane="lab"),
     Stage("molecule", "Molecule scenarios", ("scripts/molecule",), 900, advice=ADVICE_LAB, lane="lab"),
 )
-CHECK = ("lint", "sanity-quick", "unit")
+CHECK = ("lint", "sanity-quick", "unit-quick")
 # Part of another stage of a whole run, or too much beside it.
-APART = ("sanity-quick", "lab-variants", "lab-selinux")
+APART = ("sanity-quick", "unit-quick", "lab-variants", "lab-selinux")
 
 
 def environment() -> dict[str, str]:

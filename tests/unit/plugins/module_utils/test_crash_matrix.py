@@ -160,6 +160,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("torn", [False, True], ids=["whole", "torn"])
 def test_a_change_that_is_killed_anywhere_is_undone(tmp_path, torn):
     folder, root = fresh(tmp_path)
@@ -182,6 +183,7 @@ def test_a_change_that_is_killed_anywhere_is_undone(tmp_path, torn):
     assert outcomes.count(["rolled-back"]) > 10 and outcomes[-1] == ["confirmed"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("torn", [False, True], ids=["whole", "torn"])
 def test_an_undoing_that_is_killed_anywhere_is_ended_by_the_next(tmp_path, torn):
     steps = 0

@@ -10,7 +10,7 @@ not say is healthy: a socket that listens answers its probe, a path has the perm
 from __future__ import annotations
 
 import base64
-import copy
+import pickle
 from collections.abc import Iterable
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
@@ -830,7 +830,8 @@ class World:
 
     def bundle(self) -> dict:
         """Return the bundle as both visits would have left it."""
-        bundle = copy.deepcopy(_bundle.new(self.name, _bundle.COLLECTED, "", self.answers))
+        # A copy: of plain data pickle makes one sooner than copy.deepcopy.
+        bundle = pickle.loads(pickle.dumps(_bundle.new(self.name, _bundle.COLLECTED, "", self.answers)))
         if not self.probing:
             bundle["probes"] = evidence.no_answer("probes", evidence.ABSENT, "probing is off (bad_gateway_probe=false)")
             return bundle

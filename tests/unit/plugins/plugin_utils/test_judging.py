@@ -204,6 +204,7 @@ def places(value, at=()):
         yield from places(value[key], (*at, key))
 
 
+@pytest.mark.exhaustive
 def test_no_damage_to_the_evidence_of_a_healthy_host_makes_a_proven_cause():
     whole = node().passes("fastcgi_pass unix:/run/php/x.sock", name="blog").pool("unix:/run/php/x.sock").logged(TCP).bundle()
     # Whether it runs at all is said in one place.

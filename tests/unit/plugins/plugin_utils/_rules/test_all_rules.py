@@ -142,6 +142,7 @@ def test_a_rule_that_was_not_told_what_it_needs_says_so_and_finds_nothing(rule, 
     assert (rule, question, status) in unknowns(result)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("status", ["denied", "timeout", "error", "truncated"])
 @pytest.mark.parametrize("question", [*World().answers, "probes"])
 @pytest.mark.parametrize("rule", IDS)

@@ -34,7 +34,7 @@ LAYERS = (
     ("_model",),
     ("_edit", "_finding", "_requests", "_targets"),
     ("_failover", "_following", "_keeping", "_pointing", "_raising", "_show", "_widening"),
-    ("_rule",),
+    ("_last_words", "_rule"),
     ("_docking",),
     ("_mounted",),
     ("_rules",),

@@ -12,7 +12,7 @@ error at once. nginx gets "connection refused" (111), or "no such file" (2), and
 No socket listens at the endpoint, and the owner whose own configuration names it is in such a state.
 One that is started again and again may listen for a moment each time, as gunicorn does before its workers fail to boot: its socket was there and its
 port refused, or the other way round, or the connection was cut off. That makes it likely.
-The owner's last words are shown, because they say why.
+Of the owner's last words those are shown that say why.
 
 ## Fix
 None that is automatic: starting it again fails again. Its last words say what to mend.
@@ -26,19 +26,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._last_words import last_words
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, contained
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import Owner
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_absence, show_verdict
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_absence, show_verdict
 
 
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint whose backend fails to start."""
     for found in absence.absences(host, absence.START_FAILING):
         leg, owner = found.leg, found.owner
-        evidence = show_absence(host, found) + _last_words(owner)
+        evidence = show_absence(host, found) + last_words(owner.name, owner.lines)
         there = f"{leg.endpoint} is open for a moment at a time" if found.brief else f"Nothing listens on {leg.endpoint}"
         yield on_leg(
             host,
@@ -59,16 +59,11 @@ def check(host: Host) -> Iterator[Finding]:
             found.leg,
             found.certainty,
             f"{found.leg.endpoint} is {owner.label}, which fails to start: it is {owner.says}.",
-            show_verdict(found) + _last_words(owner),
+            show_verdict(found) + last_words(owner.name, owner.lines),
             by_hand(f"Mend what its last words name ({owner.look}), then start it: {owner.start}"),
             owner.look,
             found.alternatives,
         )
-
-
-def _last_words(owner: Owner) -> list[Evidence]:
-    """Show them once, though each attempt said the same."""
-    return [Evidence(f"last words of {owner.name}", quote(line)) for line in dict.fromkeys(owner.lines[-5:])]
 
 
 RULE = Rule(

@@ -10,7 +10,8 @@ from ansible_collections.webops.bad_gateway.tests.unit.plugins.plugin_utils.buil
 
 def firing() -> World:
     """The unit that is to listen where nginx connects has failed."""
-    return World().passes("http://127.0.0.1:3000").unit("shop.service", "127.0.0.1:3000", active="failed")
+    said = ["Error: Cannot find module 'orders'", "Require stack:", "- /srv/shop/app.js", "    at Module.require (node:internal/modules/cjs/loader:1231:19)"]
+    return World().passes("http://127.0.0.1:3000").unit("shop.service", "127.0.0.1:3000", active="failed", journal=said)
 
 
 def silent() -> World:

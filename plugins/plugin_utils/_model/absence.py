@@ -165,7 +165,8 @@ def _between_lives(host: Host, leg: Leg) -> Absence | None:
     """
     gone = bool(leg.listeners) and leg.connect in ("refused", "absent")
     cut = ends.fails_now(leg) and not any(one["status"] == "ok" for one in leg.probe.tries)
-    if not leg.local or not (gone or cut and (not leg.listeners or _logged_just_now(host, leg, *ends.AWAY))):
+    failed = not leg.listeners or _logged_just_now(host, leg, *ends.AWAY) or ends.boots_in_vain(host, leg, host.now - _JUST_NOW)
+    if not leg.local or not (gone or cut and failed):
         return None
     claiming = [owner for owner in map(host.owner_of, leg.listeners) if owner] if leg.listeners else _claimants(host, leg)
     failing = [owner for owner in claiming if owner.state == owners.FAILING and not owner.container]

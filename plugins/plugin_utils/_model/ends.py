@@ -27,6 +27,7 @@ CUT = ("closed-early", "reset-early", "body-cut")
 AWAY = ("connect-refused", "connect-no-socket")
 
 TIMEOUTS = ("worker-timeout", "harakiri", "terminate-timeout")
+_BOOT_FAILED = "boot-failed"
 # Signals by which processes are asked to end (signal(7)): HUP, INT, QUIT, TERM.
 ASKED = (1, 2, 3, 15)
 _BY_SIGNAL = 128
@@ -35,6 +36,8 @@ KILL = 9
 # A backend's log may be written some seconds before or after nginx notes the lost request: masters look after their workers
 # once a second, and uWSGI notes harakiri before it kills.
 SLACK = 4.0
+# The log of nginx has whole seconds, a manager the very moment of an end.
+_EXACT = 1.5
 # For so long after an end may connections be refused before the manager has started it again.
 _GAP = 60.0
 _KINDS = {"unit": "systemd unit", "pool": "PHP-FPM pool", "program": "supervisor program", "app": "PM2 app", "container": "container"}
@@ -142,11 +145,11 @@ def crashes(side: Side) -> list[dict]:
     """Return the ends that nobody asked for: by a signal, or with an error code.
 
     A worker that its master ended for its timeout or its memory did not crash, and what ends by SIGTERM and its like was asked to. Java, and a
-    shell around a program, end with 128 and the signal's number then.
+    shell around a program, end with 128 and the signal's number then. What ends since its workers fail to boot has not served yet.
     """
-    ended = side.events(*TIMEOUTS, "memory-reload")
+    ended, in_vain = side.events(*TIMEOUTS, "memory-reload"), sorted(_ends(side.events(_BOOT_FAILED)))
     pids = {pid for event in ended for pid in event["pids"]}
-    moments = sorted(moment for event in ended for moment in event["moments"])
+    moments = sorted(_ends(ended))
     kept = []
     for event in side.events("exit", "worker-killed", "worker-exit", "heap-exhausted", "request-panic"):
         asked = event["signal"] in ASKED or (event["code"] or 0) - _BY_SIGNAL in ASKED
@@ -154,8 +157,16 @@ def crashes(side: Side) -> list[dict]:
             continue
         if event["event"].startswith("worker-") and (pids & set(event["pids"]) or _near(event["moments"], moments, SLACK) == len(event["moments"]) > 0):
             continue
+        if event["event"] in ("exit", "worker-exit") and event["code"] and _mostly(_near(event["moments"], in_vain, SLACK), event["moments"]):
+            continue
         kept.append(event)
     return kept
+
+
+def boots_in_vain(host: Host, leg: Leg, since: float) -> bool:
+    """Return whether the application server behind a leg says that its workers failed to boot, at a moment since one."""
+    side = side_of(host, leg)
+    return any(moment >= since for moment in _ends(side.events(_BOOT_FAILED))) if side else False
 
 
 def join(leg: Leg, events: Iterable[dict], classes: tuple[str, ...] = CUT, after: float = SLACK) -> Joined:
@@ -165,23 +176,35 @@ def join(leg: Leg, events: Iterable[dict], classes: tuple[str, ...] = CUT, after
     if not lost:
         return Joined(groups, (), 0, 0)
     events = [event for event in events if event["moments"]]
-    ends = sorted(moment for event in events for moment in event["moments"])
+    ends = sorted(_ends(events))
     hits = sum(1 for moment in lost if _any_within(ends, moment - after, moment + SLACK))
     near = [event for event in events if any(_any_within(lost, moment - SLACK, moment + after) for moment in event["moments"])]
     return Joined(groups, tuple(near), hits, len(lost))
 
 
 def by_requests(host: Host, leg: Leg) -> bool:
-    """Return whether at least half of the ends behind a leg coincide with a request that was lost in the middle: then requests may be what ends it."""
-    side = side_of(host, leg)
-    moments = [moment for event in crashes(side) for moment in event["moments"]] if side else []
+    """Return whether most of the ends behind a leg coincide with a request that was lost in the middle: then requests may be what ends it.
+
+    Of the end of a whole process its manager knows the moment, so that of one that is started again and again the ends before the first request do
+    not count for being near it.
+    """
+    events = crashes(side) if (side := side_of(host, leg)) else []
     lost = _lost(group for group in leg.errors if group["class"] in CUT)
-    return bool(moments) and _near(moments, lost, SLACK) * 2 >= len(moments)
+    near = sum(_near(event["moments"], lost, _EXACT if event["event"] == "exit" else SLACK) for event in events)
+    return near > 0 and _mostly(near, _ends(events))
 
 
 def join_away(leg: Leg, events: Iterable[dict]) -> Joined:
     """Return the refused connections of a leg with the events after which it was away."""
     return join(leg, events, AWAY, _GAP)
+
+
+def _ends(events: Iterable[dict]) -> list[float]:
+    return [moment for event in events for moment in event["moments"]]
+
+
+def _mostly(near: int, moments: list[float]) -> bool:
+    return near * 4 >= len(moments) * 3 > 0
 
 
 def _lost(groups: Iterable[dict]) -> list[float]:

@@ -12,15 +12,17 @@ goes on where a handler panicked, and drops that connection alone.
 ## How it is recognised
 The error log has requests that were cut off, and within seconds of them systemd, supervisor, PM2 or the server's master (PHP-FPM,
 gunicorn, uWSGI, Unicorn) noted the end of a process behind that endpoint: likely, and only possible where most of the lost requests
-have no such end nearby. Proven when, besides, the route's own probe is cut off now.
+have no such end nearby. Proven when, besides, the route's own probe is cut off now, and the program is not started again and again: that may end by
+itself.
 
 ## Fix
 None that is automatic: the fault is in the program. What its log says just before, and a core dump, tell where.
 
 ## When it stays silent
 The process was asked to end (a stop, a restart, SIGTERM), was recycled, or was ended by its master for its timeout
-(backend-killed-by-manager). The kernel killed it for want of memory (backend-oom-killed). It died at another time than requests failed, or
-it belongs to another endpoint. The program is down now: then that it is down is the cause.
+(backend-killed-by-manager). It ended because its workers fail to boot (backend-start-failing). The kernel killed it for want of memory
+(backend-oom-killed). It died at another time than requests failed, or it belongs to another endpoint. The program is down now: then that it is
+down is the cause.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from collections.abc import Iterator
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, ends, memory
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Leg
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import FAILING
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, quote, show_config, show_event, show_group, show_paths, show_probe, times
 
@@ -59,7 +62,9 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, crashes
     told = [event for event in crashes if event["signal"] and pids & set(event["pids"])]
     worst = max(joined.events, key=lambda event: (event["by"] != "log", event["count"]))
     worst = told[0] if told and not worst["signal"] else worst
-    certainty = (PROVEN if now else LIKELY) if joined.mostly else POSSIBLE
+    # What is started again and again may end by itself, whether or not it gets requests.
+    again_and_again = side.first.state == FAILING
+    certainty = (PROVEN if now and not again_and_again else LIKELY) if joined.mostly else POSSIBLE
     killed = worst["signal"] == ends.KILL
     if killed and certainty == PROVEN:
         # Whoever sends SIGKILL is not the program itself.
@@ -67,7 +72,7 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, crashes
     kernel = (side.home.answer("backend_log")["value"] or {}).get("kernel") or {}
     unread = killed and kernel.get("status") != "ok"
     # A kernel log that was read has no such kill.
-    alternatives = ("backend-oom-killed",) if unread else ("backend-closes-early",)
+    alternatives = ("backend-oom-killed",) if unread else ("backend-start-failing",) if again_and_again else ("backend-closes-early",)
     evidence = [show_config(leg), *(show_group(group) for group in joined.groups[:2]), *(show_event(event) for event in joined.events[:4])]
     evidence += show_paths(leg, *ends.CUT)
     evidence += [Evidence(f"last words of {event['owner']}", quote(line)) for event in joined.events[:2] for line in event["words"]]

@@ -11,7 +11,7 @@ error at once. nginx gets "connection refused" (111), or "no such file" (2), and
 ## How it is recognised
 No socket listens at the endpoint, and the owner whose own configuration names it is in such a state.
 One that is started again and again may listen for a moment each time, as gunicorn does before its workers fail to boot: its socket was there and its
-port refused, or the other way round, or the connection was cut off. That makes it likely.
+port refused, or the other way round, or the connection was cut off. That makes it likely; with each of its ends a request may be lost.
 Of the owner's last words those are shown that say why.
 
 ## Fix

@@ -374,6 +374,35 @@ def test_one_that_cuts_off_while_it_is_up_fails_to_start_where_others_were_refus
     assert verdict(world.judge()) == [start_failing("likely")]
 
 
+def busy(lost: bool = True, code: int = 3) -> World:
+    """It ends every four seconds, whatever it gets; a request is lost with each of the last ends, and none is refused."""
+    every = tuple(NOW - 60 + 4 * number for number in range(15))
+    world = looping(True, **UP).reply(TCP, RESET).ended("shop.service", "exit", by="systemd", code=code, at=every)
+    return world.logged(TCP, "reset-early", moments=[float(int(moment)) for moment in every], last=every[-1]) if lost else world
+
+
+def test_one_whose_workers_fail_to_boot_did_not_end_by_the_requests_that_it_lost():
+    every = tuple(NOW - 60.2 + 4 * number for number in range(15))
+    for lost in (True, False):
+        assert verdict(busy(lost).ended("shop.service", "boot-failed", at=every).judge()) == [start_failing("likely")]
+        worker = busy(lost).ended("shop.service", "boot-failed", at=every).ended("shop.service", "worker-exit", code=3, at=every)
+        assert verdict(worker.judge()) == [start_failing("likely")]
+
+
+def test_of_one_that_ends_again_and_again_while_requests_are_lost_it_is_not_proven_that_they_end_it():
+    result = busy(code=1).judge()
+    assert verdict(result) == [("backend-crashed", "cause", "likely", TCP, SHOP)]
+    assert result.findings[0].alternatives == ("backend-start-failing",)
+
+
+def test_ends_without_a_lost_request_near_them_are_not_by_requests():
+    """Each of them is within four seconds of one, and most are not within the second."""
+    every = tuple(NOW - 60 + 4 * number for number in range(15))
+    world = looping(True, **UP).reply(TCP, RESET).ended("shop.service", "exit", by="systemd", code=1, at=every)
+    world.logged(TCP, "connect-refused", moments=[every[9] + 2]).logged(TCP, "reset-early", moments=[moment - 2 for moment in every[::2]], last=every[14] - 2)
+    assert verdict(world.judge()) == [start_failing("likely")]
+
+
 def test_one_that_ends_by_the_requests_that_it_gets_did_start():
     ends = (NOW - 40, NOW - 20, NOW - 2)
     world = looping(True, **UP).reply(TCP, connect="refused").logged(TCP, "closed-early", moments=list(ends), last=NOW - 2)

@@ -223,8 +223,7 @@ def _tried_after(leg: Leg, other: Leg) -> bool:
     """Return whether nginx can go on from one leg to another: within a group or a name, not between the values of a variable."""
     if other.route is not leg.route:
         return False
-    group = leg.route.upstream
-    return other.peer is leg.peer or bool(group) and leg.peer in group.peers and other.peer in group.peers
+    return other.peer is leg.peer or any(leg.peer in group.peers and other.peer in group.peers for group in leg.route.groups)
 
 
 def on_instance(

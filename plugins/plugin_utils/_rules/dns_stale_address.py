@@ -44,8 +44,11 @@ def check(host: Host) -> Iterator[Finding]:
         if not found.now or (found.route.key, found.old) in seen:
             continue
         seen.add((found.route.key, found.old))
-        changed = naming.hosts_changed(host, instance) if any(naming.hosts_rows(host, instance, one) for one in found.names) else 0.0
         moved = _moved(host, found)
+        if found.lost and not moved:
+            # The address may have been that of the name that stands for none now, of which others tell.
+            continue
+        changed = naming.hosts_changed(host, instance) if any(naming.hosts_rows(host, instance, one) for one in found.names) else 0.0
         now = ", ".join(str(endpoint) for endpoint in found.now[:4])
         evidence = [
             Evidence(str(found.peer.at), found.peer.written),

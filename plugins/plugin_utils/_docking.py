@@ -18,7 +18,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import proxies, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.contained import Verdict
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, taking
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, taking
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import RISKY, SAFE, by_hand
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote
 
@@ -33,6 +33,18 @@ def program(container: Container) -> str:
 def quoted(container: Container) -> str:
     """Return the name of a container as a shell takes it."""
     return shlex.quote(container.word)
+
+
+def test_command(host: Host, instance: Instance) -> str:
+    """Return the command with which a person tests the configuration of an nginx, in its container where it is in one."""
+    own = host.container_of(instance) if instance.container else None
+    return f"{program(own)} exec {quoted(own)} {instance.test_command}" if own else instance.test_command
+
+
+def reload_command(host: Host, instance: Instance) -> str:
+    """Return the command with which a person loads the configuration of an nginx, in its container where it is in one."""
+    own = host.container_of(instance) if instance.container else None
+    return f"{program(own)} exec {quoted(own)} {instance.command('-s', 'reload')}" if own else instance.reload_command
 
 
 def sockets(container: Container) -> str:

@@ -290,7 +290,7 @@ def _rest(host: Host, findings: list[Finding]) -> tuple[list[str], list[Unknown]
             open_ends[(str(leg.endpoint), "")] = _unexplained(str(leg.endpoint), f"the probe failed ({why})")
     ends = {route["endpoint"] for finding in findings for route in (finding.route, *finding.also) if route}
     # Where a name does not resolve any more, the workers still go to the address that it had.
-    ends |= {str(item.old) for item in naming.stale_addresses(host) if not item.now and any(f"{item.peer.host_name}:{item.old.port}" == end for end in ends)}
+    ends |= {str(item.old) for item in naming.stale_addresses(host) if any(f"{name}:{item.old.port}" in ends for name in item.lost)}
     for instance in () if whole else host.instances:
         for group in stale.fresh_foreign(host, instance):
             if group["peer"] in ends:

@@ -190,8 +190,8 @@ def strikes(host: Host, leg: Leg, failure: str) -> bool:
     """Return whether a fault on a leg fails requests now.
 
     It does not yet when nginx is down, when the route stands in a file that the workers have not read
-    and the log shows no failure on its endpoint, or when nginx goes on to another peer that answers. On
-    which failures it goes on, *_next_upstream says: ERROR, TIMEOUT or INVALID_HEADER; on ANSWER, never.
+    and the log shows no failure on its endpoint, when requests come there only once another backend failed and none did, or when nginx goes on to
+    another peer that answers. On which failures it goes on, *_next_upstream says: ERROR, TIMEOUT or INVALID_HEADER; on ANSWER, never.
     It does not either where only copies of requests go there, or another location gives its answer instead.
     """
     if not leg.instance.running or fallback.only_copies(leg.route):
@@ -199,7 +199,8 @@ def strikes(host: Host, leg: Leg, failure: str) -> bool:
     if failure != ANSWER and fallback.taken_over(host, leg, 504 if failure == TIMEOUT else 502):
         return False
     log = host.answer("error_log")
-    if leg.pending and not leg.errors and log["status"] == "ok" and not log["value"].get("unseen"):
+    unmet = not leg.errors and log["status"] == "ok" and not log["value"].get("unseen")
+    if unmet and (leg.pending or fallback.only_for_failures(leg.route)):
         return False
     next_upstream = leg.route.value("next_upstream")
     goes_on = next_upstream is not None and ("on" in next_upstream.args or failure in next_upstream.args)
@@ -223,8 +224,7 @@ def _tried_after(leg: Leg, other: Leg) -> bool:
     """Return whether nginx can go on from one leg to another: within a group or a name, not between the values of a variable."""
     if other.route is not leg.route:
         return False
-    group = leg.route.upstream
-    return other.peer is leg.peer or bool(group) and leg.peer in group.peers and other.peer in group.peers
+    return other.peer is leg.peer or any(leg.peer in group.peers and other.peer in group.peers for group in leg.route.groups)
 
 
 def on_instance(

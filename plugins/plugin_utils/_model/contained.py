@@ -5,7 +5,8 @@
 
 One leg that fails has one cause. It is decided here, in one place, by where its endpoint is:
 
-1. the loopback of the container that nginx runs in: nothing is there, and another container, or the host, has the port;
+1. the loopback of the container that nginx runs in: nothing is there, and another container, or the host, has the port; or it is that of a container
+   which nginx's joined, and which has another network by now;
 2. an address or a published port of a container: that is paused, listens on its own loopback alone, on another port, or nowhere;
 3. a port of the host that leads nowhere, while a container listens on it in its own network and does not publish it;
 4. an address that a network of the engine has, and none of its containers any more;
@@ -52,8 +53,9 @@ PAUSED, SILENT, DOWN, GONE = "paused", "silent", "down", "gone"
 SEVERAL = "several"
 # How: of WRONG_ADDRESS a program that takes IPv6 alone, in a container that has IPv4 alone.
 FAMILY = "family"
-# How: of NETWORK_MISMATCH two containers apart, or together on a network without names alone.
-APART, NAMELESS = "apart", "nameless"
+# How: of NETWORK_MISMATCH two containers apart, or together on a network without names alone; or nginx's is left in the network of a container
+# that it joined, which was made anew or started again without it; or that is so of a backend that joined the container to which nginx goes.
+APART, NAMELESS, LEFT, STRANDED = "apart", "nameless", "left", "stranded"
 
 # So long after its start, in seconds, a program may not listen yet.
 _SETTLED = 30.0
@@ -192,6 +194,9 @@ def _localhost(start: Verdict) -> Verdict | None:
     leg, own, home = start.leg, start.own, start.home
     if leg.listeners or not _seen(home, own):
         return None
+    left = _left_behind(start) or _stranded(start, own, leg.endpoint.port)
+    if left:
+        return left
     beside = [item for item in home.containers.believable(own) if item.network_mode == f"container:{own.id}" and not item.up]
     if beside:
         return _down(start, beside[0], LIKELY if len(beside) > 1 else PROVEN)
@@ -218,6 +223,54 @@ def _localhost(start: Verdict) -> Verdict | None:
         alternatives=() if certain else (NOT_RUNNING,),
     )
     return _reaching(shown, chosen.port) if chosen.container else replace(shown, place=f"host.docker.internal:{leg.endpoint.port}")
+
+
+def _left_behind(start: Verdict) -> Verdict | None:
+    """The container whose network nginx's joined at its start has another one since, or is gone: what listens there is not where nginx is."""
+    leg, inside, home = start.leg, start.inside, start.home
+    joined = home.containers.joined(inside)
+    lost = home.containers.lost(inside)
+    if not (inside.net and (joined or lost)) or len(home.containers.in_net(inside.net)) > 1:
+        return None
+    port = leg.endpoint.port
+    if joined:
+        sockets = home.sockets_in(joined.net) if joined.up and joined.net != inside.net else ()
+        there = [_Place(joined, item, port) for item in sockets if item.endpoint.port == port]
+    else:
+        there = [item for item in _without_nginx(_elsewhere(home, inside, port)) if item.container and item.container.engine == inside.engine]
+        there = [item for item in there if item.container.of_project(inside)] or there
+    if not there:
+        return None
+    return replace(
+        start,
+        cause=NETWORK_MISMATCH,
+        how=LEFT,
+        certainty=PROVEN if fails(leg) else LIKELY,
+        own=inside,
+        target=there[0].container if len(there) == 1 or joined else None,
+        listener=there[0].listener if len(there) == 1 or joined else None,
+        others=tuple(item.label for item in there)[:4] if len(there) > 1 and not joined else (),
+    )
+
+
+def _stranded(start: Verdict, target: Container, port: int) -> Verdict | None:
+    """A backend joined the network of a container to which nginx goes, and that one has another network since, or was made anew."""
+    home = start.home
+    found = []
+    for item in home.containers.every:
+        if item.engine != target.engine or not (item.up and item.net) or item.net == target.net:
+            continue
+        joined, lost = home.containers.joined(item), home.containers.lost(item)
+        sockets = [one for one in home.sockets_in(item.net) if one.endpoint.port == port]
+        if sockets and (joined is target or lost and item.of_project(target)):
+            found.append((item, sockets[0], joined is target))
+    if len(found) != 1:
+        return None
+    item, listener, sure = found[0]
+    certain = sure and fails(start.leg)
+    alternatives = () if certain else (NOT_RUNNING,)
+    shown = replace(start, cause=NETWORK_MISMATCH, how=STRANDED, certainty=PROVEN if certain else LIKELY, alternatives=alternatives)
+    return replace(shown, target=item, listener=listener)
 
 
 def _own_loopback(place: _Place) -> bool:
@@ -347,6 +400,9 @@ def _at_port(start: Verdict, port: int) -> Verdict | None:
             return replace(start, cause=LOOPBACK_BIND, certainty=tried, listener=same[0])
         family = all(item.endpoint.address == "::" and item.v6only for item in same) and target.addresses
         return replace(start, cause=WRONG_ADDRESS, certainty=tried, how=FAMILY, listener=same[0]) if family else None
+    stranded = _stranded(start, target, port)
+    if stranded:
+        return stranded
     if not start.port:
         for mapped in target.published:
             if mapped.host_port == port and mapped.protocol == "tcp" and taking(sockets, target, mapped.port):

@@ -30,6 +30,7 @@ _EVERY = ("", "0.0.0.0", "::")
 _SWARM = ("overlay", "ingress")
 _DEFAULT = ("bridge", "podman")
 _JOINED = "container:"
+_ID = re.compile(_JOINED + "[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -299,10 +300,18 @@ class Containers:
         """Return the containers in a network namespace that is not the host's, the one that it was made for first."""
         return tuple(item for item in self.apart if net and item.net == net)
 
+    def joined(self, container: Container) -> Container | None:
+        """Return the container whose network a container joined, or None: it joined none, or that one is gone."""
+        return self.by_id(container.network_mode[len(_JOINED) :]) if container.network_mode.startswith(_JOINED) else None
+
+    def lost(self, container: Container) -> bool:
+        """Return whether a container joined the network of one that there is no more, as an engine that told all of them says."""
+        named = _ID.fullmatch(container.network_mode)
+        return bool(named) and self.told(container.engine) and not self.joined(container)
+
     def networked(self, container: Container) -> Container:
         """Return the container whose networks a container uses: itself, or the one that it joined."""
-        joined = self.by_id(container.network_mode[len(_JOINED) :]) if container.network_mode.startswith(_JOINED) else None
-        return joined or container
+        return self.joined(container) or container
 
     def at(self, address: str, by: Container | None = None) -> Container | None:
         """Return the container that has an address on a network, by an engine that is believed; None where there is none, or several networks have it."""

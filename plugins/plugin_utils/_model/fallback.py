@@ -19,6 +19,10 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes i
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
 
 
+# What nginx answers where a backend fails.
+_FAILURES = ("502", "504")
+
+
 def only_copies(route: Route) -> bool:
     """Return whether only copies of requests come to a route ("mirror"), whose answers nobody gets."""
     location = route.site.location
@@ -26,6 +30,17 @@ def only_copies(route: Route) -> bool:
         return False
     led = {(statement.name, uri) for statement, uri in _leading(route.site.server.statement) if _found(route.site.server, uri) is location}
     return bool(led) and all(name == "mirror" for name, _uri in led)
+
+
+def only_for_failures(route: Route) -> bool:
+    """Return whether requests come to a route only where another backend failed ("error_page 502 504 = @spare")."""
+    location, block = route.site.location, route.site.block
+    if not location or not route.internal:
+        return False
+    server = route.site.server
+    leading = [*_leading(server.statement), *((item, item.args[-1]) for item in block.named("error_page") if item.args)]
+    led = [statement for statement, uri in leading if uri.startswith("$") or _found(server, uri) is location]
+    return bool(led) and all(item.name == "error_page" and all(word.startswith("=") or word in _FAILURES for word in item.args[:-1]) for item in led)
 
 
 def taken_over(host: Host, leg: Leg, status: int) -> bool:

@@ -11,6 +11,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -31,6 +32,10 @@ _CLOCK_SLACK = 0.1
 # What nginx only meets where the host itself lets it connect.
 _LET_THROUGH = ("connect-refused", "connect-timeout")
 _CONNECTED = ("SSL handshaking to upstream", "sending request to upstream", "reading response header from upstream", "reading upstream")
+
+# Where a shell finds a program by its name, and the configuration of a build that is not known.
+_IN_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_USUAL_FILE = "/etc/nginx/nginx.conf"
 
 _NOT_ASKED = evidence.no_answer("", evidence.ABSENT, "this was not asked")
 
@@ -253,11 +258,29 @@ class Instance:
         """Return whether its unit says that it should run; a proposed configuration is one that shall."""
         return self.proposed or self.unit.get("enabled") in ("enabled", "enabled-runtime", "alias", "linked") or self.unit.get("active") == "failed"
 
+    def command(self, *options: str) -> str:
+        """Return how a person calls this nginx: a plain "nginx" is another one where its program, its prefix or its configuration is not the one built in."""
+        build = self.raw.get("build") or {}
+        built = build.get("value") or {}
+        program, prefix, path = self.raw.get("binary") or "", self.raw.get("prefix") or "", self.raw.get("conf_path") or ""
+        words = ["nginx" if posixpath.dirname(program) in _IN_PATH else program or "nginx", *options]
+        usual = built.get("prefix") or ""
+        if usual and prefix and posixpath.normpath(usual) != prefix:
+            words += ["-p", prefix]
+        if path and path != posixpath.normpath(posixpath.join(usual, built.get("conf_path") or _USUAL_FILE)):
+            words += ["-c", path]
+        return shlex.join(words)
+
+    @property
+    def test_command(self) -> str:
+        """Return the command that tests the configuration."""
+        return self.command("-t")
+
     @property
     def reload_command(self) -> str:
         """Return the command that tests the configuration and loads it."""
         unit = self.unit.get("name")
-        return f"nginx -t && systemctl reload {shlex.quote(unit)}" if unit else "nginx -t && nginx -s reload"
+        return f"{self.test_command} && " + (f"systemctl reload {shlex.quote(unit)}" if unit else self.command("-s", "reload"))
 
     def reload(self, force: bool = False) -> dict:
         """Return what the remedy reload_nginx is to do; force: to resolve names and read certificates anew, though no file was changed."""

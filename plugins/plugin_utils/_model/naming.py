@@ -215,6 +215,7 @@ class Stale:
     group   the records of the error log, or None
     held    the connections of the workers to the old address: made, or being tried
     others  those that they have to addresses which the names still have: of several, one was lost
+    lost    those of the names that stand for no address by now
     """
 
     route: routes.Route
@@ -226,6 +227,7 @@ class Stale:
     group: dict | None
     held: tuple[dict, ...] = ()
     others: tuple[dict, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 @functools.lru_cache(maxsize=8)
@@ -262,7 +264,8 @@ def _stale(host: Host, route: routes.Route, instance: Instance, peers: list[rout
         place = Endpoint.tcp(item["address"], item["port"])
         held += [item] if place == old else []
         others += [item] if place in now and place not in places and item["state"] == "established" else []
-    return Stale(route, instance, peers[0], names, old, now, group, tuple(held), tuple(others))
+    lost = tuple(dict.fromkeys(peer.host_name for peer in peers if not any(endpoint.kind == TCP for endpoint in peer.endpoints)))
+    return Stale(route, instance, peers[0], names, old, now, group, tuple(held), tuple(others), lost)
 
 
 def _of_workers(host: Host, instance: Instance, group: dict) -> bool:

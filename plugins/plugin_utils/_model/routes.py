@@ -104,6 +104,7 @@ class Route:
     at          where the pass stands
     group       name of the "upstream" block that it uses, or None
     upstream    that block, or None
+    groups      every such block to which it can go, several for a variable with several values
     peers       all that it can go to, several for a variable with several values
     unresolved  why the target is not, or not wholly, known; or ""
     open_ended  only a request tells where it goes, or where it goes too
@@ -126,6 +127,7 @@ class Route:
     unresolved: str
     open_ended: bool
     upstream: Group | None = field(repr=False)
+    groups: tuple[Group, ...] = field(repr=False)
     site: Site = field(repr=False)
     target: Target = field(repr=False)
 
@@ -487,6 +489,7 @@ def _route(block: _Block, site: Site, statement: Statement, key: str) -> Route:
         unresolved="; ".join(dict.fromkeys(whys)),
         open_ended=any(target.why for target in targets),
         upstream=only,
+        groups=tuple(groups.values()),
         site=site,
         target=first,
     )

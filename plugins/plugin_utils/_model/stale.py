@@ -9,9 +9,12 @@ This module is private to the collection.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, routes, selinux
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Listener
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
 
 
 def failures(host: Host, instance: Instance) -> list[dict]:
@@ -82,6 +85,44 @@ def unheld_listens(host: Host, instance: Instance) -> list[str]:
     held = {_as_listen(str(item.endpoint)) for item in host.listeners if pids & {process.pid for process in item.processes}}
     wanted = routes.sockets_of(instance.configuration, host.names_of(instance.id))
     return sorted(wanted - held) if held else []
+
+
+def taken_listens(host: Host, instance: Instance) -> list[tuple[str, Listener]]:
+    """Return (address in the files, the socket in its way) where others of the host listen on what an nginx that is down is to listen on.
+
+    bind(2) is refused where a socket listens on the same port at the same address, or one of the two has all addresses of its family. Sockets that
+    share a port (SO_REUSEPORT) do not tell so here: an nginx that asks for that is left out.
+    """
+    if instance.running or not host.net or _shares_ports(instance):
+        return []
+    found = []
+    for listen in sorted(routes.sockets_of(instance.configuration, host.names_of(instance.id))):
+        wanted = Endpoint.parse(listen)
+        if wanted.kind != "tcp":
+            continue
+        address = "0.0.0.0" if wanted.address == "*" else wanted.address
+        six = ":" in address
+        for item in host.sockets_in(host.net):
+            other = item.endpoint.address
+            alike = (":" in other) == six and (other == address or address in _EVERY or other in _EVERY)
+            both = other == "::" and item.v6only is False and not six
+            if item.endpoint.port == wanted.port and (alike or both):
+                found.append((listen, item))
+                break
+    return found
+
+
+_EVERY = ("0.0.0.0", "::")
+
+
+def _shares_ports(instance: Instance) -> bool:
+    def listens(statements: tuple[Statement, ...]) -> Iterator[Statement]:
+        for statement in statements:
+            if statement.name == "listen":
+                yield statement
+            yield from listens(statement.block or ())
+
+    return any("reuseport" in statement.args for statement in listens(instance.configuration.statements))
 
 
 def _as_listen(endpoint: str) -> str:

@@ -66,6 +66,9 @@ def _gone(host: Host, found: contained.Verdict) -> Finding:
     leg, target = found.leg, found.target
     also = "The engine gives addresses anew: for good, publish the port on the host, or use a name." if not found.own else ""
     fix = _docking.point(found)
+    if found.others:
+        # Which of them is meant, nothing tells.
+        fix = by_hand(f"Point {leg.peer.at} at the container that is meant, such as {target.label} at {found.endpoint or found.place}.")
     return on_leg(
         host,
         RULE.id,

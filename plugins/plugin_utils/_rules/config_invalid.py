@@ -24,13 +24,16 @@ either (dns-host-not-found).
 from __future__ import annotations
 
 import dataclasses
+import posixpath
+import re
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, proxies, stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_group
 
@@ -42,8 +45,11 @@ def check(host: Host) -> Iterator[Finding]:
         if not test or test["valid"] or naming.unfound(host, instance):
             continue
         message = _decisive(test.get("messages") or [])
+        named = None if message.get("file") else _naming(instance, message["text"])
+        at = Place(message["file"], message.get("line") or 0) if message.get("file") else named.at if named else None
         failing = stale.failures(host, instance)
         evidence = [Evidence("nginx -t in a private overlay", quote(message["text"], 300))]
+        evidence += [Evidence(str(named.at), quote(f"{named.name} {' '.join(named.args)}", 300))] if named else []
         evidence += [Evidence("process table", "no master process runs")] if not instance.running else []
         evidence += stale_evidence(instance) if instance.running else []
         evidence += [show_group(group) for group in failing[:2]]
@@ -57,11 +63,39 @@ def check(host: Host) -> Iterator[Finding]:
             LIKELY if unsure else PROVEN,
             f"The configuration is invalid, so {effect}: {quote(message['text'], 200)}",
             evidence,
-            by_hand("Mend the line that the message names; then test and reload."),
-            "nginx -t",
-            Place(message["file"], message.get("line") or 0) if message.get("file") else None,
+            _fix(instance, message, named),
+            _docking.test_command(host, instance),
+            at,
         )
         yield dataclasses.replace(finding, alternatives=(naming.NOT_FOUND,)) if unsure else finding
+
+
+# How nginx names a file that a directive asks for, where it names no line: of a certificate or key, or one that it opens.
+_FILE = re.compile(r'(?:cannot load certificate(?: key)?|open\(\)|SSL_CTX_\w+\(|PEM_read_bio\w*\(|BIO_new_file\()\s*"(?P<path>/[^"]+)"')
+_MISSING = ("(2: No such file or directory)", "No such file or directory:calling fopen(")
+
+
+def _naming(instance: Instance, said: str) -> Statement | None:
+    """Return the directive that names the file of a message, or None."""
+    match = _FILE.search(said)
+
+    def walk(statements: tuple[Statement, ...]) -> Iterator[Statement]:
+        for statement in statements:
+            yield statement
+            yield from walk(statement.block or ())
+
+    # A relative path begins at the folder of the configuration.
+    folder = posixpath.dirname(instance.raw["conf_path"])
+    every = walk(instance.configuration.statements) if match else ()
+    return next((item for item in every if any(posixpath.join(folder, word) == match["path"] for word in item.args)), None)
+
+
+def _fix(instance: Instance, message: dict, named: Statement | None) -> Fix:
+    after = "then test and reload." if instance.running else "then test and start nginx."
+    if named and any(words in message["text"] for words in _MISSING):
+        path = _FILE.search(message["text"])["path"]
+        return by_hand(f"Put {quote(path, 200)} back, or take it out of {named.name} at {named.at}; {after}")
+    return by_hand(f"Mend {'the line that' if message.get('line') else 'what'} the message names; {after}")
 
 
 def down(host: Host) -> Iterator[Finding]:

@@ -14,9 +14,14 @@ The name in the pass does not resolve where nginx is, and a container has that n
 connected to, and none with names is among those that they share: proven. An address of a container on a network that nginx's container is not on, which does
 not answer: proven too.
 
+A container that joined the network of another (`--network container:app`, `network_mode: service:app`) stays in the network that the other had: where that
+one is gone, or has another network namespace since it was started again, nginx is alone with its loopback: proven. So is a backend
+that joined the container to which nginx goes.
+
 ## Fix
 Connect nginx's container to the network of the backend (`docker network connect`), or the reverse where only nginx has one with names. Risky: more
 containers reach each other. What Compose makes anew is apart again, so that both belong on one network in its file.
+What was left behind is restarted where the container that it joined is still there, or made anew. Manual.
 
 ## When it stays silent
 They share a network with names. nginx is on the host, or in a container with the host's network: it reaches every bridge. No container has that name
@@ -25,10 +30,11 @@ They share a network with names. nginx is on the host, or in a container with th
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Finding, Fix
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import contained, containers, proxies
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import ERROR, TIMEOUT, Rule, by_hand, on_leg
@@ -39,6 +45,9 @@ def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint that is in a container apart from nginx's."""
     for found in contained.verdicts(host, contained.NETWORK_MISMATCH):
         leg, own, target = found.leg, found.own, found.target
+        if found.how in (contained.LEFT, contained.STRANDED):
+            yield _left(host, found)
+            continue
         says = f"{leg.endpoint} is {target.label}, on {_networks(target)}; nginx runs in {own.label}, on {_networks(own)}: they have no network in common."
         if found.how == contained.NAMELESS:
             says = (
@@ -57,6 +66,36 @@ def check(host: Host) -> Iterator[Finding]:
             found.alternatives,
             failure=TIMEOUT if leg.connect == "timeout" else ERROR,
         )
+
+
+def _left(host: Host, found: contained.Verdict) -> Finding:
+    """Return the finding of a container that joined the network of another one, and was left in the one that that had before: nginx's, or the backend's."""
+    leg, target = found.leg, found.target
+    stranded = found.how == contained.STRANDED
+    lone = target if stranded else found.own
+    program, word = _docking.program(lone), _docking.quoted(lone)
+    joined = found.home.containers.joined(lone)
+    command = f"{program} inspect -f '{{{{.HostConfig.NetworkMode}}}}' {word}"
+    if joined:
+        gone = f"{joined.label} was started again since, with a network of its own"
+        seen = f"{joined.label} has network namespace {joined.net}, {lone.label} {lone.net}"
+        fix = by_hand(f"Restart {lone.label}, so that it joins the network that {joined.label} has now: {program} restart {word}.")
+        command = f"{program} restart {word}"
+    else:
+        gone = "that container was made anew"
+        seen = f"it has the network of container {lone.network_mode[10:22]}, and there is none with that id"
+        where = f"--network container:{_docking.quoted(target)}" if target and not stranded else "the network of the container that is meant"
+        made = f"Make {lone.label} anew with {where}: a restart is refused, since it still names the old one."
+        if lone.compose:
+            made = f"Make it anew: docker compose up --detach --force-recreate {shlex.quote(lone.compose.service)} (in {lone.compose.folder})."
+        fix = by_hand(f"{made} Whoever makes the one anew must make the other anew too.")
+    if stranded:
+        says = f"Nothing listens on {leg.endpoint}: {lone.label}, which has that port, joined another container's network when it was started, and {gone}."
+    else:
+        whom = f"{target.label} listens on port {leg.endpoint.port} in another" if target else f"port {leg.endpoint.port} is in others"
+        says = f"{leg.endpoint} is in the network that {lone.label}, in which nginx runs, joined when it was started, and {gone}: {whom}."
+    shown = [*show_verdict(found), Evidence(f"{program} inspect {word}", seen)]
+    return on_leg(host, RULE.id, leg, found.certainty, says, shown, fix, command, found.alternatives)
 
 
 def down(host: Host) -> Iterator[Finding]:

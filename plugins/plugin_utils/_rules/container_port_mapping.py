@@ -102,7 +102,10 @@ def _fix(found: contained.Verdict) -> Fix:
     if found.how in (contained.BETWEEN, contained.OTHER_PORT) or found.network or found.how == contained.ELSEWHERE and found.endpoint:
         return _docking.point(found, bound.strip())
     # What is published for an nginx on the same host need not be open to others.
-    address = f"{leg.endpoint.address}:" if loopback(leg.endpoint.address) and ":" not in leg.endpoint.address else ""
+    address = f"{leg.endpoint.address}:" if loopback(leg.endpoint.address) else ""
+    if ":" in leg.endpoint.address and address:
+        # A name such as localhost has both families, and nginx goes on from one to the other.
+        address = "127.0.0.1:" if leg.peer.by_name else f"[{leg.endpoint.address}]:"
     if found.how == contained.MAPPED_WRONG:
         mapped = f"{address}{port}:{real}"
         made = _docking.where_made(target, f'ports: ["{mapped}"] in place of the one to {found.port.port}', f"-p {mapped}")

@@ -31,7 +31,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.containers import Container
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_hand, of_route
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import clock, show_group
 
@@ -44,8 +44,11 @@ def check(host: Host) -> Iterator[Finding]:
         if not found.now or (found.route.key, found.old) in seen:
             continue
         seen.add((found.route.key, found.old))
-        changed = naming.hosts_changed(host, instance) if any(naming.hosts_rows(host, instance, one) for one in found.names) else 0.0
         moved = _moved(host, found)
+        if found.lost and not moved:
+            # The address may have been that of the name that stands for none now, of which others tell.
+            continue
+        changed = naming.hosts_changed(host, instance) if any(naming.hosts_rows(host, instance, one) for one in found.names) else 0.0
         now = ", ".join(str(endpoint) for endpoint in found.now[:4])
         evidence = [
             Evidence(str(found.peer.at), found.peer.written),
@@ -67,17 +70,11 @@ def check(host: Host) -> Iterator[Finding]:
             f"nginx still goes to {found.old} for {name}, which it resolved when it was loaded; the name stands for {now} now.",
             evidence,
             _fix(host, found),
-            _reload(host, instance),
+            _docking.reload_command(host, instance),
             _alternatives(found, proven),
             at=found.peer.at,
             endpoint=str(found.old),
         )
-
-
-def _reload(host: Host, instance: Instance) -> str:
-    """Return the command with which a person loads the configuration, in the container where nginx is in one."""
-    own = host.container_of(instance) if instance.container else None
-    return f"{_docking.program(own)} exec {_docking.quoted(own)} nginx -s reload" if own else instance.reload_command
 
 
 def _moved(host: Host, found: naming.Stale) -> Container | None:
@@ -105,7 +102,7 @@ def _fix(host: Host, found: naming.Stale) -> Fix:
     return Fix(
         remedy="reload_nginx",
         safety=SAFE,
-        summary=f"Reload, so that {found.names[0]} is resolved anew: {_reload(host, found.instance)}. "
+        summary=f"Reload, so that {found.names[0]} is resolved anew: {_docking.reload_command(host, found.instance)}. "
         f"For good, {naming.for_good(host, found.instance, found.names[0])}.",
         changes=(found.instance.reload(force=True),),
     )

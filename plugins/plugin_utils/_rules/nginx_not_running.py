@@ -12,10 +12,13 @@ The process table has no master of this configuration, and its configuration tes
 enabled, or was running, says that it should run. A container whose program is nginx and that has a restart policy is meant to run as well, as long as no other
 has its ports.
 
+Where a program that is not this nginx listens on one of its addresses, it is named: a start would be refused (Address in use).
+
 ## Fix
 Start its unit. Safe where the configuration tests clean and the unit is enabled or has failed. Where the kernel's own decision says that SELinux does
 not let it bind a port: label the port first. Risky. One that somebody disabled or masked is for a
-person to start, and so is an nginx without a unit.
+person to start, and so is an nginx without a unit. Where somebody else has its
+port, a person decides who is to have it.
 
 ## When it stays silent
 A master runs for this configuration, or nginx is installed and nobody means it to run: its unit is disabled
@@ -32,10 +35,14 @@ from dataclasses import replace
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking, _widening
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import boot, naming, proxies, stale
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Listener
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.selinux import Bind
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_each, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_bind
+
+
+# They hold ports for others: to stop their unit stops all of those.
+_FORWARDERS = ("docker-proxy", "rootlessport", "conmon", "supervisord")
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -52,17 +59,23 @@ def check(host: Host) -> Iterator[Finding]:
         if instance.test["status"] == "ok":
             evidence.append(Evidence("configuration test", "passes"))
         denied = stale.unbindable(host, instance)
+        taken = stale.taken_listens(host, instance)
         ports = ", ".join(f"TCP port {bind.port} ({bind.type})" for bind in denied[:3])
         why = f" SELinux does not let it, in {denied[0].domain}, bind {ports}." if denied else ""
+        why += f" It cannot start: {_holders(taken)}." if taken else ""
         yield on_instance(
             RULE.id,
             instance,
             CAUSE if instance.meant_to_run else RISK,
             PROVEN if instance.test["status"] == "ok" else LIKELY,
             f"nginx does not run ({instance.id})" + (f"; {unit['name']} is {_state(unit)}." if unit else ".") + why,
-            [*evidence, *(item for bind in denied[:3] for item in show_bind(bind))],
-            _fix(host, instance, denied),
-            _start(instance),
+            [
+                *evidence,
+                *(item for bind in denied[:3] for item in show_bind(bind)),
+                *(Evidence("listening sockets", f"{listener.label}, where {listen} is to be") for listen, listener in taken[:3]),
+            ],
+            _free(host, instance, taken) if taken and instance.meant_to_run else _fix(host, instance, denied),
+            f"ss -ltnp 'sport = :{taken[0][1].endpoint.port}'" if taken else _start(instance),
         )
 
 
@@ -72,6 +85,30 @@ def down(host: Host) -> Iterator[Finding]:
         own = found.container
         says = f"nginx in {own.label} does not run: it is {own.says(host.now)}, and its restart policy is {own.restart_policy}."
         yield _docking.of_proxy(RULE.id, found, says, _docking.started(host, (own,)), f"{_docking.program(own)} start {_docking.quoted(own)}", host)
+
+
+def _holders(taken: list[tuple[str, Listener]]) -> str:
+    """Return who has the addresses that nginx is to listen on, each once."""
+    having: dict[str, list[str]] = {}
+    for listen, listener in taken:
+        who = listener.processes[0].label if listener.processes else f"another program ({listener.endpoint})"
+        having.setdefault(who, []).append(listen)
+    return "; ".join(f"{who} has {', '.join(dict.fromkeys(listens))}" for who, listens in list(having.items())[:3])
+
+
+def _free(host: Host, instance: Instance, taken: list[tuple[str, Listener]]) -> Fix:
+    """Return what a person does about the addresses that somebody else has: which of the two is to have them, no machine knows."""
+    ways = []
+    for _listen, listener in taken:
+        container = host.container_behind(listener)
+        process = next(iter(listener.processes), None)
+        if container:
+            ways.append(f"{_docking.program(container)} stop {_docking.quoted(container)}")
+        elif process and process.unit.endswith(".service") and process.comm not in _FORWARDERS:
+            ways.append(f"systemctl disable --now {process.quoted_unit}")
+    stop = f" ({'; '.join(list(dict.fromkeys(ways))[:3])})" if ways else ""
+    start = f"start nginx: {_start(instance)}"
+    return by_hand(f"Decide which of them is to have it. Stop the other{stop}, or let one listen elsewhere; then {start}.")
 
 
 def _fix(host: Host, instance: Instance, denied: tuple[Bind, ...]) -> Fix:

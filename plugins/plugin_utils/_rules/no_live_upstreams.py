@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _failover
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking, _failover
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access_log, ejection
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
@@ -72,7 +72,7 @@ def check(host: Host) -> Iterator[Finding]:
                 says,
                 evidence,
                 by_changes("upstream_group", summary, changes),
-                found.instance.reload_command,
+                _docking.reload_command(host, found.instance),
                 () if proven else ("backend-not-running",),
                 at=found.at,
                 endpoint=route_of(leg)["endpoint"],

@@ -27,6 +27,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access, limits
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
@@ -49,9 +50,16 @@ def check(host: Host) -> Iterator[Finding]:
             continue
         routes = [route for route in host.routes if route.instance == instance.id and route.family != "stream"]
         for folder in folders.get(instance.id) or ():
-            found = _folder(host, instance, folder) if any(_may_use(route, folder["directive"]) for route in routes) else None
+            used = not _replaced(instance, folder) and any(_may_use(route, folder["directive"]) for route in routes)
+            found = _folder(host, instance, folder) if used else None
             if found:
                 yield found
+
+
+def _replaced(instance: Instance, folder: dict) -> bool:
+    """Return whether a folder is the built-in one of a directive that http{} sets to another, as in a file that it includes: nginx does not even make it."""
+    around = instance.configuration.blocks("http")
+    return not _written(instance, folder) and any(True for block in around for _statement in block.named(folder["directive"]))
 
 
 def _may_use(route: Route, directive: str) -> bool:
@@ -70,7 +78,7 @@ def _may_use(route: Route, directive: str) -> bool:
 def _folder(host: Host, instance: Instance, folder: dict) -> Finding | None:
     path = folder["path"]
     groups = [group for group in limits.logged(host, instance, *_CLASSES) if f'"{path.rstrip("/")}/' in (group.get("sample") or "")]
-    problem, certainty = _problem(instance, folder), PROVEN
+    problem, certainty = _problem(host, instance, folder), PROVEN
     if not problem and any(group["class"] == "disk-full" for group in groups):
         # The file that did not fit is gone, and with it the want of space.
         problem, certainty = _too_large(folder), LIKELY
@@ -92,9 +100,17 @@ def _folder(host: Host, instance: Instance, folder: dict) -> Finding | None:
         f"nginx's worker ({user}) cannot write to {path}: {what}; {effect}.",
         evidence + [show_group(group) for group in groups[:2]],
         fix,
-        f"namei -l {shlex.quote(path)}" if folder["walk"]["status"] == "ok" and shown.from_.startswith("stat ") else f"df -h {shlex.quote(path)}",
+        _look(folder, shown),
         at=at,
     )
+
+
+def _look(folder: dict, shown: Evidence) -> str:
+    """Return the command that shows a person what is wrong with a folder."""
+    path = shlex.quote(folder["path"])
+    if shown.from_.startswith("stat "):
+        return f"namei -l {path}"
+    return f"df -i {path}" if (folder["space"] or {}).get("inodes") == 0 else f"df -h {path}"
 
 
 def _too_large(folder: dict) -> tuple[str, Evidence, Fix] | None:
@@ -106,10 +122,10 @@ def _too_large(folder: dict) -> tuple[str, Evidence, Fix] | None:
     return f"a file did not fit on its file system, which has {left} left now", Evidence(f"statvfs {folder['path']}", f"{left} free"), fix
 
 
-def _problem(instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | None:
+def _problem(host: Host, instance: Instance, folder: dict) -> tuple[str, Evidence, Fix] | None:
     """Return (what is wrong, what shows it, the fix) of a folder, or None."""
     walk, path = folder["walk"], folder["path"]
-    reload = f"Reload nginx, which makes it anew: {instance.reload_command}"
+    reload = f"Reload nginx, which makes it anew: {_docking.reload_command(host, instance)}"
     if walk["status"] == "absent":
         missing = walk.get("missing") or path
         itself = missing == path

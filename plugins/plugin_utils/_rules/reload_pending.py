@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _widening
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking, _widening
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import CAUSE, LIKELY, POSSIBLE, PROVEN, RISK, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import stale
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
@@ -65,7 +65,7 @@ def check(host: Host) -> Iterator[Finding]:
             _says(instance, failing, refused, denied),
             evidence,
             _fix(host, instance, refused, denied),
-            next((_widening.to_listen(host, bind).command for bind in denied), instance.reload_command),
+            next((_widening.to_listen(host, bind).command for bind in denied), _docking.reload_command(host, instance)),
             Place(files[0], 0) if files else None,
         )
 
@@ -85,7 +85,7 @@ def _says(instance: Instance, failing: list[dict], refused: list[dict], denied: 
 def _fix(host: Host, instance: Instance, refused: list[dict], denied: list[Bind]) -> Fix:
     ports = [stale.not_bound(record) for record in refused]
     if denied and all(port in [bind.port for bind in denied] for port in ports):
-        return by_each([_widening.to_listen(host, bind) for bind in denied], f" Then nginx loads it: {instance.reload_command}.")
+        return by_each([_widening.to_listen(host, bind) for bind in denied], f" Then nginx loads it: {_docking.reload_command(host, instance)}.")
     if refused and any(stale.privileged(instance, port) for port in ports if port):
         return by_hand("Let it listen on a port from 1024 on, or start it as root; then reload.")
     unknown = _undecided(host, instance, ports)
@@ -94,7 +94,7 @@ def _fix(host: Host, instance: Instance, refused: list[dict], denied: list[Bind]
         return by_hand(f"{what}: ausearch -m avc -ts recent may show that it was denied. Let it, or take the port out of the files; then reload.")
     if refused and not _allowed_since(host, instance, ports):
         return by_hand("Remove what the refused reload names in the error log; then reload.")
-    return Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {instance.reload_command}", changes=(instance.reload(),))
+    return Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {_docking.reload_command(host, instance)}", changes=(instance.reload(),))
 
 
 def _undecided(host: Host, instance: Instance, ports: list[int]) -> list[int]:

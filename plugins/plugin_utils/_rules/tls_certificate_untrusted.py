@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _pointing
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _docking, _pointing
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import LIKELY, POSSIBLE, PROVEN, Evidence, Finding, Fix
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import tls
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import NAME, Endpoint
@@ -125,8 +125,8 @@ def _stale(host: Host, leg: Leg, found: tls.Settings) -> Finding:
             *show_probe(leg),
             *show_log(leg, _LOGGED),
         ],
-        Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {leg.instance.reload_command}", changes=(leg.instance.reload(force=True),)),
-        leg.instance.reload_command,
+        Fix(remedy="reload_nginx", safety=SAFE, summary=f"Load it: {_docking.reload_command(host, leg.instance)}", changes=(leg.instance.reload(force=True),)),
+        _docking.reload_command(host, leg.instance),
         at=found.trusted.at if found.trusted else None,
     )
 

@@ -204,6 +204,19 @@ def test_one_of_two_peers_is_a_cause_where_nginx_does_not_go_on(directive):
     assert verdict(world.judge()) == [not_running(at="/etc/nginx/sites-enabled/shop:1")]
 
 
+@pytest.mark.parametrize(("first", "kind"), [("127.0.0.1:3000", "risk"), ("127.0.0.1:3002", "cause")])
+def test_a_dead_backup_of_one_of_the_groups_that_a_map_chooses(first, kind):
+    groups = (
+        "map $host $pool { default web; api.example api; }",
+        "upstream web { server 127.0.0.1:3003; }",
+        f"upstream api {{ server {first}; server 127.0.0.1:3001 backup; }}",
+    )
+    world = World().site("location / { proxy_pass http://$pool; }", outside=groups).service("web.service", "127.0.0.1:3003")
+    world.service("api.service", "127.0.0.1:3000").unit("spare.service", "127.0.0.1:3001", active="inactive")
+    kinds = {finding.kind for finding in world.judge().findings if finding.route and finding.route["endpoint"] == "127.0.0.1:3001" and finding.kind != "advice"}
+    assert kinds == {kind}
+
+
 def test_a_dead_backup_is_a_risk():
     group = ("upstream shop { server 127.0.0.1:3000; server 127.0.0.1:3001 backup; }",)
     world = World().passes("http://shop", outside=group).service("a.service", TCP).unit("b.service", "127.0.0.1:3001", active="inactive")

@@ -351,6 +351,84 @@ def test_beside_a_container_on_the_same_loopback_that_one_may_be_meant():
     assert f"container pod, whose network container {WEB} has" in finding.says
 
 
+def test_of_several_containers_that_may_have_had_the_address_a_person_chooses():
+    world = published(target="http://172.18.0.9:3000", ports=())
+    assert only(world).fix.remedy == "repoint_upstream"
+    world.container("other", "shop_default=172.18.0.4").listen("0.0.0.0:3000", inside="other")
+    finding = only(world)
+    assert (finding.id, finding.certainty, finding.fix.safety) == ("backend-wrong-address", "likely", "manual")
+
+
+@pytest.mark.parametrize(
+    ("target", "option"),
+    [
+        ("http://127.0.0.1:3000", "-p 127.0.0.1:3000:3000"),
+        ("http://[::1]:3000", "-p [::1]:3000:3000"),
+        ("http://localhost:3000", "-p 127.0.0.1:3000:3000"),
+    ],
+)
+def test_what_is_published_for_the_loopback_is_open_to_nobody_else(target, option):
+    world = without_proxy(World().docker_network("shop_default", "172.18.0.0/16").container(APP, "shop_default=172.18.0.3"))
+    world.listen("0.0.0.0:3000", inside=APP)
+    fixes = {item.fix.summary for item in world.resolve("localhost", "127.0.0.1", "::1").passes(target).judge().findings if item.kind == "cause"}
+    assert fixes == {f"Make container {APP} anew with {option}."}
+
+
+GONE = "container:" + "ab" * 32
+
+
+def joined(joins: str, *, net: str, gone: bool = False, listen: str = "0.0.0.0:3000") -> World:
+    """Of nginx and the application, the one that joins has the network of the other, as that was or is."""
+    other = APP if joins == WEB else WEB
+    world = World().docker_network("shop_default", "172.18.0.0/16")
+    world.container(other, "shop_default=172.18.0.3", service="web" if other == WEB else "app")
+    mode = GONE if gone else f"container:{world.contained(other)['id']}"
+    world.container(joins, mode=mode, service="web" if joins == WEB else "app", **({"net": net} if net else {}))
+    if listen:
+        world.listen(listen, inside=APP)
+    return world.nginx_in(WEB).passes("http://127.0.0.1:3000")
+
+
+@pytest.mark.parametrize(
+    ("joins", "gone", "certainty", "says", "does"),
+    [
+        (WEB, False, "proven", f"container {APP} was started again since", f"docker restart {WEB}"),
+        (WEB, True, "proven", "made anew", "--force-recreate web (in /srv/shop)"),
+        (APP, False, "proven", f"container {WEB} was started again since", f"docker restart {APP}"),
+        (APP, True, "likely", "made anew", "--force-recreate app (in /srv/shop)"),
+    ],
+)
+def test_a_container_is_left_in_the_network_that_another_had(joins, gone, certainty, says, does):
+    finding = only(joined(joins, net="4026539999", gone=gone))
+    assert (finding.id, finding.kind, finding.certainty, finding.fix.safety) == ("container-network-mismatch", "cause", certainty, "manual")
+    assert says in finding.says
+    assert does in finding.fix.summary
+
+
+def test_a_container_that_still_has_the_network_that_it_joined():
+    assert told(joined(WEB, net="")) == []
+    assert told(joined(APP, net="")) == []
+    assert told(joined(APP, net="", listen=LOOPBACK)) == []
+
+
+@pytest.mark.parametrize("joins", [WEB, APP])
+def test_without_a_socket_of_the_other_nothing_is_said_of_the_network(joins):
+    assert all(item[0] != "container-network-mismatch" for item in told(joined(joins, net="4026539999", listen="")))
+
+
+def test_a_backend_that_joined_a_container_which_nginx_reaches_by_its_address():
+    world = World().docker_network("shop_default", "172.18.0.0/16").container("vpn", "shop_default=172.18.0.4", service="vpn")
+    world.container(WEB, "shop_default=172.18.0.2", service="web")
+    world.container(APP, mode=f"container:{world.contained('vpn')['id']}", service="app", net="4026539999").listen("0.0.0.0:3000", inside=APP)
+    world.resolve("vpn", "172.18.0.4").nginx_in(WEB).passes("http://vpn:3000")
+    finding = only(world)
+    assert (finding.id, finding.certainty, finding.next) == ("container-network-mismatch", "proven", f"docker restart {APP}")
+    world.contained(APP)["net"] = world.contained("vpn")["net"]
+    for item in world.listeners["tcp"]:
+        item["net"] = world.contained("vpn")["net"] if item["net"] == "4026539999" else item["net"]
+    assert told(world) == []
+
+
 def test_an_nginx_in_a_container_with_the_network_of_the_host():
     world = World().docker_network("shop_default", "172.18.0.0/16").container(WEB, mode="host", service="web")
     world.container(APP, "shop_default=172.18.0.3", ports=["127.0.0.1:3000:3000"], service="app").listen("0.0.0.0:3000", inside=APP)

@@ -287,6 +287,13 @@ class TestStaleAddress:
         world.passes("http://127.0.0.3:3000", name="two")
         assert told(world) == [("dns-stale-address", "cause", "likely")]
 
+    def test_it_may_have_been_the_address_of_a_name_that_stands_for_none_now(self):
+        group = ("upstream shop { server one.internal:3000; server two.internal:3000; }",)
+        world = World().site("location / { proxy_pass http://shop; }", outside=group).service("shop.service", "127.0.0.3:3000").logged("127.0.0.2:3000")
+        world.resolve("one.internal", "127.0.0.3").resolve("two.internal", "127.0.0.4")
+        assert ("dns-stale-address", "cause", "likely") in told(world)
+        assert all(item[0] != "dns-stale-address" for item in told(world.unresolved("two.internal")))
+
     def test_a_connection_that_is_being_tried_needs_no_log(self):
         world = named().resolve(NAME, "127.0.0.3").service("shop.service", "127.0.0.3:3000").connection("127.0.0.2", 3000)
         assert told(world) == [("dns-stale-address", "cause", "proven")]

@@ -50,6 +50,36 @@ def test_nginx_that_nobody_means_to_run_is_a_risk(options):
     assert (result.findings[0].fix.safety, result.findings[0].fix.changes) == ("manual", ())
 
 
+@pytest.mark.parametrize(
+    ("held", "listens", "told"),
+    [
+        ("0.0.0.0:80", "80", "apache2"),
+        ("127.0.0.1:80", "80", "apache2"),
+        ("0.0.0.0:80", "10.0.0.5:80", "apache2"),
+        ("[::]:80", "[::]:80", "apache2"),
+        ("0.0.0.0:8080", "80", ""),
+        ("127.0.0.1:80", "10.0.0.5:80", ""),
+        ("[::1]:80", "80", ""),
+        ("0.0.0.0:80", "[::]:80", ""),
+        ("0.0.0.0:80", "80 reuseport", ""),
+    ],
+)
+def test_somebody_else_has_the_port_of_a_stopped_nginx(held, listens, told):
+    world = World().service("shop.service", TCP)
+    world.file(FILE, f"server {{ listen {listens}; location / {{ proxy_pass http://{TCP}; }} }}").stopped(active="failed")
+    world.service("apache2.service", held, comm="apache2")
+    (finding,) = [finding for finding in world.judge().findings if finding.id == "nginx-not-running"]
+    assert ("It cannot start: apache2" in finding.says) is bool(told)
+    assert (finding.fix.safety, "systemctl disable --now apache2.service" in finding.fix.summary) == (("manual", True) if told else ("safe", False))
+    assert finding.next == ("ss -ltnp 'sport = :80'" if told else "systemctl start nginx.service")
+
+
+def test_an_address_of_both_families_is_in_the_way_of_one():
+    world = node().stopped(active="failed")
+    world.listen("[::]:80", comm="caddy", v6only=False)
+    assert "caddy" in world.judge().findings[0].says
+
+
 def test_without_the_test_it_is_likely():
     world = node().stopped()
     world.instance["test"] = {"status": "denied", "asked": "", "value": None, "why": "no overlay", "truncated": False, "hidden": []}
@@ -108,6 +138,19 @@ def test_an_invalid_configuration_of_a_stopped_nginx_is_the_cause():
     result = node().stopped().invalid().judge()
     assert verdict(result) == [("config-invalid", "cause", "proven", "", SHOP)]
     assert result.findings[0].fix.safety == "manual"
+
+
+@pytest.mark.parametrize(("written", "placed"), [("/etc/ssl/shop.pem", True), ("../ssl/shop.pem", False), ("ssl/shop.pem", False)])
+def test_a_certificate_that_is_gone_is_told_by_the_directive_that_names_it(written, placed):
+    text = (
+        'cannot load certificate "/etc/ssl/shop.pem": BIO_new_file() failed '
+        "(SSL: error:80000002:system library::No such file or directory:calling fopen(/etc/ssl/shop.pem, r) error:10000080:BIO routines::no such file)"
+    )
+    world = node().site(f"ssl_certificate {written};", "location / { return 200; }", name="shop", port=443).stopped().invalid(text, file="", line=0)
+    finding = world.judge().findings[0]
+    assert (finding.id, finding.certainty, str(finding.at)) == ("config-invalid", "proven", SHOP if placed else MAIN)
+    assert ("Put /etc/ssl/shop.pem back" in finding.fix.summary) is placed
+    assert "start nginx" in finding.fix.summary
 
 
 def test_an_invalid_configuration_of_a_nginx_that_nobody_means_to_run_is_a_risk():
@@ -264,6 +307,26 @@ def test_two_nginx_with_newer_files_are_two_findings():
         ("reload-pending", "risk", "proven", "", "/etc/nginx/sites-enabled/shop"),
         ("reload-pending", "risk", "proven", "", "/opt/nginx.conf"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ({}, ""),
+        ({"binary": "/opt/nginx/sbin/nginx"}, None),
+        ({"conf_path": "/opt/nginx/conf/nginx.conf"}, " -c /opt/nginx/conf/nginx.conf"),
+        ({"prefix": "/opt/nginx", "conf_path": "/opt/nginx/conf/nginx.conf"}, " -p /opt/nginx -c /opt/nginx/conf/nginx.conf"),
+    ],
+)
+def test_the_command_tests_the_files_of_that_nginx(changes, options):
+    world = node(mtime=NOW - 60)
+    world.instance.update(changes)
+    expected = f"nginx -t{options}" if options is not None else "/opt/nginx/sbin/nginx -t"
+    assert world.judge().findings[0].next == f"{expected} && systemctl reload nginx.service"
+    assert world.invalid().judge().findings[0].next == expected
+    world = node(mtime=NOW - 60)
+    world.instance.update(changes, unit=None)
+    assert world.judge().findings[0].next == f"{expected} && {expected.replace('nginx -t', 'nginx -s reload')}"
 
 
 def test_the_name_of_a_unit_does_not_reach_a_shell():

@@ -47,6 +47,29 @@ def test_another_location_that_steps_in(line):
 
 
 @pytest.mark.parametrize(
+    ("line", "rest", "kind"),
+    [
+        ("error_page 502 504 = @spare;", "", "risk"),
+        ("error_page 502 @spare;", "", "risk"),
+        # Requests come there for other reasons too.
+        ("error_page 404 502 = @spare;", "", "cause"),
+        ("error_page 502 = @spare;", "location /files/ { root /srv; try_files $uri @spare; }", "cause"),
+        ("error_page 502 = @spare;", "location /old/ { error_page 404 = @spare; root /srv; }", "cause"),
+        ("", "", "cause"),
+    ],
+)
+def test_a_dead_location_to_which_requests_come_only_from_a_backend_that_failed(line, rest, kind):
+    spare = f"location @spare {{ proxy_pass http://{TCP}; }}"
+    assert kinds(f"location / {{ {line} proxy_pass http://{OTHER}; }} {rest} {spare}") == [(kind, TCP)]
+
+
+def test_a_dead_location_to_which_a_request_did_come():
+    host = World().site(f"location / {{ error_page 502 = @spare; proxy_pass http://{OTHER}; }} location @spare {{ proxy_pass http://{TCP}; }}")
+    host.service("other.service", OTHER).unit("shop.service", TCP, active="inactive").logged(TCP)
+    assert [item[1] for item in verdict(host.judge()) if item[0] == "backend-not-running"] == ["cause"]
+
+
+@pytest.mark.parametrize(
     "line",
     [
         # The status stays, the page is of a file, another status is meant, the other one is dead too.

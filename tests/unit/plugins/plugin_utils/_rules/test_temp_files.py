@@ -130,6 +130,20 @@ def test_records_of_another_folder_and_of_another_configuration():
     assert told(host) == [(RULE, "risk", "proven")]
 
 
+@pytest.mark.parametrize(("where", "missed"), [("http {", False), ("http {\n server {", True)])
+def test_the_built_in_folder_of_a_directive_that_an_included_file_sets(where, missed):
+    host = world(uid=0).file("/etc/nginx/uploads.conf", "client_body_temp_path /srv/up 1 2;")
+    end = " }" if where.endswith("server {") else ""
+    host.file(MAIN, MAIN_TEXT.replace("http {", f"{where}\n include /etc/nginx/uploads.conf;{end}"))
+    host.temp_path("client_body_temp_path", "/srv/up")
+    assert told(host) == ([(RULE, "risk", "proven")] if missed else [])
+
+
+def test_what_shows_that_no_inode_is_left():
+    assert first(world(space={"bytes": 1 << 30, "inodes": 0}).judge()).next == f"df -i {BODY}"
+    assert first(world(missing=BODY).judge()).next == f"namei -l {BODY}"
+
+
 def test_the_place_where_it_is_written():
     host = world(path="/srv/up", uid=0).file(MAIN, MAIN_TEXT.replace("http {", "http {\n client_body_temp_path /srv/up 1 2;"))
     assert str(first(host.judge()).at) == f"{MAIN}:4"

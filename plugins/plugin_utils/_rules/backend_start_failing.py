@@ -24,6 +24,7 @@ gets (backend-crashed).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence, Finding
@@ -33,13 +34,16 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners i
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import quote, show_absence, show_verdict
 
+# "Error: listen EADDRINUSE: address already in use", "Error [ERR_REQUIRE_ESM]: ...", "java.net.BindException: ...".
+_ERROR = re.compile(r"(?:Error|Exception)\b[^:]{0,40}: |\b(?:fatal|FATAL|panic)\b")
+
 
 def check(host: Host) -> Iterator[Finding]:
     """Yield a finding for each endpoint whose backend fails to start."""
     for found in absence.absences(host, absence.START_FAILING):
         leg, owner = found.leg, found.owner
         evidence = show_absence(host, found) + _last_words(owner)
-        there = f"{leg.endpoint} is open for a moment at a time" if found.brief else f"Nothing listens on {leg.endpoint}"
+        there = f"{leg.endpoint} is open for a moment at a time" if found.brief else f"Nothing listens on {found.place}"
         yield on_leg(
             host,
             RULE.id,
@@ -67,8 +71,12 @@ def check(host: Host) -> Iterator[Finding]:
 
 
 def _last_words(owner: Owner) -> list[Evidence]:
-    """Show them once, though each attempt said the same."""
-    return [Evidence(f"last words of {owner.name}", quote(line)) for line in dict.fromkeys(owner.lines[-5:])]
+    """Show them once, though each attempt said the same; a trace may have come after the error that it is of."""
+    last = list(dict.fromkeys(owner.lines[-5:]))
+    errors = [line for line in owner.lines[:-5] if _ERROR.search(line)]
+    if errors and not any(_ERROR.search(line) for line in last):
+        last.insert(0, errors[-1])
+    return [Evidence(f"last words of {owner.name}", quote(line)) for line in last]
 
 
 RULE = Rule(

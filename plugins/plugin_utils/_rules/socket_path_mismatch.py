@@ -62,7 +62,8 @@ def _behind(host: Host, found: absence.Absence) -> Finding:
     if leg.route.family == "proxy" and not leg.route.group:
         colon = f"To ask the backend for {behind} in place of the location, write a colon: {found.elsewhere.endpoint}:{behind}"
         fix = by_hand(colon) if found.behind != "/" else replace(fix, summary=f"{fix.summary} {colon}")
-    return on_leg(host, RULE.id, leg, found.certainty, says, show_absence(host, found), fix, f"grep -nF -- {leg.endpoint.quoted_path} {leg.peer.at.quoted_file}")
+    look = f"grep -nF -- {leg.endpoint.quoted_path} {leg.peer.at.quoted_file}"
+    return on_leg(host, RULE.id, leg, found.certainty, says, show_absence(host, found), fix, look)
 
 
 RULE = Rule(

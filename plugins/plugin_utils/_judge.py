@@ -393,7 +393,9 @@ def _unread_sources(host: Host) -> list[dict]:
 
 def _gaps_of(host: Host, leg: Leg) -> Iterator[Unknown]:
     walked = leg.walk or {"status": evidence.ERROR, "why": "the path was not looked at"}
-    if leg.endpoint.kind == "unix" and host.answer("paths")["status"] == evidence.OK and walked["status"] not in (evidence.OK, evidence.ABSENT):
+    # Behind a socket there is nothing to look at.
+    through = bool(walked.get("walk")) and walked["walk"][-1]["type"] == "socket"
+    if leg.endpoint.kind == "unix" and host.answer("paths")["status"] == evidence.OK and walked["status"] not in (evidence.OK, evidence.ABSENT) and not through:
         yield Unknown("socket path", leg.endpoint.path, walked["status"], walked["why"])
     if leg.probe and leg.probe_gave_up:
         behind = "no answer behind an earlier probe of this endpoint that was not answered either"

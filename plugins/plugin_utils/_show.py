@@ -37,6 +37,8 @@ def show_absence(host: Host, found: absence.Absence) -> list[Evidence]:
     shown = [show_config(leg)]
     if leg.endpoint.kind == "unix" and leg.walk and leg.walk["status"] == "absent":
         shown.append(Evidence(f"path walk{place}", f"{leg.walk['missing'] or leg.endpoint.path} does not exist for nginx"))
+    elif found.behind:
+        shown.append(Evidence("path walk", f"{leg.walk['walk'][-1]['path']} is a socket, and the path goes on behind it: {quote(found.behind, 200)}"))
     elif found.brief:
         shown.append(Evidence("listening sockets", leg.listeners[0].label if leg.listeners else f"nothing listened on {leg.endpoint}"))
     elif found.seen_on:
@@ -50,7 +52,7 @@ def show_absence(host: Host, found: absence.Absence) -> list[Evidence]:
     if found.elsewhere:
         shown.append(Evidence(f"listening sockets{place}", found.elsewhere.label))
         candidate = (found.seen_on or host).candidate_probe(absence.reachable_as(found.elsewhere))
-        if candidate and candidate.asked:
+        if candidate and candidate.asked and not found.behind:
             shown.append(Evidence(f"probe of {candidate.endpoint}", f"{candidate.asked['speak']}: {show_try(candidate.asked)}"))
     shown += [Evidence("would fit too", other) for other in found.others[:3]]
     return shown + show_log(leg, "connect-refused", "connect-no-socket", *(("closed-early", "reset-early") if found.brief else ()))

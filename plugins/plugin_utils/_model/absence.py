@@ -6,11 +6,11 @@
 One endpoint without a listener has one cause. It is decided here, in one place, so that the rules
 for a stopped, failing, moved or hidden backend can never contradict each other:
 
-1. the same socket path is open in another mount namespace;
+1. the same socket path is open in another mount namespace, or the path goes on behind the socket;
 2. its owner says that it listens there, and is failing or stopped; where that is the near end of a tunnel, the tunnel is down;
 3. the same port is open at another address, or its owner runs and listens elsewhere;
 4. exactly one program that no route uses listens elsewhere and speaks what the pass speaks;
-5. a stopped or failing program that says nothing of where it listens fits by name;
+5. a stopped or failing program fits by name that says nothing of where it listens, or fails beside another that has its place;
 6. nobody is known.
 
 What is wrong with the way to or from a container, contained.py decides before all of these.
@@ -24,6 +24,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, replace
 
 from ansible_collections.webops.bad_gateway.plugins.module_utils import _evidence as evidence
@@ -57,6 +58,8 @@ _ENGINES = ("docker.service",)
 # What is to be said of one beside its state.
 GONE = " Which ports its containers publish is not known while it does not run."
 _PRIVATE = ("/tmp/", "/var/tmp/")
+# What Node and the C library call EADDRINUSE.
+_IN_USE = re.compile(r"EADDRINUSE|[Aa]ddress already in use|[Cc]onnection in use")
 # What was refused longer ago may well be over.
 _JUST_NOW = 900.0
 
@@ -71,6 +74,8 @@ class Absence:
     others      further sockets or owners that would fit
     seen_on     the host whose listeners and owners were looked at: the peer's own, where it is in the fleet
     brief       it is there now and then, for a moment each time
+    behind      what is written of the path behind the socket elsewhere, as "/api/", else ""
+    twin        the other loopback address of the same name, where the same is true
     """
 
     leg: Leg
@@ -82,6 +87,14 @@ class Absence:
     alternatives: tuple[str, ...] = ()
     seen_on: Host | None = None
     brief: bool = False
+    behind: str = ""
+    twin: str = ""
+
+    @property
+    def place(self) -> str:
+        """Return where nothing listens, the same for both loopback addresses that a name has: they are one backend."""
+        both = " and ".join(sorted((self.leg.endpoint.address, self.twin)))
+        return f"{self.leg.peer.host_name}:{self.leg.endpoint.port} ({both})" if self.twin else str(self.leg.endpoint)
 
     @property
     def of_engine(self) -> bool:
@@ -112,7 +125,29 @@ def absences(host: Host, cause: str) -> list[Absence]:
 
 @functools.lru_cache(maxsize=8)
 def _all(host: Host) -> tuple[Absence, ...]:
-    return tuple(found for found in (explain(host, leg) for leg in host.legs) if found)
+    every = [found for found in (explain(host, leg) for leg in host.legs) if found]
+    # What is told of both addresses of a name is told at the one where the backend is to listen.
+    return tuple(sorted((replace(found, twin=_twin(found, every)) for found in every), key=_aside))
+
+
+def _aside(found: Absence) -> bool:
+    claim = found.owner.claim_on(found.leg.endpoint) if found.owner else None
+    meant = claim.endpoint.address if claim and loopback(claim.endpoint.address) else "127.0.0.1"
+    return bool(found.twin) and found.leg.endpoint.address != meant
+
+
+def _twin(found: Absence, every: list[Absence]) -> str:
+    """Return the other loopback address of a name ("localhost" has two) at which the same is wrong for the same reason, or ""."""
+    leg = found.leg
+    if not (leg.local and leg.peer.host_name and loopback(leg.endpoint.address)):
+        return ""
+
+    def same(other: Absence) -> bool:
+        told = (other.leg.route, other.leg.peer.host_name, other.leg.endpoint.port, other.cause, other.owner, other.elsewhere, other.certainty)
+        return told == (leg.route, leg.peer.host_name, leg.endpoint.port, found.cause, found.owner, found.elsewhere, found.certainty)
+
+    addresses = {other.leg.endpoint.address for other in every if loopback(other.leg.endpoint.address) and same(other)} - {leg.endpoint.address}
+    return addresses.pop() if len(addresses) == 1 else ""
 
 
 def absent(leg: Leg) -> bool:
@@ -143,6 +178,9 @@ def explain(host: Host, leg: Leg) -> Absence | None:
     """Return why nothing answers on a leg, or None when something listens there or it is not known."""
     if _of_stopped_nginx(host, leg) or contained.decides(host, leg):
         return None
+    through = _through(host, leg)
+    if through:
+        return through
     if not (absent(leg) or only_logged(host, leg)):
         return _between_lives(host, leg)
     if leg.local:
@@ -156,6 +194,24 @@ def explain(host: Host, leg: Leg) -> Absence | None:
     # Seen from the peer there is no nginx of ours whose namespaces would matter.
     found = _find(peer, replace(leg, instance=Instance({"id": leg.instance.id}, leg.instance.configuration), net=peer.net))
     return replace(found, leg=leg, seen_on=peer) if found else None
+
+
+def _through(host: Host, leg: Leg) -> Absence | None:
+    """The path goes on behind the socket, as where the colon is missing that ends it: the kernel takes the socket as a folder (ENOTDIR), and so never connects.
+
+    ngx_parse_unix_domain_url() in nginx's core/ngx_inet.c takes the whole text for the path where there is no second colon.
+    """
+    steps = leg.walk["walk"] if leg.endpoint.kind == "unix" and leg.walk else ()
+    if leg.connect == "ok" or not steps or steps[-1]["type"] != "socket":
+        return None
+    path, socket = leg.endpoint.path, steps[-1]["path"]
+    # A folder on the way may be a link, as /var/run is.
+    name = "/" + socket.rpartition("/")[2] + "/"
+    before, _name, rest = path.partition(socket + "/") if path.startswith(socket + "/") else path.rpartition(name)
+    there = host.listening_at(Endpoint.unix(socket), "") if path.startswith(socket + "/") or before and _name else ()
+    if len(there) != 1:
+        return None
+    return Absence(leg, PATH_MISMATCH, PROVEN, host.owner_of(there[0]), there[0], seen_on=host, behind="/" + rest)
 
 
 def _between_lives(host: Host, leg: Leg) -> Absence | None:
@@ -454,12 +510,28 @@ def _moved_to(leg: Leg, item: Listener) -> str:
 
 
 def _idle(host: Host) -> list[owners.Owner]:
-    """Return the local administrator's own services that should run, do not, and say nothing of where they would listen."""
+    """Return the local administrator's own services that should run, do not, and say nothing of where they would listen.
+
+    So does one that fails because another program has the place that it names: that need not be the one that was meant for it.
+    """
     return [
         owner
         for owner in host.owners
-        if owner.custom and not owner.claims and (owner.state == owners.FAILING or owner.state == owners.STOPPED and owner.enabled)
+        if owner.custom
+        and (
+            owner.state == owners.FAILING
+            and (not owner.claims or _ousted(host, owner))
+            or owner.state == owners.STOPPED
+            and owner.enabled
+            and not owner.claims
+        )
     ]
+
+
+def _ousted(host: Host, owner: owners.Owner) -> bool:
+    """Return whether a program said at its end that its address is in use (EADDRINUSE), and others do listen wherever it is to."""
+    said = any(_IN_USE.search(line) for line in owner.lines)
+    return said and all(any(not _belongs(item, owner) for item in host.listening_at(claim.endpoint, host.net)) for claim in owner.claims)
 
 
 def _akin_idle(host: Host, leg: Leg) -> list[owners.Owner]:

@@ -100,6 +100,11 @@ class Endpoint:
         return _SLASHES.sub("/", self.path)
 
     @property
+    def usual_path(self) -> str:
+        """Return plain_path without the link at its begin: /var/run is one to /run wherever systemd runs, and settings have the one or the other."""
+        return re.sub("^/var(?=/run/)", "", self.plain_path)
+
+    @property
     def quoted_path(self) -> str:
         """Return the path of a Unix socket as a shell takes it."""
         return shlex.quote(self.path)

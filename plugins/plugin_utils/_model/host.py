@@ -84,7 +84,7 @@ class Listener:
         if self.endpoint.kind != endpoint.kind:
             return False
         if endpoint.kind == "unix":
-            return self.endpoint.plain_path == endpoint.plain_path
+            return self.endpoint.usual_path == endpoint.usual_path
         if self.endpoint.port != endpoint.port:
             return False
         if self.endpoint.address == endpoint.address:

@@ -131,7 +131,7 @@ def _covers(claim: Endpoint, endpoint: Endpoint) -> bool:
     if claim.kind != endpoint.kind:
         return False
     if claim.kind == "unix":
-        return claim.plain_path == endpoint.plain_path
+        return claim.usual_path == endpoint.usual_path
     same = claim.address in ("*", "0.0.0.0", "::", endpoint.address) or _loopback(claim.address) and _loopback(endpoint.address)
     return claim.port == endpoint.port and same
 

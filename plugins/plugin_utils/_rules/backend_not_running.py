@@ -44,17 +44,17 @@ def check(host: Host) -> Iterator[Finding]:
     for found in absence.absences(host, absence.NOT_RUNNING):
         leg, owner = found.leg, found.owner
         if owner and owner.state == RUNNING:
-            says = f"Nothing listens on {leg.endpoint}, although {owner.label} runs and is to listen there: it is {owner.says}."
+            says = f"Nothing listens on {found.place}, although {owner.label} runs and is to listen there: it is {owner.says}."
             fix = by_hand("Look at its log; it may have to be reloaded or restarted.")
             command = owner.look
         elif owner:
-            says = f"Nothing listens on {leg.endpoint}: {owner.label} is {owner.says}.{absence.GONE if found.of_engine else ''}"
+            says = f"Nothing listens on {found.place}: {owner.label} is {owner.says}.{absence.GONE if found.of_engine else ''}"
             fix, command = start(host, found, SAFE)
         else:
             says = f"{leg.endpoint} {'refuses' if leg.probe else 'refused'} connections, and its host was not looked at."
             if found.seen_on:
                 where = "here" if leg.local else f"on {leg.endpoint.address}"
-                says = f"Nothing listens on {leg.endpoint}, and no unit, pool or program that is known {where} says that it should."
+                says = f"Nothing listens on {found.place}, and no unit, pool or program that is known {where} says that it should."
             fix = by_hand("Find the program that should serve this endpoint and start it.")
             command = "systemctl list-units --all --state=failed,inactive --type=service"
         yield on_leg(host, RULE.id, leg, found.certainty, says, show_absence(host, found), fix, command, found.alternatives)

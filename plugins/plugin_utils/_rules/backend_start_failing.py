@@ -39,7 +39,7 @@ def check(host: Host) -> Iterator[Finding]:
     for found in absence.absences(host, absence.START_FAILING):
         leg, owner = found.leg, found.owner
         evidence = show_absence(host, found) + last_words(owner.name, owner.lines)
-        there = f"{leg.endpoint} is open for a moment at a time" if found.brief else f"Nothing listens on {leg.endpoint}"
+        there = f"{leg.endpoint} is open for a moment at a time" if found.brief else f"Nothing listens on {found.place}"
         yield on_leg(
             host,
             RULE.id,

@@ -41,7 +41,7 @@ def check(host: Host) -> Iterator[Finding]:
             RULE.id,
             leg,
             found.certainty,
-            f"Nothing listens on {leg.endpoint}; the backend listens on {found.elsewhere.label}.",
+            f"Nothing listens on {found.place}; the backend listens on {found.elsewhere.label}.",
             show_absence(host, found),
             repoint(found, RISKY),
             f"grep -n {leg.endpoint.port} {leg.peer.at.quoted_file}",

@@ -432,3 +432,49 @@ def test_one_whose_socket_somebody_else_has_is_not_judged_by_its_state():
     world = looping(False, **DOWN).reply(TCP, CLOSED)
     world.service("other.service", TCP, comm="java")
     assert "backend-start-failing" not in [item[0] for item in verdict(world.judge())]
+
+
+# --- both addresses of localhost
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_both_addresses_of_localhost_are_one_backend_that_is_stopped(address):
+    told = f"[{address}]:3000" if ":" in address else f"{address}:3000"
+    world = World().passes("http://localhost:3000").resolve("localhost", "::1", "127.0.0.1").unit("shop.service", told, active="inactive")
+    result = world.logged("[::1]:3000").logged(TCP).judge()
+    assert verdict(result) == [not_running(endpoint=told)]
+    (finding,) = result.findings
+    assert finding.says == "Nothing listens on localhost:3000 (127.0.0.1 and ::1): systemd unit shop.service is inactive (dead), enabled."
+    assert unknowns(result) == [] and len(finding.also) == 1
+
+
+# --- its place is another's
+
+
+IN_USE = ("Error: listen EADDRINUSE: address already in use 127.0.0.1:3001", "}", "Node.js v18.20.4")
+
+
+def ousted(*journal: str, name: str = "shop.service", holder: bool = True) -> World:
+    failed = {"active": "failed", "result": "exit-code", "code": "exited", "status": 1, "started": NOW - 20, "exited": NOW - 19.8, "journal": list(journal)}
+    world = World().passes("http://127.0.0.1:3000").unit(name, "127.0.0.1:3001", **failed)
+    return world.service("orders.service", "127.0.0.1:3001").site("location / { proxy_pass http://127.0.0.1:3001; }", name="orders") if holder else world
+
+
+def test_a_program_that_finds_its_port_taken_may_be_meant_for_another():
+    (finding,) = [item for item in ousted(*IN_USE).judge().findings if item.kind == "cause"]
+    assert (finding.id, finding.certainty, finding.route["endpoint"]) == ("backend-start-failing", "likely", TCP)
+    assert finding.alternatives == ("backend-wrong-port",)
+    assert ("last words of shop.service", IN_USE[0]) in [(item.from_, item.shows) for item in finding.evidence]
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param(ousted("Killed"), id="it says nothing of its port"),
+        pytest.param(ousted(*IN_USE, holder=False), id="nobody has its port"),
+        pytest.param(ousted(*IN_USE, name="grafana.service"), id="it has another name"),
+    ],
+)
+def test_a_program_that_fails_for_itself_is_not_meant_for_another_port(world):
+    (finding,) = [item for item in world.judge().findings if item.kind == "cause"]
+    assert (finding.id, finding.route["endpoint"]) == ("backend-not-running", TCP)

@@ -423,7 +423,7 @@ def test_a_name_stays_where_it_leads_to_the_backend():
     world = World().passes("http://localhost:3000").resolve("localhost", "127.0.0.1")
     assert [change["args"] for change in moved_to(world)] == [["http://localhost:3001"]]
     world = World().passes("http://localhost:3000").resolve("localhost", "127.0.0.1", "::1")
-    assert [change["args"] for change in moved_to(world)] == [["http://127.0.0.1:3001"]] * 2
+    assert [change["args"] for change in moved_to(world)] == [["http://127.0.0.1:3001"]]
 
 
 @pytest.mark.parametrize(("addresses", "told"), [(("10.0.0.9",), [["http://app1:8081"]]), (("10.0.0.9", "10.0.0.10"), [])])
@@ -438,7 +438,7 @@ def test_a_name_that_goes_into_the_handshake_is_left_to_a_person():
     world = World().site(f"location / {{ {tls}proxy_pass https://localhost:3000; }}").resolve("localhost", "127.0.0.1", "::1")
     assert moved_to(world) == []
     world = World().site(f"location / {{ {tls}proxy_ssl_name shop.example; proxy_pass https://localhost:3000; }}").resolve("localhost", "127.0.0.1", "::1")
-    assert len(moved_to(world)) == 2
+    assert len(moved_to(world)) == 1
 
 
 def test_what_was_taken_out_on_the_host_is_not_written_back():
@@ -453,3 +453,64 @@ def test_a_line_that_two_servers_include_is_one_change():
     assert findings[0].fix.summary.endswith("/etc/nginx/app.conf:1 is included in 2 places, which all get it.")
     told = changes(world)
     assert {change["context"]["file"] for change in told} == {"/etc/nginx/app.conf"} and all(change == told[0] for change in told)
+
+
+# --- behind a socket
+
+
+def behind(given: str, pass_: str, socket: str = "/run/shop/app.sock", status: str = "error", made: str = "") -> World:
+    world = World().passes(pass_).service("shop.service", f"unix:{made or socket}", comm="gunicorn").socket(socket)
+    world.paths[given] = {**world.paths[socket], "status": status, "why": "Not a directory"}
+    return world.reply(f"unix:{given}", connect="error", errno=20).logged(f"unix:{given}", "connect-no-socket")
+
+
+@pytest.mark.parametrize(
+    ("socket", "made", "rest", "fix"),
+    [
+        ("/run/shop/app.sock", "", "/", ("repoint_upstream", "risky")),
+        ("/run/shop/app.sock", "/var/run/shop/app.sock", "/", ("repoint_upstream", "risky")),
+        ("/run/shop/app.sock", "", "/api/", (None, "manual")),
+    ],
+)
+def test_the_colon_is_missing_that_ends_the_path(socket, made, rest, fix):
+    result = behind(f"{socket}{rest}", f"http://unix:{socket}{rest}", made=made, status="ok" if rest == "/" else "error").judge()
+    assert verdict(result) == one("socket-path-mismatch", endpoint=f"unix:{socket}{rest}")
+    assert unknowns(result) == []
+    (finding,) = result.findings
+    assert (finding.fix.remedy, finding.fix.safety) == fix
+    assert finding.fix.summary.endswith(f"write a colon: unix:{made or socket}:{rest}")
+    assert any(f"{socket} is a socket, and the path goes on behind it: {rest}" == item.shows for item in finding.evidence)
+
+
+def test_the_colon_is_missing_behind_a_link():
+    """The walk ends at the real path."""
+    given = "/var/www/shop/tmp/app.sock/"
+    world = behind(given, f"http://unix:{given}", socket="/srv/shop/app.sock")
+    assert verdict(world.judge()) == one("socket-path-mismatch", endpoint=f"unix:{given}")
+
+
+def test_a_pass_without_a_path_to_ask_for_has_no_colon():
+    (finding,) = behind("/run/shop/app.sock/", "uwsgi_pass unix:/run/shop/app.sock/", status="ok").judge().findings
+    assert finding.id == "socket-path-mismatch" and "colon" not in finding.fix.summary
+    assert [change["args"] for change in finding.fix.changes] == [["unix:/run/shop/app.sock"]]
+
+
+def test_a_path_behind_a_socket_that_nobody_has_is_left_open():
+    world = behind("/run/shop/app.sock/", "http://unix:/run/shop/app.sock/", status="ok")
+    world.listeners["unix"].clear()
+    assert [finding.id for finding in world.judge().findings] != ["socket-path-mismatch"]
+
+
+@pytest.mark.parametrize(("claim", "asked"), [("/var/run/shop/app.sock", "/run/shop/app.sock"), ("/run/shop/app.sock", "/var/run/shop/app.sock")])
+def test_the_old_path_of_run_is_the_same_place(claim, asked):
+    """/var/run is a link to /run: it is no other path, and its unit does not claim another one."""
+    world = World().passes(f"http://unix:{asked}").unit("shop.service", f"unix:{claim}", active="inactive").missing(asked)
+    assert [finding.id for finding in world.judge().findings] == ["backend-not-running"]
+    assert world.judge().findings[0].certainty == "proven"
+
+
+def test_both_addresses_of_localhost_are_one_backend_on_another_port():
+    world = World().passes("http://localhost:3000").resolve("localhost", "::1", "127.0.0.1").service("shop.service", "127.0.0.1:3001", "*:3001")
+    (finding,) = world.judge().findings
+    assert (finding.id, finding.route["endpoint"], len(finding.also), len(finding.fix.changes)) == ("backend-wrong-port", TCP, 1, 1)
+    assert finding.says.startswith("Nothing listens on localhost:3000 (127.0.0.1 and ::1); ")

@@ -31,7 +31,7 @@ MAX_APPS = 500
 MAX_REPLY = 32 << 20
 MAX_DUMP = 8 << 20
 TIMEOUT = 3.0
-LOG_LINES = 10
+LOG_LINES = 40
 
 _DAEMON = re.compile(r"^PM2 v[\w.-]+: God Daemon \((?P<home>/.*)\)$")
 _PROGRAMS = ("/usr/local/bin/pm2", "/usr/bin/pm2")

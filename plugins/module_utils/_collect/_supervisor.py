@@ -27,7 +27,7 @@ CONFIGURATIONS = ("/etc/supervisor/supervisord.conf", "/etc/supervisord.conf", "
 MAX_FILE = 1 << 20
 MAX_FILES = 500
 MAX_PROGRAMS = 500
-LOG_LINES = 10
+LOG_LINES = 40
 
 NOT_RUNNING = "supervisord does not run"
 

@@ -30,7 +30,8 @@ MAX_LOADED = 1000
 MAX_SHOW = 16 << 20
 MAX_AFTER = 20
 JOURNAL_UNITS = 8
-JOURNAL_LINES = 20
+# A trace of Node or Java, below the error that it is of, is longer than twenty.
+JOURNAL_LINES = 40
 JOURNAL_OF_MANAGER = 3
 JOURNAL_WINDOW = 400
 

@@ -103,7 +103,7 @@ def test_a_running_supervisord_tells_its_programs(root):
     assert (shop["state"], shop["pid"], shop["why"], shop["at"]) == (
         "FATAL", None, "Exited too quickly (process log may have details)", {"file": "/etc/supervisor/conf.d/shop.conf", "line": 2})
     assert shop["claims"] == [{"endpoint": "*:8001", "from": "environment"}, {"endpoint": "127.0.0.1:8000", "from": "command"}]
-    assert len(shop["log"]) == 10 and shop["log"][-2].startswith("password=redacted:") and shop["log"][-1] == "\\x1b[2Jlast \\xff"
+    assert len(shop["log"]) == _supervisor.LOG_LINES and shop["log"][-2].startswith("password=redacted:") and shop["log"][-1] == "\\x1b[2Jlast \\xff"
     assert (found["multi:multi_00"]["state"], found["multi:multi_00"]["pid"], found["multi:multi_00"]["log"]) == ("RUNNING", 712, [])
     assert found["multi:multi_00"]["claims"] == []
     assert found["web:php"]["claims"] == [{"endpoint": "unix:/run/php.sock", "from": "socket"}]

@@ -109,7 +109,7 @@ def test_answers_in_chunks(lab):
 def test_the_last_words_of_a_container_that_failed(lab, state, code, asked):
     said = b"".join(struct.pack(">BxxxI", 2, len(line)) + line for line in (b"Traceback\n", b"password=hunter2 \x1b[2J\n"))
     one = {"Name": "/shop", "State": {"Status": state, "ExitCode": code}}
-    lab.engine(DOCKER, {LIST: [{"Id": ID, "State": state}], ONE: one, "/v1.41/containers/{0}/logs?stdout=1&stderr=1&tail=10".format(ID): chunked(said)})
+    lab.engine(DOCKER, {LIST: [{"Id": ID, "State": state}], ONE: one, "/v1.41/containers/{0}/logs?stdout=1&stderr=1&tail=40".format(ID): chunked(said)})
     words = only(lab.ask())["words"]
     assert words == (["Traceback", text.Redactor("key").text("password=hunter2") + " \\x1b[2J"] if asked else None)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils import _edit, _pointing, _widening
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, CAUSE, PROVEN, RISK, Evidence, Finding, Fix
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, fallback, opening, settings, starting
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import absence, access, fallback, opening, settings, starting
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.owners import Owner
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
@@ -135,7 +135,11 @@ def by_role(remedy: str, summary: str, change: settings.Change, safety: str = RI
 
 
 def let_in(host: Host, leg: Leg, otherwise: str) -> Fix:
-    """Return the fix of a socket that is closed to the worker; otherwise is what a person does."""
+    """Return the fix of a socket that is closed to the worker; otherwise is what a person does. A worker has the groups that its user had at its start."""
+    denied = access.denial(leg)
+    if denied and denied.outdated:
+        summary = f"Reload nginx: {denied.user} was put into a group that lets it in since these workers were started. {leg.instance.reload_command}"
+        return Fix(remedy="reload_nginx", safety=SAFE, summary=summary, changes=(leg.instance.reload(force=True),))
     way = opening.opening(host, leg)
     if not way.items:
         return by_hand(f"{otherwise} By hand: {way.why_not}.")

@@ -14,6 +14,7 @@ from ansible_collections.webops.bad_gateway.plugins.module_utils import _text as
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import Evidence
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import (
     absence,
+    access,
     access_log,
     contained,
     containers,
@@ -28,6 +29,16 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host imp
 
 # Of the last ten seconds or the last minute, the share in which something waited, in percent.
 _PRESSED = 40.0
+
+
+def show_groups(leg: Leg) -> list[Evidence]:
+    """Show the groups of the workers beside those of their user, where a reload gives them others that let them reach a socket."""
+    denied = access.denial(leg)
+    if not denied or not denied.outdated:
+        return []
+    have, later = ({*leg.instance.identity.get("groups", ())}, {*leg.instance.raw["groups_after_reload"]})
+    more = ", ".join(str(group) for group in sorted(later - have))
+    return [Evidence("groups of the workers", f"not in {more}, in which {denied.user} is by now")]
 
 
 def show_absence(host: Host, found: absence.Absence) -> list[Evidence]:

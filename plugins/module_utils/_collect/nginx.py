@@ -347,6 +347,7 @@ class Instance:
             "master": self._master(),
             "workers": self._workers(),
             "identity": self._identity(self.main, said),
+            "groups_after_reload": self._groups_after_reload(said),
             "binary": _shown(self.program),
             "build": self.build,
             "conf_path": _shown(self.conf_path),
@@ -467,6 +468,16 @@ class Instance:
         said = main.user()
         user, group = said or (build.get("user", "nobody"), build.get("group", "nobody"))
         return main.account(user, group, "configuration" if said else "build")
+
+    def _groups_after_reload(self, build):
+        """Return the ids of the groups that workers would have which were started now, as far as the files of accounts tell them; none where nginx cannot set them.
+
+        A worker calls initgroups(3) for the user of the configuration when it is started (ngx_worker_process_init() in os/unix/ngx_process_cycle.c).
+        """
+        if self.master is None or self.master.uid != 0:
+            return []
+        user, group = self.main.user() or (build.get("user", "nobody"), build.get("group", "nobody"))
+        return self.main.account(user, group, "configuration")["groups"]
 
     def access_logs(self):
         """Return the access logs in the shape of the contract."""

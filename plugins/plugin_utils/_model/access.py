@@ -22,6 +22,7 @@ class Denial:
 
     path is that step, what its permissions in words, directory whether it lies above the socket, acl
     whether an ACL decided; certainty is "proven" when a connection as the worker was denied too.
+    outdated is whether workers that are started now would get there: their user was put into a group since these were started.
     """
 
     path: str
@@ -31,6 +32,7 @@ class Denial:
     who: str
     user: str
     certainty: str
+    outdated: bool = False
 
 
 def denial(leg: Leg) -> Denial | None:
@@ -46,6 +48,7 @@ def denial(leg: Leg) -> Denial | None:
     for step in steps:
         is_socket = step is steps[-1] and step["type"] != "dir"
         if not allowed(step, identity, "w" if is_socket else "x"):
+            later = {**identity, "groups": leg.instance.raw.get("groups_after_reload") or ()}
             user = identity.get("user") or str(identity["uid"])
             return Denial(
                 path=step["path"],
@@ -55,6 +58,7 @@ def denial(leg: Leg) -> Denial | None:
                 who=f"{user} (uid {identity['uid']})",
                 user=user,
                 certainty="proven" if leg.connect == "denied" else "likely",
+                outdated=walk["status"] == "ok" and all(allowed(one, later, "w" if one is steps[-1] else "x") for one in steps),
             )
     return None
 

@@ -14,7 +14,8 @@ worker's uid, gid, groups and ACLs. A connection as that user is denied.
 
 ## Fix
 Move the socket below /run, or give the worker search permission on that one directory (an ACL, or its group). Risky: it
-widens access, in a home to every file that others may read there. What others than root can replace by another
+widens access, in a home to every file that others may read there. Where nginx's user was put into the group since the workers were
+started, which keep the groups that he had then: reload nginx. Safe. What others than root can replace by another
 directory is left to a person, and so is the home of root, and what another user than root has nginx ask for.
 
 ## When it stays silent
@@ -29,7 +30,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, let_in, on_leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_groups, show_log, show_probe
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -44,7 +45,7 @@ def check(host: Host) -> Iterator[Finding]:
             leg,
             denied.certainty,
             f"{denied.who} may not cross {denied.path}, above {leg.endpoint}: it is {denied.what}.",
-            [show_config(leg), Evidence(f"stat {denied.path}", denied.what), *show_probe(leg), *show_log(leg, "connect-denied")],
+            [show_config(leg), Evidence(f"stat {denied.path}", denied.what), *show_groups(leg), *show_probe(leg), *show_log(leg, "connect-denied")],
             let_in(host, leg, f"Move the socket below /run, or let {denied.user} cross {denied.path} (an ACL with x, or a group of that directory)."),
             f"namei -l {leg.endpoint.quoted_path}",
         )

@@ -17,6 +17,7 @@ PHP-FPM: listen.group and listen.mode = 0660 of the pool, or listen.acl_users wh
 owner and group). It gives them to a socket when it makes it, so that it has to be restarted; a reload keeps the old one.
 Others: SocketGroup= of a systemd socket, or Group= of the unit beside its own group, and UMask=0007 or the program's own
 option (gunicorn --umask 007, uWSGI chmod-socket = 660). Risky: it widens access. Never mode 0666.
+Where nginx's user was put into the group since the workers were started, which keep the groups that he had then: reload nginx. Safe.
 A socket that another user than root has nginx ask for, in his own nginx or in a file that is his, is left to a person.
 
 ## When it stays silent
@@ -32,7 +33,7 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import access
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, let_in, on_leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_log, show_probe
+from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_config, show_groups, show_log, show_probe
 
 
 def check(host: Host) -> Iterator[Finding]:
@@ -47,7 +48,7 @@ def check(host: Host) -> Iterator[Finding]:
             leg,
             denied.certainty,
             f"{denied.who} may not write to {leg.endpoint}: it is {denied.what}.",
-            [show_config(leg), Evidence(f"stat {denied.path}", denied.what), *show_probe(leg), *show_log(leg, "connect-denied")],
+            [show_config(leg), Evidence(f"stat {denied.path}", denied.what), *show_groups(leg), *show_probe(leg), *show_log(leg, "connect-denied")],
             let_in(host, leg, f"Let the backend make its socket with a group that {denied.user} is in, and mode 0660."),
             f"namei -l {leg.endpoint.quoted_path}",
         )

@@ -63,6 +63,7 @@ def test_a_running_one(host):
     assert instance["master"]["argv"] == ["/usr/sbin/nginx", "-g", "daemon on; master_process on;"]
     assert [(worker["pid"], worker["shutting_down"]) for worker in instance["workers"]] == [(11, False), (12, True)]
     assert instance["identity"] == {"user": "www-data", "uid": 33, "gid": 33, "groups": [33], "from": "worker"}
+    assert instance["groups_after_reload"] == [7, 33]
     assert instance["build"]["value"]["version"] == "1.22.1"
     assert [log["path"] for log in instance["error_logs"]] == ["/var/log/nginx/error.log", "/usr/share/nginx/e.log"]
     assert instance["error_logs"][1]["at"] == {"file": "/etc/nginx/sites/shop", "line": 1}
@@ -75,6 +76,7 @@ def test_a_stopped_one(host):
     (instance,) = collect(host)
     assert (instance["running"], instance["master"], instance["workers"]) == (False, None, [])
     assert instance["identity"] == {"user": "www-data", "uid": 33, "gid": 33, "groups": [7, 33], "from": "configuration"}
+    assert instance["groups_after_reload"] == []
 
 
 def test_the_build_names_the_user_when_the_configuration_does_not(host):

@@ -175,3 +175,38 @@ def test_a_path_that_could_not_be_walked_is_unknown(status):
     assert verdict(result) == []
     assert ("socket path", PATH, status) in unknowns(result)
     assert result.status == "partial"
+
+
+# --- nginx's user was put into the group since the workers were started
+
+
+def regrouped(*after: int, **step) -> World:
+    world = socket(**{"mode": "0660", "gid": 990, **step})
+    world.instance["groups_after_reload"] = [WWW_DATA, *after]
+    return world
+
+
+def test_workers_that_are_older_than_their_user_s_new_group_are_started_anew():
+    result = regrouped(990).judge()
+    assert verdict(result) == one("socket-permission")
+    (finding,) = result.findings
+    assert (finding.fix.remedy, finding.fix.safety) == ("reload_nginx", "safe") and "www-data was put into a group" in finding.fix.summary
+    assert finding.fix.changes == ({"path": "/etc/nginx/nginx.conf", "force": True},)
+    assert ("groups of the workers", "not in 990, in which www-data is by now") in [(item.from_, item.shows) for item in finding.evidence]
+
+
+def test_so_it_is_with_a_folder_above():
+    world = World().passes(f"http://{SOCK}").service("shop.service", SOCK, comm="gunicorn").socket(PATH, mode="0660", gid=990)
+    world.paths[PATH]["walk"][-2].update(mode="0750", gid=990)
+    world.reply(SOCK, connect="denied")
+    assert [item.fix.remedy for item in world.judge().findings] != ["reload_nginx"]
+    world.instance["groups_after_reload"] = [WWW_DATA, 990]
+    (finding,) = world.judge().findings
+    assert (finding.id, finding.certainty, finding.fix.remedy) == ("socket-directory-permission", "proven", "reload_nginx")
+
+
+@pytest.mark.parametrize("world", [regrouped(), regrouped(7), regrouped(990, mode="0640"), regrouped(990, mode="0600", uid=1)])
+def test_a_group_that_would_not_let_it_in_either_is_no_reason_to_reload(world):
+    (finding,) = world.judge().findings
+    assert finding.id == "socket-permission" and finding.fix.remedy != "reload_nginx"
+    assert not any(item.from_ == "groups of the workers" for item in finding.evidence)

@@ -22,6 +22,7 @@ HINT = (
     r"|block size|request size|listen queue|failed to boot|failed to load|Segmentation Fault|was sent SIG|Failed with result|OOM killer|oomd killed"
     r"|heap out of memory|in progress \.\.\.|Finishing \.\.\.|Terminating|killing|reaped|stopped: |Stopping |Started "
     r"|Worker exiting|exceeds --max-memory|Watchdog timeout|entered failed state|panic serving|due to java.lang.OutOfMemoryError|repeated too quickly"
+    r"|Node\.js v"
 )
 _HINT = re.compile(HINT.encode("ascii"))
 
@@ -100,6 +101,8 @@ _PATTERNS = (
     _pattern("heap-exhausted", r"^(?:Terminating|Aborting) due to java\.lang\.OutOfMemoryError: "),
     # Node
     _pattern("heap-exhausted", r"^(?:\d+\|[^|]*\| )?FATAL ERROR: .*JavaScript heap out of memory"),
+    # The last line of what it prints of an exception that nobody caught, since 17 (PrintUncaughtException()).
+    _pattern("uncaught-exception", r"^(?:\d+\|[^|]*\| )?Node\.js v\d+\.\d+\.\d+$"),
 )
 _MANAGER_PATTERNS = {
     "systemd": (

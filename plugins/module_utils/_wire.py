@@ -42,6 +42,8 @@ _TLS_HINT = re.compile(rb"(?i)plain HTTP request was sent to HTTPS port|HTTP req
 
 _FCGI_BEGIN, _FCGI_END, _FCGI_PARAMS, _FCGI_STDIN, _FCGI_STDOUT, _FCGI_STDERR = 1, 3, 4, 5, 6, 7
 _FCGI_GET_VALUES, _FCGI_GET_VALUES_RESULT = 9, 10
+# The smallest of nginx's buffers by default. What came to standard error first is read into it too, and forgotten as soon as it is full of nothing else.
+_FCGI_SMALLEST = 4096
 # What is kept of the status page of a PHP-FPM pool: fpm_status.c.
 _STATUS_WORDS = ("pool", "process manager")
 _STATUS_NUMBERS = (
@@ -185,8 +187,11 @@ def fastcgi_ping():
 
 
 def read_fastcgi(raw, known=None):
-    """Read the header in a FastCGI response; what the backend wrote to standard error is in why."""
-    header, errors, position = bytearray(), bytearray(), 0
+    """Read the header in a FastCGI response; what the backend wrote to standard error is in why.
+
+    Of much that came to standard error before the header nginx keeps nothing (ngx_http_fastcgi_process_header()): it is not counted then.
+    """
+    header, errors, position, forgotten = bytearray(), bytearray(), 0, 0
     while True:
         refusal = _fastcgi_refusal(raw[position:position + 8])
         if refusal:
@@ -200,10 +205,12 @@ def read_fastcgi(raw, known=None):
             header += content
             end = _header_end(bytes(header))
             if end is not None:
-                verdict = _header(bytes(header[:end]), _cgi_status(bytes(header[:end])), position + 8 + end - before, known, True)
+                size = position + 8 + end - before - (forgotten if forgotten > _FCGI_SMALLEST else 0)
+                verdict = _header(bytes(header[:end]), _cgi_status(bytes(header[:end])), size, known, True)
                 return verdict._replace(why=verdict.why or _shown(errors))
         elif kind == _FCGI_STDERR:
             errors += content
+            forgotten = forgotten if header else position + 8 + size + padding
         elif kind == _FCGI_END:
             return Verdict("closed", None, None, _shown(errors) or "the request ended without a response header")
         else:

@@ -160,7 +160,22 @@ def crashes(side: Side) -> list[dict]:
         if event["event"] in ("exit", "worker-exit") and event["code"] and _mostly(_near(event["moments"], in_vain, SLACK), event["moments"]):
             continue
         kept.append(event)
-    return kept
+    return kept + _exceptions(side, kept)
+
+
+def _exceptions(side: Side, ended: list[dict]) -> list[dict]:
+    """Return the exceptions of Node that ended a process while another went on holding the socket, as a cluster's first one does.
+
+    Where the one that holds it ended, its manager tells of that end. A program may print its version as Node does, but when it starts.
+    """
+    ends = sorted(moment for event in ended for moment in event["moments"])
+    since = min((process.started for item in side.listeners for process in item.processes if process.started), default=0.0)
+    found = []
+    for event in side.events("uncaught-exception") if since else ():
+        moments = [moment for moment in event["moments"] if moment > since + SLACK and not _any_within(ends, moment - SLACK, moment + SLACK)]
+        if moments:
+            found.append({**event, "moments": moments, "count": event["count"] if moments == event["moments"] else len(moments)})
+    return found
 
 
 def boots_in_vain(host: Host, leg: Leg, since: float) -> bool:

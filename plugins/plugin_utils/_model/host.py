@@ -656,7 +656,10 @@ class Host:
         by_leg: dict[tuple[str, str], list[dict]] = {}
         foreign = []
         for group in self.groups:
-            matches = routes.routes_for(self.routes, group.get("server") or "", tuple(group.get("paths") or ()), group.get("peer") or "")
+            # nginx notes the path of the request; a subrequest is taken by the location for its own.
+            own = (group.get("detail") or {}).get("subrequest")
+            paths = (own,) if own else tuple(group.get("paths") or ())
+            matches = routes.routes_for(self.routes, group.get("server") or "", paths, group.get("peer") or "")
             writers = self._writers(group)
             for route in [route for route in matches if route.instance in writers] or matches:
                 for endpoint in _endpoints_named(route, group.get("peer") or ""):

@@ -23,6 +23,8 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.site imp
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.target import TLS_SCHEMES
 
 _MOST_NAMES = 4
+# How a record of the handshake begins, as the probe shows bytes; an alert has another type. What a server says first of all is its ServerHello.
+_HANDSHAKE = "\\x16\\x03"
 # "_" and the like are written where no name is meant.
 _SERVER_NAME = re.compile(r"(?=.*[a-z])[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")
 
@@ -182,6 +184,13 @@ def own_again(leg: Leg, found: Settings) -> dict:
     made = shaken(leg, name=found.sends, versions=list(found.protocols.args), ciphers=found.ciphers.args[0], verified=False)
     untrusted = leg.probe.asked["status"] == "untrusted"
     return next((item for item in made if (item["status"] == "ok") == untrusted), {})
+
+
+def greeted(leg: Leg) -> bool:
+    """Return whether the backend chose a version and a cipher of those offered, asked for a certificate, and refused only then: none was shown to it."""
+    asked = leg.probe.asked if failed(leg) else {}
+    chosen = asked.get("status") in ("tls-alert", "closed", "reset") and (asked.get("start") or "").startswith(_HANDSHAKE)
+    return chosen and bool(leg.probe.tls.get("requested"))
 
 
 def open_to_log(leg: Leg) -> bool:

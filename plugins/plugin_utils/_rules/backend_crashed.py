@@ -11,9 +11,9 @@ goes on where a handler panicked, and drops that connection alone.
 
 ## How it is recognised
 The error log has requests that were cut off, and within seconds of them systemd, supervisor, PM2 or the server's master (PHP-FPM,
-gunicorn, uWSGI, Unicorn) noted the end of a process behind that endpoint: likely, and only possible where most of the lost requests
-have no such end nearby. Proven when, besides, the route's own probe is cut off now, and the program is not started again and again: that may end by
-itself.
+gunicorn, uWSGI, Unicorn) noted the end of a process behind that endpoint, or a worker of a Node cluster told of an exception that nobody
+caught: likely, and only possible where most of the lost requests have no such end nearby. Proven when, besides, the route's own probe is
+cut off now, and the program is not started again and again: that may end by itself.
 
 ## Fix
 None that is automatic: the fault is in the program. What its log says just before, and a core dump, tell where.
@@ -98,12 +98,14 @@ def _finding(host: Host, leg: Leg, side: ends.Side, joined: ends.Joined, crashes
 
 
 def _subject(label: str, event: dict) -> str:
-    return f"A worker of {label}" if event["event"].startswith("worker-") else f"The process of {label}"
+    return f"A worker of {label}" if event["event"].startswith("worker-") or event["event"] == "uncaught-exception" else f"The process of {label}"
 
 
 def _how(event: dict) -> str:
     if event["event"] == "heap-exhausted":
         return "ended because its heap was full"
+    if event["event"] == "uncaught-exception":
+        return "ended by an exception that nobody caught"
     if event["event"] == "request-panic":
         return "panicked and closed the connection"
     if event["signal"]:

@@ -76,7 +76,7 @@ def check(host: Host) -> Iterator[Finding]:
 def _taken(leg: Leg, found: tls.Settings) -> list[dict]:
     """Return the handshakes of other versions or ciphers that succeeded where nginx's own failed: with its name, or else with another."""
     own = tls.own_again(leg, found)
-    if not own or found.unlike or leg.probe.asked["status"] == "untrusted":
+    if not own or found.unlike or leg.probe.asked["status"] == "untrusted" or tls.greeted(leg):
         return []
     others = [item for item in tls.shaken(leg, status="ok") if item["versions"] != own["versions"] or item["ciphers"] != own["ciphers"]]
     if any(item["versions"] == own["versions"] and item["ciphers"] == own["ciphers"] for item in tls.shaken(leg, status="ok")):

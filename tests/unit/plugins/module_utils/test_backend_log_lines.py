@@ -52,6 +52,7 @@ LINES = (
     ("Terminating due to java.lang.OutOfMemoryError: Java heap space", "heap-exhausted", {}),
     ("2026/11/26 23:20:28 http: panic serving 127.0.0.1:41036: assignment to entry in nil map", "request-panic", {}),
     ("http: panic serving [::1]:41036: runtime error: index out of range [11] with length 3", "request-panic", {}),
+    ("Node.js v18.19.0", "uncaught-exception", {}),
 )
 MANAGERS = (
     ("systemd", "n.service: Main process exited, code=killed, status=9/KILL", "exit", {"signal": 9}),
@@ -81,6 +82,7 @@ OTHERS = (
     "n.service: Main process exited, code=killed, status=9/KILL",
     "2026-11-26 23:20:15,429 WARN exited: s (exit status 1; not expected)",
     "listening on port 3000",
+    "Node.js v18.19.0 is what this runs on",
 )
 
 

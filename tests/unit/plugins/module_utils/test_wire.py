@@ -120,6 +120,15 @@ def test_fastcgi_header():
     assert verdict == ("ok", 404, len(stderr) + 8 + 50, "Primary script unknown")
 
 
+def test_much_on_standard_error_is_no_part_of_a_fastcgi_header():
+    stdout = record(6, b"X: y\r\n\r\nbody")
+    few, many = record(7, b"e" * 4000), record(7, b"e" * 4000) + record(7, b"e" * 100)
+    assert wire.read_fastcgi(few + stdout).header_bytes == len(few) + 8 + 8
+    assert wire.read_fastcgi(many + stdout).header_bytes == 8 + 8
+    # What comes between the lines of the header stays in the buffer.
+    assert wire.read_fastcgi(record(6, b"X: y\r\n") + many + record(6, b"\r\n")).header_bytes == 8 + 6 + len(many) + 8 + 2
+
+
 def test_fastcgi_header_in_pieces():
     raw = record(6, b"X: y\r") + record(6, b"", 8) + record(6, b"\n\r\nbody")
     assert wire.read_fastcgi(raw) == ("ok", 200, 8 + 5 + 16 + 8 + 3, "")

@@ -246,6 +246,12 @@ def a_handler_in_go_panics() -> World:
     return app(comm="api").logged(APP, "closed-early", count=2, moments=list(TWICE), path="/search").ended("app.service", "request-panic", at=TWICE)
 
 
+@happened("backend-crashed", "cause", "likely")
+def a_worker_of_a_node_cluster_crashes() -> World:
+    """The first process holds the socket and starts another; systemd sees no end."""
+    return app().logged(APP, "closed-early", count=2, moments=list(TWICE), path="/export").ended("app.service", "uncaught-exception", at=TWICE)
+
+
 @happened("backend-killed-by-manager", "cause", "likely")
 def gunicorn_ends_a_slow_worker() -> World:
     """WORKER TIMEOUT after 30 s, while nginx would have waited for 60."""
@@ -656,6 +662,13 @@ def test_a_path_with_three_slashes_is_well():
 
 def test_a_handler_that_panicked_when_nginx_lost_nothing():
     assert verdict(app().ended("app.service", "request-panic", at=TWICE).judge()) == []
+
+
+def test_a_version_that_node_prints_when_it_is_started_again_is_no_crash():
+    world = World().passes(f"proxy_pass http://{APP}").unit("app.service", APP, active="active")
+    world.listen(APP, unit="app.service", started=NOW - 61)
+    world.logged(APP, "closed-early", count=1, moments=[NOW - 60], path="/export").ended("app.service", "uncaught-exception", at=[NOW - 60])
+    assert verdict(world.judge()) == []
 
 
 def test_selinux_that_only_warns_hides_nothing():

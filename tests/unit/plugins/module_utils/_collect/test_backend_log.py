@@ -131,7 +131,8 @@ def test_its_own_words_before_it_ended(host):
         record("Node.js v18.20.4", at=T - 0.1),
         record("shop.service: Main process exited, code=exited, status=1/FAILURE", pid="1", at=T),
     ]
-    (event,) = collect(host).value["events"]
+    exception, event = collect(host).value["events"]
+    assert (exception["event"], event["event"]) == ("uncaught-exception", "exit")
     assert len(event["words"]) == 1 and event["words"][0].startswith("Error: boom") and "hunter2" not in event["words"][0]
 
 

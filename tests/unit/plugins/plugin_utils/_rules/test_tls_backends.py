@@ -129,6 +129,19 @@ def test_a_client_certificate_that_is_asked_for_is_not_a_name():
     assert "asks for a certificate of nginx" in result.unknown[0].why
 
 
+def test_a_client_certificate_that_tls_1_3_asks_for_after_its_handshake_is_not_a_version():
+    asked = failed(code=40)
+    made = (shaken("", "tls-alert", code=40), shaken("", versions=("TLSv1.3",), version="TLSv1.3"), shaken("", "tls-alert", versions=("TLSv1.2",), code=40))
+    greeted = {**asked, "start": "\\x16\\x03\\x03\\x00A\\x02\\x00\\x00="}
+    host = world().logged(TCP, "tls-alert", detail={"alert": 40}).reply(TCP, greeted, tls=explained(*made, requested=True))
+    result = host.judge()
+    assert verdict(result) == [] and unknowns(result)
+    # Without a ServerHello nothing was in common; without a request for a certificate another thing was not.
+    for first, requested in ((asked, True), ({**asked, "start": "\\x15\\x03\\x03\\x00\\x02\\x02("}, True), (greeted, False)):
+        said, _finding = one(world().reply(TCP, first, tls=explained(*made, requested=requested)).judge())
+        assert said == (VERSION, "cause", "proven")
+
+
 @pytest.mark.parametrize(("code", "rule"), [(112, SNI), (70, VERSION)])
 def test_an_alert_of_one_meaning_alone(code, rule):
     host = world(name="_").reply(TCP, failed(code=code), tls=explained(shaken("", "tls-alert", code=code)))

@@ -470,7 +470,7 @@ class Instance:
         return main.account(user, group, "configuration" if said else "build")
 
     def _groups_after_reload(self, build):
-        """Return the ids of the groups that workers would have which were started now, as far as the files of accounts tell them; none where nginx cannot set them.
+        """Return the ids of the groups that workers started now would have, as far as the files of accounts tell; none where nginx cannot set them.
 
         A worker calls initgroups(3) for the user of the configuration when it is started (ngx_worker_process_init() in os/unix/ngx_process_cycle.c).
         """

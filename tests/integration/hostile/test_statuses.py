@@ -45,7 +45,8 @@ UNDIAGNOSED = {
     "bare": ("failed", ("Python",)),
     "bare-auto": ("failed", ("Python",)),
     "nowhere": ("failed", ("Python", "/nowhere/python3")),
-    "closed": ("unreachable", ("Connection refused",)),
+    # "Connection refused", or, where ssh had ended before Ansible wrote to it, that data could not be sent.
+    "closed": ("unreachable", ("127.0.0.1",)),
     "stranger": ("unreachable", ("Permission denied",)),
     "nameless": ("unreachable", ("no-such-host.invalid",)),
 }

@@ -24,6 +24,7 @@ This module is private to the collection.
 from __future__ import annotations
 
 import functools
+import posixpath
 import re
 from dataclasses import dataclass, replace
 
@@ -126,8 +127,11 @@ def absences(host: Host, cause: str) -> list[Absence]:
 @functools.lru_cache(maxsize=8)
 def _all(host: Host) -> tuple[Absence, ...]:
     every = [found for found in (explain(host, leg) for leg in host.legs) if found]
+    by_name: dict[tuple, list[Absence]] = {}
+    for found in every:
+        by_name.setdefault(_name_of(found.leg), []).append(found)
     # What is told of both addresses of a name is told at the one where the backend is to listen.
-    return tuple(sorted((replace(found, twin=_twin(found, every)) for found in every), key=_aside))
+    return tuple(sorted((replace(found, twin=_twin(found, by_name[_name_of(found.leg)])) for found in every), key=_aside))
 
 
 def _aside(found: Absence) -> bool:
@@ -136,17 +140,19 @@ def _aside(found: Absence) -> bool:
     return bool(found.twin) and found.leg.endpoint.address != meant
 
 
-def _twin(found: Absence, every: list[Absence]) -> str:
-    """Return the other loopback address of a name ("localhost" has two) at which the same is wrong for the same reason, or ""."""
-    leg = found.leg
-    if not (leg.local and leg.peer.host_name and loopback(leg.endpoint.address)):
+def _name_of(leg: Leg) -> tuple:
+    """Return the route, name and port of a leg to a loopback address of this host that a name stands for ("localhost" has two); empty of all others."""
+    named = leg.local and leg.peer.host_name and loopback(leg.endpoint.address)
+    return (leg.route.key, leg.peer.host_name, leg.endpoint.port) if named else ()
+
+
+def _twin(found: Absence, alike: list[Absence]) -> str:
+    """Return the other address of the same name at which the same is wrong for the same reason, or ""."""
+    if not _name_of(found.leg):
         return ""
-
-    def same(other: Absence) -> bool:
-        told = (other.leg.route, other.leg.peer.host_name, other.leg.endpoint.port, other.cause, other.owner, other.elsewhere, other.certainty)
-        return told == (leg.route, leg.peer.host_name, leg.endpoint.port, found.cause, found.owner, found.elsewhere, found.certainty)
-
-    addresses = {other.leg.endpoint.address for other in every if loopback(other.leg.endpoint.address) and same(other)} - {leg.endpoint.address}
+    told = (found.cause, found.owner, found.elsewhere, found.certainty)
+    addresses = {other.leg.endpoint.address for other in alike if (other.cause, other.owner, other.elsewhere, other.certainty) == told}
+    addresses.discard(found.leg.endpoint.address)
     return addresses.pop() if len(addresses) == 1 else ""
 
 
@@ -205,10 +211,14 @@ def _through(host: Host, leg: Leg) -> Absence | None:
     if leg.connect == "ok" or not steps or steps[-1]["type"] != "socket":
         return None
     path, socket = leg.endpoint.path, steps[-1]["path"]
-    # A folder on the way may be a link, as /var/run is.
-    name = "/" + socket.rpartition("/")[2] + "/"
-    before, _name, rest = path.partition(socket + "/") if path.startswith(socket + "/") else path.rpartition(name)
-    there = host.listening_at(Endpoint.unix(socket), "") if path.startswith(socket + "/") or before and _name else ()
+    if path.startswith(socket + "/"):
+        rest = path[len(socket) + 1 :]
+    else:
+        # A folder on the way may be a link, as /var/run is.
+        before, _name, rest = path.rpartition("/" + posixpath.basename(socket) + "/")
+        if not before:
+            return None
+    there = host.listening_at(Endpoint.unix(socket), "")
     if len(there) != 1:
         return None
     return Absence(leg, PATH_MISMATCH, PROVEN, host.owner_of(there[0]), there[0], seen_on=host, behind="/" + rest)

@@ -134,10 +134,9 @@ def by_role(remedy: str, summary: str, change: settings.Change, safety: str = RI
     return Fix(remedy=remedy, safety=safety, summary=summary, changes=(change.item,))
 
 
-def let_in(host: Host, leg: Leg, otherwise: str) -> Fix:
+def let_in(host: Host, leg: Leg, denied: access.Denial, otherwise: str) -> Fix:
     """Return the fix of a socket that is closed to the worker; otherwise is what a person does. A worker has the groups that its user had at its start."""
-    denied = access.denial(leg)
-    if denied and denied.outdated:
+    if denied.outdated:
         summary = f"Reload nginx: {denied.user} was put into a group that lets it in since these workers were started. {leg.instance.reload_command}"
         return Fix(remedy="reload_nginx", safety=SAFE, summary=summary, changes=(leg.instance.reload(force=True),))
     way = opening.opening(host, leg)

@@ -31,13 +31,11 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host imp
 _PRESSED = 40.0
 
 
-def show_groups(leg: Leg) -> list[Evidence]:
+def show_groups(leg: Leg, denied: access.Denial) -> list[Evidence]:
     """Show the groups of the workers beside those of their user, where a reload gives them others that let them reach a socket."""
-    denied = access.denial(leg)
-    if not denied or not denied.outdated:
+    if not denied.outdated:
         return []
-    have, later = ({*leg.instance.identity.get("groups", ())}, {*leg.instance.raw["groups_after_reload"]})
-    more = ", ".join(str(group) for group in sorted(later - have))
+    more = ", ".join(map(str, sorted({*leg.instance.raw["groups_after_reload"]} - {*leg.instance.identity.get("groups", ())})))
     return [Evidence("groups of the workers", f"not in {more}, in which {denied.user} is by now")]
 
 

@@ -465,9 +465,7 @@ class Instance:
         if self.master is not None and self.master.uid != 0:
             name = next((user for user, ids in main.users.items() if ids[0] == self.master.uid), str(self.master.uid))
             return _identity(name, self.master.uid, self.master.gid, self.master.groups, "worker")
-        said = main.user()
-        user, group = said or (build.get("user", "nobody"), build.get("group", "nobody"))
-        return main.account(user, group, "configuration" if said else "build")
+        return _account(main, build)
 
     def _groups_after_reload(self, build):
         """Return the ids of the groups that workers started now would have, as far as the files of accounts tell; none where nginx cannot set them.
@@ -476,8 +474,7 @@ class Instance:
         """
         if self.master is None or self.master.uid != 0:
             return []
-        user, group = self.main.user() or (build.get("user", "nobody"), build.get("group", "nobody"))
-        return self.main.account(user, group, "configuration")["groups"]
+        return _account(self.main, build)["groups"]
 
     def access_logs(self):
         """Return the access logs in the shape of the contract."""
@@ -735,6 +732,13 @@ def _log_path(prefix, path, redactor):
     if path.startswith(_SPECIAL_LOG):
         return text.harmless(redactor.text(_decoded(path)), 500)
     return _shown(os.path.normpath(os.path.join(prefix, path)))
+
+
+def _account(main, build):
+    """Return the identity that the configuration, and then the build, give to workers."""
+    said = main.user()
+    user, group = said or (build.get("user", "nobody"), build.get("group", "nobody"))
+    return main.account(user, group, "configuration" if said else "build")
 
 
 def _identity(user, uid, gid, groups, source):

@@ -168,7 +168,7 @@ def _exceptions(side: Side, ended: list[dict]) -> list[dict]:
 
     Where the one that holds it ended, its manager tells of that end. A program may print its version as Node does, but when it starts.
     """
-    ends = sorted(moment for event in ended for moment in event["moments"])
+    ends = sorted(_ends(ended))
     since = min((process.started for item in side.listeners for process in item.processes if process.started), default=0.0)
     found = []
     for event in side.events("uncaught-exception") if since else ():

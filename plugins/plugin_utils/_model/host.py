@@ -392,6 +392,11 @@ class Leg:
         """Return whether the running workers have read the file that a directive is written in."""
         return directive.at is None or directive.at.file not in self.instance.newer_files
 
+    @property
+    def listening_since(self) -> float:
+        """Return when the oldest process that listens at the endpoint was started (epoch), or 0.0 where that is not known."""
+        return min((process.started for item in self.listeners for process in item.processes if process.started), default=0.0)
+
     def logged(self, *classes: str) -> list[dict]:
         """Return the log groups of these classes that were met under the configuration that runs, the most frequent first."""
         found = [group for group in self.errors if group["class"] in classes and self.instance.in_force_for(group)]

@@ -9,12 +9,12 @@ This module is private to the collection.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import naming, routes, selinux
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.endpoint import Endpoint
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Listener
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
+
+_EVERY = ("0.0.0.0", "::")
 
 
 def failures(host: Host, instance: Instance) -> list[dict]:
@@ -112,17 +112,8 @@ def taken_listens(host: Host, instance: Instance) -> list[tuple[str, Listener]]:
     return found
 
 
-_EVERY = ("0.0.0.0", "::")
-
-
 def _shares_ports(instance: Instance) -> bool:
-    def listens(statements: tuple[Statement, ...]) -> Iterator[Statement]:
-        for statement in statements:
-            if statement.name == "listen":
-                yield statement
-            yield from listens(statement.block or ())
-
-    return any("reuseport" in statement.args for statement in listens(instance.configuration.statements))
+    return any(statement.name == "listen" and "reuseport" in statement.args for statement in instance.configuration.everywhere())
 
 
 def _as_listen(endpoint: str) -> str:

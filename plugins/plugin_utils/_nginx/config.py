@@ -82,6 +82,10 @@ class Configuration:
     gaps: tuple[Gap, ...]
     files: dict[str, tree.ParsedFile]
 
+    def everywhere(self) -> Iterator[Statement]:
+        """Yield every statement, those in blocks after their block."""
+        return _within(self.statements)
+
     def blocks(self, name: str) -> Iterator[Statement]:
         """Yield the blocks of the main context that have a name, such as "http"."""
         return (statement for statement in self.statements if statement.name == name and statement.block is not None)
@@ -109,6 +113,12 @@ class _Include:
     line: int
     status: str
     matches: tuple[str, ...]
+
+
+def _within(statements: tuple[Statement, ...]) -> Iterator[Statement]:
+    for statement in statements:
+        yield statement
+        yield from _within(statement.block or ())
 
 
 def load(instance: dict) -> Configuration:

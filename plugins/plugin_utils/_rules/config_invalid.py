@@ -79,14 +79,9 @@ def _naming(instance: Instance, said: str) -> Statement | None:
     """Return the directive that names the file of a message, or None."""
     match = _FILE.search(said)
 
-    def walk(statements: tuple[Statement, ...]) -> Iterator[Statement]:
-        for statement in statements:
-            yield statement
-            yield from walk(statement.block or ())
-
     # A relative path begins at the folder of the configuration.
     folder = posixpath.dirname(instance.raw["conf_path"])
-    every = walk(instance.configuration.statements) if match else ()
+    every = instance.configuration.everywhere() if match else ()
     return next((item for item in every if any(posixpath.join(folder, word) == match["path"] for word in item.args)), None)
 
 

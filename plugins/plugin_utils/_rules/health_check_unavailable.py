@@ -25,7 +25,6 @@ from collections.abc import Iterator
 
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._finding import ADVICE, PROVEN, Evidence, Finding
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance, Leg
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import Rule, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
 
@@ -40,7 +39,7 @@ def check(host: Host) -> Iterator[Finding]:
         made = f"{build['value'].get('product') or 'nginx'} {build['value'].get('version') or ''}" if build.get("status") == "ok" else ""
         if not made or "plus" in made:
             continue
-        wished = next(_named(instance.configuration.statements, "health_check"), None)
+        wished = next((item for item in instance.configuration.everywhere() if item.name == "health_check"), None)
         failed = None if wished else _failed_for_clients(host, instance)
         if wished:
             yield on_instance(
@@ -72,13 +71,6 @@ def _failed_for_clients(host: Host, instance: Instance) -> Leg | None:
             if sum(len(peer.endpoints) for peer in leg.route.peers if not peer.down) > 1:
                 return leg
     return None
-
-
-def _named(statements: tuple[Statement, ...], name: str) -> Iterator[Statement]:
-    for statement in statements:
-        if statement.name == name:
-            yield statement
-        yield from _named(statement.block or (), name)
 
 
 RULE = Rule(

@@ -33,7 +33,6 @@ from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model import a
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.host import Host, Instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.place import Place
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._model.routes import Route
-from ansible_collections.webops.bad_gateway.plugins.plugin_utils._nginx.config import Statement
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._rule import SAFE, Rule, by_hand, on_instance
 from ansible_collections.webops.bad_gateway.plugins.plugin_utils._show import show_group
 
@@ -171,14 +170,8 @@ def _give(instance: Instance, folder: dict, summary: str) -> Fix:
 
 def _written(instance: Instance, folder: dict) -> Place | None:
     """Return where the folder is written in the configuration, or None where it is built in."""
-
-    def walk(statements: tuple[Statement, ...]) -> Iterator[Statement]:
-        for statement in statements:
-            yield statement
-            yield from walk(statement.block or ())
-
     path = folder["path"]
-    named = (statement for statement in walk(instance.configuration.statements) if statement.name == folder["directive"] and statement.args)
+    named = (statement for statement in instance.configuration.everywhere() if statement.name == folder["directive"] and statement.args)
     return next((statement.at for statement in named if path.endswith(statement.args[0].rstrip("/"))), None)
 
 

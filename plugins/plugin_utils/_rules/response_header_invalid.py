@@ -85,7 +85,7 @@ def _broken_status_line(leg: Leg) -> bool:
 def _records(leg: Leg) -> list[dict]:
     """Return the records that the probe's answer does not contradict and that the backend's present life may have caused."""
     answered = leg.probe.path if leg.probe and leg.answers else None
-    started = min((process.started for listener in leg.listeners for process in listener.processes if process.started), default=0.0)
+    started = leg.listening_since
     return [group for group in leg.logged(_LOGGED) if (group["last"] or 0.0) >= started and list(group["paths"]) != [answered]]
 
 

@@ -45,8 +45,8 @@ def check(host: Host) -> Iterator[Finding]:
             leg,
             denied.certainty,
             f"{denied.who} may not cross {denied.path}, above {leg.endpoint}: it is {denied.what}.",
-            [show_config(leg), Evidence(f"stat {denied.path}", denied.what), *show_groups(leg), *show_probe(leg), *show_log(leg, "connect-denied")],
-            let_in(host, leg, f"Move the socket below /run, or let {denied.user} cross {denied.path} (an ACL with x, or a group of that directory)."),
+            [show_config(leg), Evidence(f"stat {denied.path}", denied.what), *show_groups(leg, denied), *show_probe(leg), *show_log(leg, "connect-denied")],
+            let_in(host, leg, denied, f"Move the socket below /run, or let {denied.user} cross {denied.path} (an ACL with x, or a group of that directory)."),
             f"namei -l {leg.endpoint.quoted_path}",
         )
 

@@ -48,8 +48,8 @@ def check(host: Host) -> Iterator[Finding]:
             leg,
             denied.certainty,
             f"{denied.who} may not write to {leg.endpoint}: it is {denied.what}.",
-            [show_config(leg), Evidence(f"stat {denied.path}", denied.what), *show_groups(leg), *show_probe(leg), *show_log(leg, "connect-denied")],
-            let_in(host, leg, f"Let the backend make its socket with a group that {denied.user} is in, and mode 0660."),
+            [show_config(leg), Evidence(f"stat {denied.path}", denied.what), *show_groups(leg, denied), *show_probe(leg), *show_log(leg, "connect-denied")],
+            let_in(host, leg, denied, f"Let the backend make its socket with a group that {denied.user} is in, and mode 0660."),
             f"namei -l {leg.endpoint.quoted_path}",
         )
 

@@ -181,7 +181,7 @@ def _in_this_life(leg: Leg) -> bool:
 
     The log has whole seconds: in that of the backend's start, a worker of nginx that was started after it tells.
     """
-    started = min((process.started for listener in leg.listeners for process in listener.processes if process.started), default=0.0)
+    started = leg.listening_since
     younger = {worker["pid"] for worker in leg.instance.workers if (worker.get("started") or 0.0) > started and not leg.instance.container}
     return bool(started) and any((group["last"] or 0.0) > started or younger & set(group.get("pids") or ()) for group in _verdicts(leg))
 
